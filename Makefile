@@ -1,0 +1,44 @@
+# Every target makes the environment it needs: a machine with Python >= 3.11 (with venv) and make is enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+WORKSPACE ?= workspace
+
+.PHONY: run demo test test-slow lint bench wheel clean
+
+run: $(READY) ## Prepare the sample workspace and open the studio on 127.0.0.1
+	$(BIN)/grace sample --workspace $(WORKSPACE)
+	$(BIN)/grace app --workspace $(WORKSPACE)
+
+demo: $(READY) ## The main job without a browser: ingest, score, choose, export
+	@PATH="$(BIN):$$PATH" sh docs/demo.sh
+
+test: $(READY) lint ## All tests but the slow ones
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(READY) ## Soak and kill tests
+	$(BIN)/python -m pytest -m slow
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY) ## Speed and memory as ratios to peers measured in the same run
+	$(BIN)/python -m benchmarks.scoring
+
+wheel: $(READY)
+	$(BIN)/python -m build --wheel
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "This Python lacks venv. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+clean:
+	rm -rf $(VENV) build dist

@@ -1,0 +1,1 @@
+"""Score the steps of reasoning traces by the gradients of your own model."""

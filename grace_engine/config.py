@@ -1,0 +1,175 @@
+"""Which settings can a user turn, and what does each default mean?"""
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal, TypeAlias
+
+from grace_engine.errors import InputError
+
+Proxy: TypeAlias = Literal["upstream", "lm_head", "exact"]
+Target: TypeAlias = Literal["own", "reference"]
+Aggregate: TypeAlias = Literal["mean", "min", "last-weighted", "length-weighted"]
+Strategy: TypeAlias = Literal["grace", "random", "longest", "stepmax", "perplexity"]
+Dtype: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
+
+PROXIES: tuple[Proxy, ...] = ("upstream", "lm_head", "exact")
+TARGETS: tuple[Target, ...] = ("own", "reference")
+AGGREGATES: tuple[Aggregate, ...] = ("mean", "min", "last-weighted", "length-weighted")
+STRATEGIES: tuple[Strategy, ...] = ("grace", "random", "longest", "stepmax", "perplexity")
+DTYPES: tuple[Dtype, ...] = ("auto", "float32", "bfloat16", "float16")
+
+
+def require_one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Raise ``InputError`` unless ``value`` is one of ``allowed``."""
+    if value not in allowed:
+        raise InputError(f"{what} {value!r} is not known: use one of {', '.join(allowed)}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """How earlier steps are weighted in a step's history (GRACE, section 2.3).
+
+    Attributes:
+        kind: ``uniform`` (every earlier step alike), ``window`` (the last W) or ``ema`` (decaying).
+        window: W of ``window``, at least 1.
+        beta: β of ``ema``, 0 ≤ β < 1.
+    """
+
+    kind: Literal["uniform", "window", "ema"] = "uniform"
+    window: int = 0
+    beta: float = 0.0
+
+    def __str__(self) -> str:
+        """The form that ``parse`` reads."""
+        if self.kind == "window":
+            return f"window:{self.window}"
+        return f"ema:{self.beta:g}" if self.kind == "ema" else "uniform"
+
+    @classmethod
+    def parse(cls, text: str) -> "History":
+        """Read ``uniform``, ``window:W`` or ``ema:β``; ``InputError`` on anything else."""
+        kind, _, amount = text.strip().partition(":")
+        try:
+            if kind == "uniform" and not amount:
+                return cls()
+            if kind == "window" and int(amount) >= 1:
+                return cls(kind="window", window=int(amount))
+            if kind == "ema" and 0.0 <= float(amount) < 1.0:
+                return cls(kind="ema", beta=float(amount))
+        except ValueError:
+            pass
+        raise InputError(
+            f"History {text!r} is not known: use uniform, window:W with W of 1 or more, "
+            "or ema:β with β from 0 up to but not including 1."
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """How step signals become a trace value (GRACE, sections 2.3 and 2.4).
+
+    Attributes:
+        alpha: Weight of alignment against consistency, 0 to 1; the paper's default is 0.7.
+        history: Weights of earlier steps.
+        aggregate: How step scores become the trace's value; ``mean`` is the paper's.
+        history_only: The paper's "no answer" ablation: scores are consistency alone and step 1 is
+            left out; a one-step trace then has no value.
+    """
+
+    alpha: float = 0.7
+    history: History = History()
+    aggregate: Aggregate = "mean"
+    history_only: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse an α outside 0..1 or an unknown aggregation."""
+        if not 0.0 <= self.alpha <= 1.0:
+            raise InputError(f"Alpha {self.alpha!r} is out of range: use a number from 0 to 1.")
+        require_one_of("Aggregation", self.aggregate, AGGREGATES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """How much may be selected.
+
+    Attributes:
+        kind: ``fraction`` of the scored traces, a number of ``traces``, or of ``tokens``.
+        amount: The share (0 to 1) or the number; exact, so that ⌈ρN⌉ is not moved by rounding.
+    """
+
+    kind: Literal["fraction", "traces", "tokens"]
+    amount: Fraction
+
+    @classmethod
+    def parse(cls, text: str) -> "Budget":
+        """Read ``20%``, ``500`` or ``1.2Mtok`` (also ``800ktok``, ``5000tok``)."""
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%|[kKmMgG]?tok)?\s*", text)
+        if match:
+            amount, unit = Fraction(match[1]), (match[2] or "").lower()
+            if unit == "%" and 0 < amount <= 100:
+                return cls(kind="fraction", amount=amount / 100)
+            if unit.endswith("tok") and amount > 0:
+                scale = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}[unit[:-3]]
+                return cls(kind="tokens", amount=amount * scale)
+            if not unit and amount.denominator == 1 and amount > 0:
+                return cls(kind="traces", amount=amount)
+        raise InputError(
+            f"Budget {text!r} is not known: use a share such as 20%, a number of traces such as "
+            "500, or a number of tokens such as 1.2Mtok."
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreConfig:
+    """What decides a scoring run.
+
+    Attributes:
+        model: Folder of a Hugging Face causal LM or a hub id; the shipped model by default.
+        revision: Branch, tag or commit of a hub id.
+        adapter: Folder or hub id of a PEFT adapter, merged before scoring.
+        proxy: What stands for a segment's gradient.
+        parameters: Name patterns (``fnmatch``) of ``exact``; all parameters when empty.
+        target: Whose answer is the last segment.
+        dtype: ``auto`` is bfloat16 where the device computes in it, else float32.
+        device: ``auto`` takes CUDA, then Apple MPS, then the CPU.
+        tokens_per_batch: Padded tokens of one forward pass.
+        sample: Score only that many traces, drawn by id digest; 0 for all.
+        datasets: Names; all of the workspace when empty.
+        with_marks: Step and answer marks belong to their segments.
+        with_end_token: The end token that follows the answer belongs to it.
+        trust_remote_code: Allow Python code that comes with the model to run.
+        max_length: Longest rendered trace in tokens; 0 takes the model's own limit.
+        workspace_elements: Upper bound of elements in one tile over the vocabulary.
+        gradient_memory: Bytes that ``exact`` may use for gradients; 0 takes half of what is free.
+    """
+
+    model: str = ""
+    revision: str = ""
+    adapter: str = ""
+    proxy: Proxy = "upstream"
+    parameters: tuple[str, ...] = ()
+    target: Target = "own"
+    dtype: Dtype = "auto"
+    device: str = "auto"
+    tokens_per_batch: int = 8192
+    sample: int = 0
+    datasets: tuple[str, ...] = ()
+    with_marks: bool = False
+    with_end_token: bool = False
+    trust_remote_code: bool = False
+    max_length: int = 0
+    workspace_elements: int = 1 << 24
+    gradient_memory: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse values that no run could use."""
+        require_one_of("Proxy", self.proxy, PROXIES)
+        require_one_of("Target", self.target, TARGETS)
+        require_one_of("Dtype", self.dtype, DTYPES)
+        if self.tokens_per_batch < 1:
+            raise InputError(f"Tokens per batch must be 1 or more, not {self.tokens_per_batch}.")
+        if self.sample < 0 or self.max_length < 0:
+            raise InputError("Sample and max length cannot be negative.")
+        if self.parameters and self.proxy != "exact":
+            raise InputError("Named parameters go with --proxy exact only.")

@@ -1,0 +1,1 @@
+"""How is a causal language model found, loaded, shown a trace, and described at its head?"""

@@ -1,0 +1,157 @@
+"""How does a model come into memory: which class, dtype and device, and with which adapter?"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from grace_engine.errors import MissingExtraError, ModelError
+from grace_engine.models.heads import AutogradHead, Head, find_head
+from grace_engine.models.locate import ModelFiles
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LoadedModel:
+    """A causal LM ready to score.
+
+    Attributes:
+        model: In evaluation mode on ``device``.
+        head: Its output layer, checked against its own logits.
+        device: Where it is.
+    """
+
+    model: nn.Module
+    head: Head | AutogradHead
+    device: torch.device
+
+
+def resolve_device(name: str) -> torch.device:
+    """``auto`` is CUDA, then MPS, then the CPU; ``ModelError`` where a named one is missing."""
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(f"Device {name!r} is not here: {_first_line(error)}") from error
+    return device
+
+
+def resolve_dtype(name: str, device: torch.device) -> str:
+    """``auto`` is bfloat16 on a CUDA device that computes in it, else float32."""
+    if name != "auto":
+        return name
+    fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bfloat16" if fast else "float32"
+
+
+def load_tokenizer(files: ModelFiles, *, trust_remote_code: bool = False) -> Any:
+    """The model's tokenizer; ``ModelError`` where it cannot be loaded."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(
+            files.folder, trust_remote_code=trust_remote_code, local_files_only=True
+        )
+    except Exception as error:
+        raise ModelError(
+            f"The tokenizer of {files.name} cannot be loaded: {_first_line(error)}"
+        ) from error
+
+
+def load_config(files: ModelFiles, *, trust_remote_code: bool = False) -> Any:
+    """The model's configuration; ``ModelError`` where remote code would be needed."""
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(
+            files.folder, trust_remote_code=trust_remote_code, local_files_only=True
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(_load_sentence(files, error)) from error
+
+
+def load_model(
+    files: ModelFiles,
+    *,
+    adapter: ModelFiles | None = None,
+    dtype: str = "float32",
+    device: torch.device | None = None,
+    trust_remote_code: bool = False,
+) -> LoadedModel:
+    """Load a causal LM from safetensors, merge an adapter, and check its head.
+
+    Raises:
+        ModelError: Not a causal LM, weights that do not fit the configuration, code needed, or a
+            head whose gradient is not known.
+        MissingExtraError: An adapter without the ``peft`` library.
+    """
+    from transformers import AutoModelForCausalLM
+
+    config = load_config(files, trust_remote_code=trust_remote_code)
+    device = device or resolve_device("auto")
+    try:
+        model, report = AutoModelForCausalLM.from_pretrained(
+            files.folder,
+            config=config,
+            dtype=DTYPES[dtype],
+            use_safetensors=True,
+            trust_remote_code=trust_remote_code,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError(_load_sentence(files, error)) from error
+    missing = sorted(report["missing_keys"]) + sorted(str(k) for k in report["mismatched_keys"])
+    if missing:
+        raise ModelError(
+            f"The weights of {files.name} do not fit its configuration: {len(missing)} are missing "
+            f"or of another shape ({', '.join(missing[:3])}). Download or export it again."
+        )
+    if adapter is not None:
+        model = _with_adapter(model, adapter)
+    model = model.to(device).eval().requires_grad_(requires_grad=False)
+    return LoadedModel(model=model, head=find_head(model), device=device)
+
+
+def length_limit(config: Any) -> int:
+    """Longest sequence in tokens that the model was made for; 0 where it does not say."""
+    return int(getattr(config.get_text_config(), "max_position_embeddings", 0) or 0)
+
+
+def _with_adapter(model: Any, adapter: ModelFiles) -> Any:
+    try:
+        from peft import PeftModel
+    except ImportError as error:
+        raise MissingExtraError(
+            "An adapter needs the peft library: pip install 'grace-studio[adapters]'"
+        ) from error
+    try:
+        merged = PeftModel.from_pretrained(model, adapter.folder, use_safetensors=True)
+        return merged.merge_and_unload()
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+        raise ModelError(
+            f"The adapter {adapter.name} does not fit the model: {_first_line(error)}"
+        ) from error
+
+
+def _load_sentence(files: ModelFiles, error: Exception) -> str:
+    text = str(error)
+    if "trust_remote_code" in text or "custom code" in text:
+        return (
+            f"{files.name} comes with its own Python code. Read that code, and if you trust it "
+            "run again with --trust-remote-code."
+        )
+    if "Unrecognized configuration class" in text:
+        return f"{files.name} is not a causal language model ({_first_line(error)})"
+    return f"{files.name} cannot be loaded: {_first_line(error)}"
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__

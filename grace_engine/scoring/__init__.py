@@ -1,0 +1,1 @@
+"""How are traces scored by a model, and what does it cost?"""

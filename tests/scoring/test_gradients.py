@@ -1,0 +1,262 @@
+"""Do the fast proxies equal autograd of each segment's mean loss?"""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from grace_engine.config import ScoreConfig
+from grace_engine.errors import InputError, ModelError, ResourceError
+from grace_engine.models.heads import AutogradHead, Head, captured_hidden, find_head
+from grace_engine.models.load import LoadedModel
+from grace_engine.records import RenderedTrace, StepGram
+from grace_engine.scoring.exact import exact_gram, parameter_blocks
+from grace_engine.scoring.gradients import lm_head_gram, upstream_gradients
+from grace_engine.scoring.scorer import Scorer
+from grace_engine.signals import unpack
+
+# Largest deviation of a Gram, relative to its largest entry, in float32.
+TOLERANCE = 1e-5
+
+
+def matrix(gram: object) -> np.ndarray:
+    assert isinstance(gram, StepGram), gram
+    return unpack(np.array(gram.packed), len(gram.n_tokens))
+
+
+def assert_close(found: np.ndarray, expected: np.ndarray) -> None:
+    np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE * np.abs(expected).max())
+
+
+def autograd_gram(loaded: LoadedModel, trace: RenderedTrace, proxy: str) -> np.ndarray:
+    """Slow reference: the model's own forward, the mean loss of each segment, torch.autograd."""
+    model, ids = loaded.model, torch.tensor(trace.token_ids)
+    module = model.get_output_embeddings()
+    clone = module.weight.detach().clone().requires_grad_()
+    kept: list[Tensor] = []
+
+    def hook(head: nn.Module, arguments: tuple[Tensor, ...], _output: Tensor) -> Tensor:
+        kept.append(arguments[0].detach().clone().requires_grad_())
+        return nn.functional.linear(kept[0], clone, head.bias)
+
+    handle = module.register_forward_hook(hook)
+    try:
+        logits = model(input_ids=ids[None], use_cache=False).logits[0]
+    finally:
+        handle.remove()
+    rows = []
+    for segment in trace.segments:
+        i, j = segment.token_start, segment.token_end
+        loss = nn.functional.cross_entropy(logits[i - 1 : j - 1], ids[i:j])
+        leaf = kept[0] if proxy == "upstream" else clone
+        (gradient,) = torch.autograd.grad(loss, leaf, retain_graph=True)
+        # g(T) is the mean of u_t over the segment: the loss is a mean, so the rows' sum.
+        rows.append(gradient[0].sum(dim=0) if proxy == "upstream" else gradient.flatten())
+    stacked = torch.stack(rows)
+    return (stacked @ stacked.T).double().numpy()
+
+
+@pytest.mark.parametrize("proxy", ["upstream", "lm_head"])
+def test_grams_equal_autograd_alone_and_in_padded_batches(
+    loaded: LoadedModel, traces: list[RenderedTrace], proxy: str
+) -> None:
+    scorer = Scorer(loaded, ScoreConfig(proxy=proxy))
+    expected = [autograd_gram(loaded, trace, proxy) for trace in traces]
+    for gram, reference in zip(scorer.score(traces), expected, strict=True):
+        assert_close(matrix(gram), reference)
+    for trace, reference in zip(traces, expected, strict=True):
+        assert_close(matrix(scorer.score([trace])[0]), reference)
+
+
+@pytest.mark.parametrize("proxy", ["upstream", "lm_head", "exact"])
+def test_losses_are_mean_cross_entropy_per_token(
+    qwen: LoadedModel, traces: list[RenderedTrace], proxy: str
+) -> None:
+    blocks = parameter_blocks(qwen.model, ("lm_head.weight",), n_segments=8, memory=1 << 30)
+    scorer = Scorer(qwen, ScoreConfig(proxy=proxy), parameters=blocks)
+    for trace, gram in zip(traces, scorer.score(traces), strict=True):
+        ids = torch.tensor(trace.token_ids)
+        losses = nn.functional.cross_entropy(
+            qwen.model(input_ids=ids[None]).logits[0, :-1], ids[1:], reduction="none"
+        )
+        expected = [losses[s.token_start - 1 : s.token_end - 1].mean() for s in trace.segments]
+        assert isinstance(gram, StepGram)
+        np.testing.assert_allclose(gram.nll, expected, rtol=1e-5)
+
+
+def test_lm_head_equals_exact_of_an_untied_output_weight(
+    qwen: LoadedModel, traces: list[RenderedTrace]
+) -> None:
+    blocks = parameter_blocks(qwen.model, ("lm_head.weight",), n_segments=8, memory=1 << 30)
+    exact = Scorer(qwen, ScoreConfig(proxy="exact"), parameters=blocks).score(traces)
+    fast = Scorer(qwen, ScoreConfig(proxy="lm_head")).score(traces)
+    for reference, found in zip(exact, fast, strict=True):
+        assert_close(matrix(found), matrix(reference))
+
+
+def test_exact_equals_autograd_of_all_parameters_whole_and_in_blocks(
+    loaded: LoadedModel, traces: list[RenderedTrace]
+) -> None:
+    trace, model = traces[2], loaded.model
+    ids = torch.tensor(trace.token_ids)
+    segments = [(s.token_start, s.token_end) for s in trace.segments]
+    parameters = list(model.parameters())
+    model.requires_grad_(requires_grad=True)
+    logits = model(input_ids=ids[None]).logits[0]
+    rows = []
+    for i, j in segments:
+        loss = nn.functional.cross_entropy(logits[i - 1 : j - 1], ids[i:j])
+        gradient = torch.autograd.grad(loss, parameters, retain_graph=True, materialize_grads=True)
+        rows.append(torch.cat([g.flatten() for g in gradient]))
+    model.requires_grad_(requires_grad=False)
+    reference = (torch.stack(rows) @ torch.stack(rows).T).double().numpy()
+    largest = max(p.numel() for p in parameters) * len(segments) * 4
+    for memory, tile in ((1 << 30, 1 << 20), (largest, 3 * loaded.head.vocabulary)):
+        blocks = parameter_blocks(model, (), n_segments=len(segments), memory=memory)
+        assert (len(blocks.blocks) == 1) == (memory == 1 << 30)
+        assert blocks.needed_bytes <= memory
+        found = exact_gram(model, loaded.head, ids, segments, blocks, tile)
+        assert_close(found.gram.double().numpy(), reference)
+    assert not any(p.requires_grad for p in parameters)
+
+
+def test_exact_refuses_what_does_not_fit_and_says_how_much_it_takes(qwen: LoadedModel) -> None:
+    with pytest.raises(ResourceError, match=r"embed_tokens.* 4 segments take 0\.00 GB"):
+        parameter_blocks(qwen.model, ("*",), n_segments=4, memory=1000)
+    with pytest.raises(InputError, match="No parameter is named 'nothing"):
+        parameter_blocks(qwen.model, ("nothing*",), n_segments=4, memory=1000)
+
+
+@pytest.mark.parametrize("tile", [50, 97, 200, 5000])
+def test_tiles_of_any_size_give_the_same_gradients(qwen: LoadedModel, tile: int) -> None:
+    generator = torch.Generator().manual_seed(3)
+    hidden = torch.randn((21, 32), generator=generator)
+    targets = torch.randint(0, 97, (21,), generator=generator)
+    lengths = torch.tensor([4, 1, 9, 7])
+    assert isinstance(qwen.head, Head)
+    whole = upstream_gradients(qwen.head, hidden, targets, lengths, 1 << 20)
+    tiled = upstream_gradients(qwen.head, hidden, targets, lengths, tile)
+    assert_close(tiled.gradients.numpy(), whole.gradients.numpy())
+    np.testing.assert_allclose(tiled.nll, whole.nll, rtol=1e-5)
+    pairs = lm_head_gram(qwen.head, hidden, targets, lengths, 1 << 20)
+    sliced = lm_head_gram(qwen.head, hidden, targets, lengths, tile)
+    assert_close(sliced.gram.numpy(), pairs.gram.numpy())
+    np.testing.assert_allclose(sliced.nll, whole.nll, rtol=1e-5)
+
+
+def test_long_traces_go_by_segments_and_agree_with_pairs_of_tokens(qwen: LoadedModel) -> None:
+    generator = torch.Generator().manual_seed(4)
+    hidden = torch.randn((300, 32), generator=generator)
+    targets = torch.randint(0, 97, (300,), generator=generator)
+    lengths = torch.tensor([100, 150, 50])  # 300² > 32 · (300 + 9): by segments
+    assert isinstance(qwen.head, Head)
+    found = lm_head_gram(qwen.head, hidden, targets, lengths, 1 << 22)
+    probabilities = torch.softmax(qwen.head.logits(hidden), dim=1)
+    delta = probabilities - nn.functional.one_hot(targets, 97)
+    weight = torch.repeat_interleave(1.0 / lengths, lengths)
+    full = ((delta @ delta.T) * (hidden @ hidden.T)) * weight[:, None] * weight[None]
+    edges = [0, 100, 250, 300]
+    expected = torch.stack(
+        [
+            torch.stack(
+                [full[edges[i] : edges[i + 1], edges[j] : edges[j + 1]].sum() for j in range(3)]
+            )
+            for i in range(3)
+        ]
+    )
+    assert_close(found.gram.numpy(), expected.numpy())
+
+
+class LargestTensor(TorchDispatchMode):
+    """Remembers the most elements that any operation under it produced."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.elements = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        if isinstance(result, Tensor):
+            self.elements = max(self.elements, result.numel())
+        return result
+
+
+@pytest.mark.parametrize("proxy", ["upstream", "lm_head"])
+def test_no_tensor_of_tokens_by_vocabulary_is_made(build_model, make_trace, proxy: str) -> None:
+    model = build_model("qwen3", vocabulary=5000)
+    loaded = LoadedModel(model=model, head=find_head(model), device=torch.device("cpu"))
+    trace = make_trace(1, (40, 60, 50, 20))
+    tile = 8 * 5000
+    scorer = Scorer(loaded, ScoreConfig(proxy=proxy, workspace_elements=tile))
+    with LargestTensor() as largest:
+        scorer.score([trace, trace])
+    # 340 segment tokens × 5,000 would be 1.7 million; the weight itself is 160,000.
+    assert largest.elements <= max(tile, 5000 * 32)
+
+
+def test_a_head_without_closed_form_goes_through_autograd(
+    build_model, traces: list[RenderedTrace]
+) -> None:
+    model = build_model("llama")
+    plain = model.get_output_embeddings()
+
+    class Deep(nn.Module):
+        """Two layers with a bend between them."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Linear(32, 32)
+            self.weight, self.bias = plain.weight, None
+
+        def forward(self, hidden: Tensor) -> Tensor:
+            return nn.functional.linear(torch.tanh(self.first(hidden)), self.weight)
+
+    model.set_output_embeddings(Deep().requires_grad_(requires_grad=False))
+    loaded = LoadedModel(model=model, head=find_head(model), device=torch.device("cpu"))
+    assert isinstance(loaded.head, AutogradHead)
+    found = Scorer(loaded, ScoreConfig()).score(traces)
+    for trace, gram in zip(traces, found, strict=True):
+        ids = torch.tensor(trace.token_ids)
+        with captured_hidden(model) as seen:
+            model(input_ids=ids[None])
+        hidden = seen[0][0].clone().requires_grad_()
+        logits = model.get_output_embeddings()(hidden)
+        rows = []
+        for s in trace.segments:
+            part = slice(s.token_start - 1, s.token_end - 1)
+            loss = nn.functional.cross_entropy(logits[part], ids[s.token_start : s.token_end])
+            rows.append(torch.autograd.grad(loss, hidden, retain_graph=True)[0].sum(dim=0))
+        assert_close(matrix(gram), (torch.stack(rows) @ torch.stack(rows).T).numpy())
+    with pytest.raises(ModelError, match="--proxy upstream or exact"):
+        Scorer(loaded, ScoreConfig(proxy="lm_head"))
+
+
+def test_an_undescribed_change_of_the_logits_is_refused(build_model) -> None:
+    model = build_model("granite")
+    model.forward = _with_logits(model.forward, lambda logits: logits + logits.roll(1, -1))
+    with pytest.raises(ModelError, match="no known function of its output layer"):
+        find_head(model)
+
+
+def _with_logits(forward, change):
+    def changed(*args: object, **kwargs: object) -> object:
+        result = forward(*args, **kwargs)
+        result.logits = change(result.logits)
+        return result
+
+    return changed
+
+
+def test_a_model_that_sees_later_tokens_is_refused() -> None:
+    from transformers import BertConfig, BertLMHeadModel
+
+    config = BertConfig(
+        vocab_size=97,
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+    )
+    with pytest.raises(ModelError, match="not causal"):
+        find_head(BertLMHeadModel(config).eval())
