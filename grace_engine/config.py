@@ -173,3 +173,21 @@ class ScoreConfig:
             raise InputError("Sample and max length cannot be negative.")
         if self.parameters and self.proxy != "exact":
             raise InputError("Named parameters go with --proxy exact only.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestConfig:
+    """How files are read.
+
+    Attributes:
+        dataset: Name of the dataset; the file's name without its ending when empty.
+        schema: Name of a schema, or ``auto`` to find it by content.
+        segmenter: ``auto``, ``lines``, ``blank-lines``, ``markers``, ``sentences``, ``given`` or
+            ``regex:PATTERN``.
+        mapping: ``prompt=…,trace=…[,answer=…]``: names of fields instead of a schema.
+    """
+
+    dataset: str = ""
+    schema: str = "auto"
+    segmenter: str = "auto"
+    mapping: str = ""

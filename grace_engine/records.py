@@ -197,6 +197,7 @@ class ScoringRun:
         parameters: Parameter name patterns of ``exact``; empty for the others.
         target: ``own`` or ``reference``: whose answer is the last segment.
         template: Name of the template: ``chat`` or ``plain``.
+        reasoning_key: Message key in which the chat template expects reasoning; "" when inline.
         with_marks: Whether step and answer marks belong to their segments.
         with_end_token: Whether the end token belongs to the answer.
         datasets: Names, sorted.
@@ -218,6 +219,7 @@ class ScoringRun:
     parameters: tuple[str, ...]
     target: str
     template: str
+    reasoning_key: str = ""
     with_marks: bool
     with_end_token: bool
     datasets: tuple[str, ...]

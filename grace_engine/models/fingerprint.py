@@ -1,23 +1,17 @@
 """Is this the same scorer as before, down to the bytes of its files?"""
 
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
+from grace_engine.digests import file_digest, text_digest
 from grace_engine.models.locate import ModelFiles
 
 # Raised when a change of the engine moves Grams, so that older ones are not taken for fresh.
 ENGINE = "gram-1"
 
 FileDigest: TypeAlias = Callable[[Path], str]
-
-
-def file_digest(path: Path) -> str:
-    """Hex BLAKE2b digest of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def files_digest(files: ModelFiles | None, digest_of: FileDigest = file_digest) -> str:
@@ -30,7 +24,7 @@ def files_digest(files: ModelFiles | None, digest_of: FileDigest = file_digest) 
     if files is None:
         return ""
     lines = [f"{path.name} {digest_of(path.resolve())}" for path in files.list()]
-    return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
+    return text_digest("\n".join(lines))
 
 
 def scorer_fingerprint(*, model_digest: str, adapter_digest: str, **flags: object) -> str:
@@ -40,5 +34,4 @@ def scorer_fingerprint(*, model_digest: str, adapter_digest: str, **flags: objec
     trace's own digest of token ids and ranges. ``flags`` are dtype, proxy and parameters.
     """
     parts = {"engine": ENGINE, "model": model_digest, "adapter": adapter_digest, **flags}
-    text = json.dumps(parts, sort_keys=True, default=list)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return text_digest(json.dumps(parts, sort_keys=True, default=list))

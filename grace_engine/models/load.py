@@ -92,6 +92,9 @@ def load_model(
         MissingExtraError: An adapter without the ``peft`` library.
     """
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # loading has a line of its own in our progress
 
     config = load_config(files, trust_remote_code=trust_remote_code)
     device = device or resolve_device("auto")

@@ -45,7 +45,7 @@ def choose(candidates: Candidates, budget: Budget) -> tuple[Choice, ...]:
     tokens_left = math.inf
     if budget.kind == "fraction":
         limit = math.ceil(budget.amount * total)
-        allowed = f"{float(budget.amount):.4g} of {total} traces is {limit}"
+        allowed = f"{float(100 * budget.amount):.4g}% of {total} traces is {limit}"
     elif budget.kind == "traces":
         limit = int(budget.amount)
         allowed = f"the budget is {limit} traces"

@@ -2,7 +2,7 @@
 
 from grace_engine.signals.gram import GramTable, cosine_matrix, pack, packed_size, unpack
 from grace_engine.signals.history import history_weights
-from grace_engine.signals.table import SignalTable, signals_of
+from grace_engine.signals.table import SignalTable, signals_of, trace_tokens
 from grace_engine.signals.values import step_scores, trace_values
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "packed_size",
     "signals_of",
     "step_scores",
+    "trace_tokens",
     "trace_values",
     "unpack",
 ]

@@ -94,6 +94,13 @@ def signals_of(grams: GramTable, history: History) -> SignalTable:
     )
 
 
+def trace_tokens(signals: SignalTable) -> npt.NDArray[np.int64]:
+    """``[N]`` the scoring model's tokens of steps and answer."""
+    if len(signals.trace_ids) == 0:
+        return np.zeros(0, dtype=np.int64)
+    return np.add.reduceat(signals.n_tokens, signals.offsets[:-1]) + signals.answer_tokens
+
+
 def _blocks(members: IntArray, k: int) -> list[IntArray]:
     """Split traces of k steps so that a block of their Grams stays near 128 MB."""
     per_block = max(1, (1 << 24) // ((k + 1) ** 2))

@@ -1,0 +1,322 @@
+"""How does a saved selection become a file, and that file again?"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+
+from grace_engine import export as writing
+from grace_engine import ingest as reading
+from grace_engine import store
+from grace_engine.api.choosing import summary, weights_of
+from grace_engine.api.views import run_view
+from grace_engine.config import require_one_of
+from grace_engine.digests import file_digest
+from grace_engine.errors import InputError, NotFoundError
+from grace_engine.export.formats import Format
+from grace_engine.records import ScoringRun, Selection, Trace
+from grace_engine.store import Workspace
+
+MANIFEST = "manifest.json"
+_BATCH = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportReport:
+    """What was written.
+
+    Attributes:
+        path: The file.
+        manifest: Its recipe.
+        n_lines: Lines of the file.
+        n_traces: Chosen traces; more than lines where a record holds several.
+        n_riding: Traces that were not chosen but stand in the written records (``original`` only).
+        n_bytes: Size of the file.
+        sha256: Hex digest of its bytes.
+        unchanged: Whether the very same bytes stood there before.
+        source: ``workspace``, or ``sources`` where the workspace no longer held the traces.
+    """
+
+    path: Path
+    manifest: Path
+    n_lines: int
+    n_traces: int
+    n_riding: int
+    n_bytes: int
+    sha256: str
+    unchanged: bool
+    source: str = "workspace"
+
+
+def export(
+    workspace: Workspace,
+    wanted: str,
+    to: Path | str,
+    *,
+    as_format: Format = "original",
+    annotate: bool = False,
+    overwrite: bool = False,
+) -> ExportReport:
+    """Write the chosen traces in rank order, with ``manifest.json`` beside them.
+
+    Args:
+        workspace: Where selection and traces are.
+        wanted: Selection id, name or ``latest``.
+        to: The file to write.
+        as_format: One of ``FORMATS``.
+        annotate: Add scores, rank and reason under the key ``grace``.
+        overwrite: Replace another file that stands there.
+
+    Raises:
+        NotFoundError: The selection, its run or some of its traces are gone.
+        InputError: Another file stands there.
+        ResourceError: The disk is full.
+    """
+    require_one_of("Format", as_format, writing.FORMATS)
+    chosen = store.get_selection(workspace, wanted)
+    run = store.get_run(workspace, chosen.run_id)
+    ids = [choice.trace_id for choice in chosen.choices if choice.selected]
+    if not ids:
+        raise NotFoundError(f"Selection {chosen.id} holds no trace: its budget took none.")
+    path = Path(to)
+    annotations = _annotations(workspace, chosen, run) if annotate else None
+    batches = _workspace_batches(workspace, ids)
+    traces = _joined(batches, annotations)
+    published = writing.publish(
+        path,
+        writing.exported_lines(traces, as_format, reasoning_key=run.reasoning_key),
+        overwrite=overwrite,
+    )
+    manifest = writing.Manifest(
+        studio=version("grace-studio"),
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        file=path.name,
+        sha256=published.sha256,
+        n_lines=published.n_lines,
+        as_format=as_format,
+        annotate=annotate,
+        reasoning_key=run.reasoning_key,
+        selection=summary(chosen),
+        run=asdict(run),
+        sources=_sources(workspace, run),
+        traces=tuple(
+            {
+                "trace_id": choice.trace_id,
+                "record_digest": choice.record_digest,
+                "rank": choice.rank,
+                "value": choice.value,
+                "n_tokens": choice.n_tokens,
+            }
+            for choice in chosen.choices
+            if choice.selected
+        ),
+    )
+    where = _manifest_path(path)
+    writing.publish(where, [writing.manifest_bytes(manifest)], overwrite=True)
+    riding = _riding(workspace, run, ids) if as_format == "original" else 0
+    return ExportReport(
+        path=path,
+        manifest=where,
+        n_lines=published.n_lines,
+        n_traces=len(ids),
+        n_riding=riding,
+        n_bytes=published.n_bytes,
+        sha256=published.sha256,
+        unchanged=published.unchanged,
+    )
+
+
+def replay(
+    manifest_path: Path | str,
+    *,
+    workspace: Workspace | None = None,
+    to: Path | str | None = None,
+    overwrite: bool = False,
+) -> ExportReport:
+    """Write an exported file again, and hold its bytes against the manifest's digest.
+
+    Traces come from the workspace where it holds them all, else from the sources that the manifest
+    names. Annotations need the workspace, since a source knows no scores.
+
+    Raises:
+        InputError: No manifest, a source that is gone or changed, or bytes that differ.
+        NotFoundError: Annotations without the workspace that holds the run.
+    """
+    manifest_path = Path(manifest_path)
+    manifest = writing.read_manifest(manifest_path)
+    path = Path(to) if to is not None else manifest_path.parent / Path(manifest.file).name
+    ids = [str(entry["trace_id"]) for entry in manifest.traces]
+    origin = "workspace" if workspace is not None and _holds(workspace, ids) else "sources"
+    annotations = None
+    if manifest.annotate:
+        if workspace is None or origin == "sources":
+            raise NotFoundError(
+                "This export carries scores, which only the workspace that it came from holds: "
+                "name it with --workspace."
+            )
+        chosen = store.get_selection(workspace, str(manifest.selection["selection"]))
+        annotations = _annotations(workspace, chosen, store.get_run(workspace, chosen.run_id))
+    if origin == "workspace" and workspace is not None:
+        batches = _workspace_batches(workspace, ids)
+    else:
+        batches = iter([_from_sources(manifest, ids)])
+    traces = _checked(_joined(batches, annotations), manifest)
+    lines = writing.exported_lines(
+        traces,
+        manifest.as_format,  # type: ignore[arg-type]
+        reasoning_key=manifest.reasoning_key,
+    )
+    published = writing.publish(
+        path, _same_bytes(lines, manifest, manifest_path), overwrite=overwrite
+    )
+    return ExportReport(
+        path=path,
+        manifest=manifest_path,
+        n_lines=published.n_lines,
+        n_traces=len(ids),
+        n_riding=0,
+        n_bytes=published.n_bytes,
+        sha256=published.sha256,
+        unchanged=published.unchanged,
+        source=origin,
+    )
+
+
+def _workspace_batches(workspace: Workspace, ids: Sequence[str]) -> Iterator[list[Trace]]:
+    """Traces by id in the order of ``ids``, a batch at a time."""
+    for first in range(0, len(ids), _BATCH):
+        part = ids[first : first + _BATCH]
+        found = {t.id: t for batch in store.iter_traces(workspace, (), part) for t in batch}
+        missing = [name for name in part if name not in found]
+        if missing:
+            raise NotFoundError(
+                f"{len(missing)} chosen traces are no longer in the workspace (first: "
+                f"{missing[0]}): their dataset was deleted. Ingest it again under the same name."
+            )
+        yield [found[name] for name in part]
+
+
+def _joined(
+    batches: Iterator[list[Trace]], annotate: Callable[[Trace], writing.Annotation] | None
+) -> Iterator[tuple[Trace, writing.Annotation | None]]:
+    for batch in batches:
+        for trace in batch:
+            yield trace, annotate(trace) if annotate else None
+
+
+def _annotations(
+    workspace: Workspace, chosen: Selection, run: ScoringRun
+) -> Callable[[Trace], writing.Annotation]:
+    """How to annotate a trace of a selection, from stored Grams."""
+    scored = run_view(workspace, run.id, weights_of(chosen))
+    choices = {choice.trace_id: choice for choice in chosen.choices}
+
+    def annotate(trace: Trace) -> writing.Annotation:
+        choice, steps = choices[trace.id], scored.numbers_of(trace.id)
+        return writing.Annotation(
+            document={
+                "trace_id": trace.id,
+                "selection": chosen.id,
+                "run": run.id,
+                "model": run.model,
+                "proxy": run.proxy,
+                "value": choice.value,
+                "rank": choice.rank,
+                "reason": choice.reason,
+                "steps": [
+                    {"start": s.start, "end": s.end, "label": s.label, **numbers}
+                    for s, numbers in zip(trace.steps, steps, strict=True)
+                ],
+            }
+        )
+
+    return annotate
+
+
+def _sources(workspace: Workspace, run: ScoringRun) -> tuple[writing.ManifestSource, ...]:
+    return tuple(
+        writing.ManifestSource(
+            path=source.path,
+            digest=source.digest,
+            dataset=dataset,
+            schema_name=source.schema_name,
+            mapping=",".join(f"{role}={field}" for role, field in source.mapping.items()),
+            segmenter=source.segmenter,
+        )
+        for dataset, source in store.list_sources(workspace, run.datasets)
+    )
+
+
+def _from_sources(manifest: writing.Manifest, ids: Sequence[str]) -> list[Trace]:
+    wanted, found = set(ids), {}
+    for source in manifest.sources:
+        path = Path(source.path)
+        if not path.is_file():
+            raise InputError(f"{path} is gone: put it back, or name the workspace (--workspace).")
+        if file_digest(path) != source.digest:
+            raise InputError(f"{path} has changed since it was ingested: it is not the same file.")
+        mapping = reading.parse_mapping(source.mapping) if source.mapping else None
+        for item in reading.traces_of(
+            path,
+            dataset=source.dataset,
+            segmenter=reading.parse_segmenter(source.segmenter),
+            schema=source.schema_name,
+            mapping=mapping,
+        ):
+            if isinstance(item, Trace) and item.id in wanted:
+                found.setdefault(item.id, item)
+    missing = [name for name in ids if name not in found]
+    if missing:
+        raise InputError(f"The sources no longer hold {len(missing)} traces, such as {missing[0]}.")
+    return [found[name] for name in ids]
+
+
+def _checked(
+    traces: Iterator[tuple[Trace, writing.Annotation | None]], manifest: writing.Manifest
+) -> Iterator[tuple[Trace, writing.Annotation | None]]:
+    for (trace, annotation), entry in zip(traces, manifest.traces, strict=True):
+        if trace.record.digest != entry["record_digest"]:
+            raise InputError(f"Trace {trace.id} has another source record than when exported.")
+        yield trace, annotation
+
+
+def _same_bytes(
+    lines: Iterator[bytes], manifest: writing.Manifest, manifest_path: Path
+) -> Iterator[bytes]:
+    """Pass lines on; fail after the last, before anything is published, where bytes differ."""
+    digest = sha256()
+    for line in lines:
+        digest.update(line + b"\n")
+        yield line
+    if digest.hexdigest() != manifest.sha256:
+        raise InputError(
+            f"The bytes made from {manifest_path} differ from those exported then: the scores in "
+            "the workspace, or the studio's version, have changed. Nothing was written."
+        )
+
+
+def _holds(workspace: Workspace, ids: Sequence[str]) -> bool:
+    return len(store.labels_of(workspace, ids=ids)) == len(ids)
+
+
+def _riding(workspace: Workspace, run: ScoringRun, ids: Sequence[str]) -> int:
+    """Traces of the written records that were not chosen."""
+    listing = store.labels_of(workspace, run.datasets)
+    chosen = listing["id"].isin(set(ids))
+    records = listing.loc[chosen, "record_digest"]
+    return int((listing["record_digest"].isin(set(records)) & ~chosen).sum())
+
+
+def _manifest_path(path: Path) -> Path:
+    """``manifest.json`` beside the file, or ``NAME.manifest.json`` where another file has that."""
+    where = path.parent / MANIFEST
+    if where.exists() and path.name != MANIFEST:
+        try:
+            if writing.read_manifest(where).file == path.name:
+                return where
+        except InputError:
+            pass
+        return path.with_name(f"{path.stem}.{MANIFEST}")
+    return where

@@ -1,0 +1,87 @@
+"""What are the numbers of every step of a run, a row a step?"""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from grace_engine import store
+from grace_engine.api.views import STEP_SIGNALS, run_view
+from grace_engine.config import Weights
+from grace_engine.errors import InputError, ResourceError
+from grace_engine.records import Trace
+from grace_engine.store import Workspace
+
+_SCHEMA = pa.schema(
+    {
+        "trace_id": pa.string(),
+        "step_index": pa.int32(),
+        "text": pa.string(),
+        "start": pa.int32(),
+        "end": pa.int32(),
+        **{name: pa.float64() for name in STEP_SIGNALS},
+        "n_tokens": pa.int32(),
+        "step_label": pa.string(),
+        "labels": pa.string(),
+    }
+)
+
+
+def export_steps(
+    workspace: Workspace,
+    to: Path | str,
+    *,
+    run: str = "latest",
+    weights: Weights | None = None,
+    overwrite: bool = False,
+) -> int:
+    """Write a Parquet file with a row a step of every scored trace; the number of rows.
+
+    Columns: trace_id, step_index (from 0), text, start, end (characters of the full text),
+    alignment, consistency, score, nll (nats a token), norm, n_tokens, step_label, labels (the
+    trace's, as JSON). A number that does not exist, such as the consistency of step 1, is null.
+
+    Raises:
+        NotFoundError: No such run.
+        InputError: Another file stands there, or the folder is missing.
+        ResourceError: The disk is full.
+    """
+    path = Path(to)
+    if not path.parent.is_dir() or path.is_dir():
+        raise InputError(f"{path} cannot be written: name a file in a folder that exists.")
+    if path.exists() and not overwrite:
+        raise InputError(f"{path} exists. Name another file, or say --overwrite to replace it.")
+    view = run_view(workspace, run, weights)
+    part = path.with_name(f".{path.name}.part")
+    rows = 0
+    try:
+        with pq.ParquetWriter(part, _SCHEMA) as writer:
+            ids = view.signals.trace_ids.tolist()
+            for traces in store.iter_traces(workspace, view.run.datasets, ids):
+                table = [row for trace in traces for row in _rows(trace, view.numbers_of(trace.id))]
+                writer.write_table(pa.Table.from_pylist(table, schema=_SCHEMA))
+                rows += len(table)
+        part.replace(path)
+    except OSError as error:
+        raise ResourceError(f"{path} cannot be written: {error.strerror or error}.") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return rows
+
+
+def _rows(trace: Trace, numbers: list[dict[str, float | int | None]]) -> list[dict[str, object]]:
+    labels = json.dumps(dict(trace.labels), ensure_ascii=False, sort_keys=True)
+    return [
+        {
+            "trace_id": trace.id,
+            "step_index": index,
+            "text": trace.full_text[step.start : step.end],
+            "start": step.start,
+            "end": step.end,
+            **own,
+            "step_label": None if step.label is None else str(step.label),
+            "labels": labels,
+        }
+        for index, (step, own) in enumerate(zip(trace.steps, numbers, strict=True))
+    ]

@@ -1,0 +1,253 @@
+"""What is there to see of a scoring run and of one of its traces?"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from grace_engine import store
+from grace_engine.config import Weights, require_one_of
+from grace_engine.errors import NotFoundError
+from grace_engine.records import ScoringRun, Segment, StepGram, Trace
+from grace_engine.signals import (
+    GramTable,
+    SignalTable,
+    signals_of,
+    step_scores,
+    trace_tokens,
+    trace_values,
+    unpack,
+)
+from grace_engine.store import RunTrace, Workspace
+
+STEP_SIGNALS = ("alignment", "consistency", "score", "nll", "norm")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RunView:
+    """All scored traces of a run under some weights: N traces, S steps.
+
+    Attributes:
+        run: The run.
+        weights: How signals became values.
+        signals: Signals of every step.
+        scores: ``[S]`` step scores; NaN where a step does not count.
+        values: ``[N]`` trace values; NaN where a trace has none.
+        traces: N rows in the order of ``signals.trace_ids``: ``trace_id``, ``dataset``,
+            ``variant``, ``path``, ``line``, ``n_steps``, ``n_tokens`` (steps and answer) and a
+            column ``label.NAME`` for each label.
+    """
+
+    run: ScoringRun
+    weights: Weights
+    signals: SignalTable
+    scores: npt.NDArray[np.float64]
+    values: npt.NDArray[np.float64]
+    traces: pd.DataFrame
+
+    def step_values(self, signal: str) -> npt.NDArray[np.float64]:
+        """``[S]`` of ``alignment``, ``consistency``, ``score``, ``nll`` or ``norm``."""
+        found = {
+            "alignment": self.signals.alignment,
+            "consistency": self.signals.consistency,
+            "score": self.scores,
+            "nll": self.signals.nll,
+            "norm": self.signals.norm,
+        }
+        require_one_of("Signal", signal, tuple(found))
+        return found[signal]
+
+    def numbers_of(self, trace_id: str) -> list[dict[str, float | int | None]]:
+        """The signals of each step of one trace, by name; None where a number does not exist."""
+        index = int(np.searchsorted(self.signals.trace_ids.astype(str), trace_id))
+        where = self.signals.steps_of(index)
+        columns = {name: nullable(self.step_values(name)[where]) for name in STEP_SIGNALS}
+        counts = self.signals.n_tokens[where].tolist()
+        return [
+            {name: column[k] for name, column in columns.items()} | {"n_tokens": counts[k]}
+            for k in range(len(counts))
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TraceView:
+    """One trace under one run and some weights.
+
+    Attributes:
+        run: The run.
+        weights: How signals became scores.
+        trace: The trace as ingested.
+        rendered: As the model saw it.
+        gram: ``[K+1, K+1]`` inner products of segment gradients, the answer last.
+        signals: Signals of its K steps and its answer's loss.
+        scores: ``[K]`` step scores; NaN where a step does not count.
+        value: The trace's value; NaN where it has none.
+    """
+
+    run: ScoringRun
+    weights: Weights
+    trace: Trace
+    rendered: RunTrace
+    gram: npt.NDArray[np.float64]
+    signals: SignalTable
+    scores: npt.NDArray[np.float64]
+    value: float
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of ``grace show --json``; numbers that do not exist are null."""
+        answer = self.trace.answer
+        in_source = not answer.appended
+        segments = self.rendered.segments
+        return {
+            "trace_id": self.trace.id,
+            "run": self.run.id,
+            "model": self.run.model,
+            "proxy": self.run.proxy,
+            "text": self.rendered.rendered,
+            "steps": [
+                {"start": step.start, "end": step.end, **_ranges(segment), "label": step.label}
+                for step, segment in zip(self.trace.steps, segments, strict=False)
+            ],
+            "answer": {
+                "start": answer.start if in_source else None,
+                "end": answer.end if in_source else None,
+                **_ranges(segments[-1]),
+                "text": answer.text,
+            },
+            "gram": self.gram.tolist(),
+            "alignment": nullable(self.signals.alignment),
+            "consistency": nullable(self.signals.consistency),
+            "nll": [*nullable(self.signals.nll), float(self.signals.answer_nll[0])],
+            "norm": nullable(self.signals.norm),
+            "n_tokens": [*self.signals.n_tokens.tolist(), int(self.signals.answer_tokens[0])],
+            "score": nullable(self.scores),
+            "value": nullable(np.array([self.value]))[0],
+            "zero_gradient": self.signals.zero.tolist(),
+            "weights": weights_json(self.weights),
+            "target": self.run.target,
+            "dataset": self.trace.dataset,
+            "variant": self.trace.variant,
+            "source": {"path": self.trace.record.path, "line": self.trace.record.line},
+            "source_text": self.trace.text,
+            "prompt": self.trace.prompt,
+            "reference": self.trace.reference,
+            "labels": dict(self.trace.labels),
+        }
+
+
+def weights_json(weights: Weights) -> dict[str, Any]:
+    """Weights as plain values; ``history`` in the form that ``History.parse`` reads."""
+    return {
+        "alpha": weights.alpha,
+        "history": str(weights.history),
+        "aggregate": weights.aggregate,
+        "history_only": weights.history_only,
+    }
+
+
+def nullable(values: npt.NDArray[np.float64]) -> list[float | None]:
+    """Floats with None for NaN, which JSON does not have."""
+    return [None if np.isnan(value) else float(value) for value in values]
+
+
+def run_view(workspace: Workspace, run: str = "latest", weights: Weights | None = None) -> RunView:
+    """Signals, scores and values of every scored trace of a run, from stored Grams alone.
+
+    Raises:
+        NotFoundError: No such run.
+    """
+    weights = weights or Weights()
+    found = store.get_run(workspace, run)
+    signals = signals_of(table_of(store.read_grams(workspace, found.id)), weights.history)
+    return view_of(found, weights, signals, listing(workspace, found))
+
+
+def table_of(grams: store.GramTable) -> GramTable:
+    return GramTable(
+        trace_ids=grams.trace_ids,
+        n_segments=grams.n_segments,
+        packed=grams.packed,
+        n_tokens=grams.n_tokens,
+        nll=grams.nll,
+    )
+
+
+def listing(workspace: Workspace, run: ScoringRun) -> pd.DataFrame:
+    """A row a trace of the run's datasets, indexed by trace id, labels as columns."""
+    traces = store.labels_of(workspace, run.datasets).rename(columns={"id": "trace_id"})
+    return _with_label_columns(traces).set_index("trace_id")
+
+
+def view_of(
+    run: ScoringRun, weights: Weights, signals: SignalTable, listed: pd.DataFrame
+) -> RunView:
+    """Scores and values under weights, from signals with the same history: no store, no model."""
+    scores = step_scores(signals, weights)
+    traces = listed.loc[signals.trace_ids].reset_index()
+    traces["n_steps"] = signals.n_steps
+    traces["n_tokens"] = trace_tokens(signals)
+    return RunView(
+        run=run,
+        weights=weights,
+        signals=signals,
+        scores=scores,
+        values=trace_values(scores, signals, weights),
+        traces=traces,
+    )
+
+
+def trace_view(
+    workspace: Workspace, trace: str, run: str = "latest", weights: Weights | None = None
+) -> TraceView:
+    """One trace as the model saw it, with its Gram, signals and scores.
+
+    Raises:
+        NotFoundError: No such trace or run, or the run has not scored the trace.
+    """
+    weights = weights or Weights()
+    found = store.get_run(workspace, run)
+    source = store.get_trace(workspace, trace)
+    seen = store.get_run_trace(workspace, found.id, source.id)
+    if seen.gram is None:
+        raise NotFoundError(
+            f"Run {found.id} could not score trace {source.id}: {seen.reason}, {seen.detail}"
+        )
+    signals = signals_of(one_gram(source.id, seen.gram), weights.history)
+    scores = step_scores(signals, weights)
+    return TraceView(
+        run=found,
+        weights=weights,
+        trace=source,
+        rendered=seen,
+        gram=unpack(np.array(seen.gram.packed), len(seen.gram.n_tokens)),
+        signals=signals,
+        scores=scores,
+        value=float(trace_values(scores, signals, weights)[0]),
+    )
+
+
+def one_gram(trace_id: str, gram: StepGram) -> GramTable:
+    """A table of one trace."""
+    return GramTable(
+        trace_ids=np.array([trace_id], dtype=object),
+        n_segments=np.array([len(gram.n_tokens)]),
+        packed=np.array(gram.packed, dtype=np.float32),
+        n_tokens=np.array(gram.n_tokens),
+        nll=np.array(gram.nll),
+    )
+
+
+def _with_label_columns(traces: pd.DataFrame) -> pd.DataFrame:
+    labels = pd.DataFrame(list(traces["labels"]), index=traces.index).add_prefix("label.")
+    return pd.concat([traces.drop(columns="labels"), labels], axis=1)
+
+
+def _ranges(segment: Segment) -> dict[str, int]:
+    return {
+        "rendered_start": segment.rendered_start,
+        "rendered_end": segment.rendered_end,
+        "token_start": segment.token_start,
+        "token_end": segment.token_end,
+    }

@@ -1,0 +1,136 @@
+"""How does the shell choose a subset, export it, and write an export again?"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grace_engine import api
+from grace_engine.cli import console
+from grace_engine.cli.options import (
+    DEFAULT_WORKSPACE,
+    AggregateOption,
+    AlphaOption,
+    HistoryOnlyOption,
+    HistoryOption,
+    JsonOption,
+    OverwriteOption,
+    RunOption,
+    WorkspaceOption,
+    weights_from,
+)
+from grace_engine.config import STRATEGIES
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(curate)
+    app.command()(export)
+    app.command()(replay)
+
+
+@console.speaks
+def curate(
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    budget: Annotated[
+        str, typer.Option(help="A share (20%), traces (500) or tokens (1.2Mtok).")
+    ] = "20%",
+    run: RunOption = "latest",
+    strategy: Annotated[str, typer.Option(help=f"One of {', '.join(STRATEGIES)}.")] = "grace",
+    alpha: AlphaOption = 0.7,
+    history: HistoryOption = "uniform",
+    aggregate: AggregateOption = "mean",
+    history_only: HistoryOnlyOption = False,
+    seed: Annotated[int, typer.Option(help="Seed of the random strategy.")] = 0,
+    name: Annotated[str, typer.Option(help="A name for the selection.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Choose a subset by value under a budget; every trace gets its reason. Runs no model."""
+    chosen = api.curate(
+        api.open_workspace(workspace, create=False),
+        budget,
+        run=run,
+        weights=weights_from(alpha, history, aggregate, history_only),
+        strategy=strategy,  # type: ignore[arg-type]
+        seed=seed,
+        name=name,
+    )
+    found = api.summary(chosen)
+    if as_json:
+        choices = [
+            {field: getattr(choice, field) for field in choice.__slots__}
+            for choice in chosen.choices
+        ]
+        console.emit_json(found | {"choices": choices})
+        return
+    console.pairs(found)
+    cut = int(str(found["n_selected"]))
+    near = chosen.choices[max(0, cut - 3) : cut + 3]
+    console.table(
+        "Nearest the cut",
+        ["rank", "trace", "value", "in", "reason"],
+        [(c.rank, c.trace_id, c.value, c.selected, c.reason) for c in near],
+    )
+    console.note(f"Export it: grace export {chosen.id} --to chosen.jsonl --workspace {workspace}")
+
+
+@console.speaks
+def export(
+    selection: Annotated[str, typer.Argument(help="Selection id, name or latest.")],
+    to: Annotated[Path, typer.Option("--to", help="File to write.")],
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    as_format: Annotated[
+        str,
+        typer.Option("--as", help="original, messages, prompt-completion, sharegpt or alpaca."),
+    ] = "original",
+    annotate: Annotated[
+        bool, typer.Option("--annotate", help="Add scores, rank and reason to every line.")
+    ] = False,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the chosen traces as JSONL, with the manifest that makes the file again."""
+    report = api.export(
+        api.open_workspace(workspace, create=False),
+        selection,
+        to,
+        as_format=as_format,  # type: ignore[arg-type]
+        annotate=annotate,
+        overwrite=overwrite,
+    )
+    _say(report, as_json=as_json)
+
+
+@console.speaks
+def replay(
+    manifest: Annotated[Path, typer.Argument(help="The manifest.json beside an export.")],
+    to: Annotated[
+        Path | None, typer.Option("--to", help="File to write; the exported one when left out.")
+    ] = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write an exported file again, byte for byte, from the workspace or from its sources."""
+    opened = None
+    if (workspace / "grace.duckdb").exists():
+        opened = api.open_workspace(workspace, create=False)
+    _say(api.replay(manifest, workspace=opened, to=to, overwrite=overwrite), as_json=as_json)
+
+
+def _say(report: "api.ExportReport", *, as_json: bool) -> None:
+    console.note(
+        f"{report.n_traces:,} traces in {report.n_lines:,} lines ({console.size(report.n_bytes)}) "
+        f"→ {report.path}" + (", the same bytes as were there" if report.unchanged else "")
+    )
+    if report.n_riding:
+        console.note(
+            f"{report.n_riding:,} traces that were not chosen stand in the same source records and "
+            "ride along: --as messages (or another format) writes the chosen ones alone."
+        )
+    console.note(f"Manifest: {report.manifest} (from the {report.source}, sha256 {report.sha256}).")
+    if as_json:
+        console.emit_json(
+            {name: getattr(report, name) for name in report.__slots__}
+            | {"path": str(report.path), "manifest": str(report.manifest)}
+        )

@@ -1,0 +1,189 @@
+"""How does the shell speak: tables and sentences for people, one JSON document for programs?
+
+Results go to standard output; progress, notes and errors to standard error. With ``--json`` the
+standard output holds exactly one JSON document, an ``error`` object where the command failed.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from types import TracebackType
+from typing import Any, ParamSpec, Self, TypeVar
+
+import orjson
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from grace_engine.errors import GraceError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+INTERRUPTED = 130
+
+
+def emit_json(document: object) -> None:
+    """Write the command's one JSON document to standard output."""
+    options = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+    sys.stdout.write(orjson.dumps(document, option=options).decode() + "\n")
+
+
+def note(message: str) -> None:
+    """A sentence to standard error; trace text in it is never markup."""
+    err.print(escape(message))
+
+
+def fault(message: str) -> None:
+    """A user's fault to standard error."""
+    err.print(f"[bold red]error:[/bold red] {escape(message)}")
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table to standard output; numbers to the right. Only texts with spaces are wrapped."""
+    drawn = Table(title=title or None, title_justify="left", header_style="bold")
+    for index, column in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[index], (int, float)) for row in rows)
+        wraps = any(" " in _cell(row[index]) for row in rows)
+        drawn.add_column(
+            column,
+            justify="right" if numeric else "left",
+            overflow="fold" if wraps else "ellipsis",
+            no_wrap=not wraps,
+        )
+    for row in rows:
+        drawn.add_row(*(escape(_cell(value)) for value in row))
+    out.print(drawn)
+
+
+def pairs(values: Mapping[str, object]) -> None:
+    """Names and values, a line each, to standard output."""
+    width = max((len(name) for name in values), default=0)
+    for name, value in values.items():
+        out.print(f"[bold]{escape(name.ljust(width))}[/bold]  {escape(_cell(value))}")
+
+
+def size(n_bytes: float) -> str:
+    """Bytes for people: ``1.5 MB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.1f} TB"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: ``45 s``, ``3 min``, ``2.5 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def speaks(command: Callable[P, T]) -> Callable[P, T]:
+    """A command whose user faults are printed as sentences, without a traceback."""
+
+    @wraps(command)
+    def spoken(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return command(*args, **kwargs)
+        except GraceError as error:
+            fault(str(error))
+            if kwargs.get("as_json"):
+                emit_json({"error": {"kind": type(error).__name__, "message": str(error)}})
+            raise SystemExit(1) from None
+        except KeyboardInterrupt:
+            note("Stopped. What was finished is kept; the same command goes on from there.")
+            if kwargs.get("as_json"):
+                emit_json({"error": {"kind": "Interrupted", "message": "stopped by the user"}})
+            raise SystemExit(INTERRUPTED) from None
+        except BrokenPipeError:
+            sys.stderr.close()  # whoever read our output has gone; there is no one to tell
+            raise SystemExit(1) from None
+
+    return spoken
+
+
+class _RateColumn(TextColumn):
+    """Units and tokens per second of a phase."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def render(self, task: Task) -> Any:
+        elapsed = task.elapsed or 0.0
+        if not task.completed or elapsed <= 0:
+            return ""
+        rate = f"{task.completed / elapsed:,.1f} {task.fields['unit']}/s"
+        tokens = task.fields["tokens"]
+        return rate + (f"  {tokens / elapsed:,.0f} tokens/s" if tokens else "")
+
+
+class ShellProgress:
+    """Bars on standard error; plain lines every few seconds where it is no terminal."""
+
+    def __init__(self) -> None:
+        self._bars = Bars(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _RateColumn(),
+            TextColumn("[dim]left[/dim]"),
+            TimeRemainingColumn(),
+            console=err,
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._bars.stop()
+
+    def begin(self, what: str, total: int, unit: str) -> None:
+        """Start a bar."""
+        self._task = self._bars.add_task(what, total=total or None, unit=unit, tokens=0)
+
+    def advance(self, amount: int, *, tokens: int = 0) -> None:
+        """Move the current bar."""
+        if self._task is not None:
+            task = next(t for t in self._bars.tasks if t.id == self._task)
+            self._bars.update(self._task, advance=amount, tokens=task.fields["tokens"] + tokens)
+
+    def say(self, message: str) -> None:
+        """A line above the bars."""
+        self._bars.console.print(escape(message))
+
+
+@contextmanager
+def progress() -> Iterator[ShellProgress]:
+    """Bars for the length of a command."""
+    with ShellProgress() as bars:
+        yield bars
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,47 @@
+"""Which flags do several commands share, and what do they read as?"""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grace_engine.config import AGGREGATES, History, Weights
+
+DEFAULT_WORKSPACE = Path(os.environ.get("GRACE_WORKSPACE", "workspace"))
+
+WorkspaceOption = Annotated[
+    Path,
+    typer.Option("--workspace", "-w", help="Folder of the workspace.", envvar="GRACE_WORKSPACE"),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+RunOption = Annotated[
+    str, typer.Option("--run", help="Scoring run: its id, a unique beginning of it, or latest.")
+]
+AlphaOption = Annotated[
+    float, typer.Option("--alpha", help="Weight of alignment against consistency, 0 to 1.")
+]
+HistoryOption = Annotated[
+    str, typer.Option("--history", help="Weights of earlier steps: uniform, window:W or ema:β.")
+]
+AggregateOption = Annotated[
+    str,
+    typer.Option("--aggregate", help=f"From step scores to a value: {', '.join(AGGREGATES)}."),
+]
+HistoryOnlyOption = Annotated[
+    bool,
+    typer.Option("--history-only", help="Consistency alone, step 1 left out (an ablation)."),
+]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace another file that stands there.")
+]
+
+
+def weights_from(alpha: float, history: str, aggregate: str, history_only: bool) -> Weights:
+    """The weights that flags ask for; ``InputError`` where one is out of range."""
+    return Weights(
+        alpha=alpha,
+        history=History.parse(history),
+        aggregate=aggregate,  # type: ignore[arg-type]
+        history_only=history_only,
+    )

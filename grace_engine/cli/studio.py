@@ -1,0 +1,57 @@
+"""How does the shell prepare the sample workspace and open the studio in a browser?"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grace_engine import api
+from grace_engine.cli import console
+from grace_engine.cli.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(sample)
+    app.command("app")(open_app)
+
+
+@console.speaks
+def sample(workspace: WorkspaceOption = DEFAULT_WORKSPACE, as_json: JsonOption = False) -> None:
+    """Make a workspace of the shipped GSM8K solutions, scored by the shipped model."""
+    with console.progress() as bars:
+        report = api.prepare_sample(api.open_workspace(workspace, create=True), bars)
+    run, count = report.scored.run, report.ingested.count
+    console.note(
+        f"Sample workspace {workspace}: {run.n_scored:,} GSM8K solutions scored in run {run.id}"
+        + (f" ({count.already_present:,} were there before)." if count else ".")
+    )
+    if as_json:
+        console.emit_json({"workspace": str(workspace), "run": run.id, "n_scored": run.n_scored})
+
+
+@console.speaks
+def open_app(
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    port: Annotated[int, typer.Option(help="Port on the loopback address.")] = 8501,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")
+    ] = True,
+) -> None:
+    """Open the studio on 127.0.0.1."""
+    script = api.app_script()
+    environment = os.environ | {"GRACE_WORKSPACE": str(Path(workspace).expanduser().resolve())}
+    # Configuration is read beside the script's folder only when it is the working directory.
+    settings = {
+        "server.address": "127.0.0.1",
+        "server.port": str(port),
+        "server.headless": "false" if browser else "true",
+        "browser.gatherUsageStats": "false",
+    }
+    flags = [f"--{name}={value}" for name, value in settings.items()]
+    console.note(f"The studio opens on http://127.0.0.1:{port} (Ctrl-C closes it).")
+    command = [sys.executable, "-m", "streamlit", "run", str(script), *flags]
+    raise SystemExit(subprocess.run(command, env=environment, check=False).returncode)

@@ -1,0 +1,33 @@
+"""How does a file of records become traces, with no database in sight?"""
+
+from grace_engine.ingest.answer_marks import answer_in, find_answer
+from grace_engine.ingest.build import APPENDED_ANSWER, build_trace, traces_of
+from grace_engine.ingest.drafts import Draft, GivenStep, RejectedDraft, Schema
+from grace_engine.ingest.mapping import FieldMap, mapped_schema, parse_mapping
+from grace_engine.ingest.readers import READERS, read_rows
+from grace_engine.ingest.rows import Reader, Row
+from grace_engine.ingest.schemas import SCHEMAS, detect
+from grace_engine.ingest.segmenters import Segmenter, parse_segmenter
+
+__all__ = [
+    "APPENDED_ANSWER",
+    "READERS",
+    "SCHEMAS",
+    "Draft",
+    "FieldMap",
+    "GivenStep",
+    "Reader",
+    "RejectedDraft",
+    "Row",
+    "Schema",
+    "Segmenter",
+    "answer_in",
+    "build_trace",
+    "detect",
+    "find_answer",
+    "mapped_schema",
+    "parse_mapping",
+    "parse_segmenter",
+    "read_rows",
+    "traces_of",
+]

@@ -1,0 +1,204 @@
+"""Which traces does a file hold?"""
+
+from collections.abc import Iterator
+from hashlib import sha256
+from itertools import chain, islice
+from pathlib import Path
+
+import orjson
+
+from grace_engine.config import require_one_of
+from grace_engine.errors import InputError, TraceRejected
+from grace_engine.ingest.answer_marks import find_answer
+from grace_engine.ingest.drafts import Draft, RejectedDraft, Schema
+from grace_engine.ingest.mapping import FieldMap, mapped_schema
+from grace_engine.ingest.readers import read_rows
+from grace_engine.ingest.rows import Row, excerpt_of
+from grace_engine.ingest.schemas import detect, no_schema_fits, schema_named
+from grace_engine.ingest.segmenters import Segmenter
+from grace_engine.records import Answer, Reject, SourceRecord, Trace
+
+APPENDED_ANSWER = "\nThe answer is {answer}"
+"""What is appended to a text whose answer stands only in a field of its record.
+
+Scoring, training and exports all see the text with it, by ``Trace.full_text``.
+"""
+
+_MARK_OFFSET = APPENDED_ANSWER.index("The answer")
+_ANSWER_OFFSET = APPENDED_ANSWER.index("{answer}")
+
+# Records that are looked at before a file is given up as of no known schema.
+_DETECTION_ROWS = 32
+_ID_DIGITS = 16
+
+
+def traces_of(
+    path: Path,
+    *,
+    dataset: str,
+    segmenter: Segmenter,
+    schema: str = "auto",
+    mapping: FieldMap | None = None,
+) -> Iterator[Trace | Reject]:
+    """Stream the traces of a file, in the order of its records.
+
+    Args:
+        path: A file that ``read_rows`` reads.
+        dataset: Name of the dataset; part of every trace's id.
+        segmenter: Cuts the texts into steps.
+        schema: Name of a schema, ``mapped``, or ``auto``: the schema of the first record that one
+            fits, kept for the whole file.
+        mapping: Which field is which; instead of a schema.
+
+    Yields:
+        Traces, and a ``Reject`` for every row, or trace of a row, that could not become one.
+
+    Raises:
+        InputError: ``schema`` is not known, or goes with no ``mapping``.
+        ReadError: The file cannot be read.
+        SchemaError: ``schema`` is ``auto`` and none fits.
+    """
+    chosen = _chosen(schema, mapping)
+    rows = read_rows(path)
+    if chosen is None:
+        for row in rows:
+            if isinstance(row, Row):
+                chosen, rows = _detected(chain([row], rows))
+                break
+            yield row  # before the first record no schema is needed
+    for row in rows:
+        if isinstance(row, Reject):
+            yield row
+        elif chosen:
+            yield from _traces_of_row(row, chosen, dataset, segmenter)
+
+
+def build_trace(draft: Draft, *, dataset: str, record: SourceRecord, segmenter: Segmenter) -> Trace:
+    """Find the answer of a draft, cut its steps and give it its id.
+
+    The id is the first 16 hex digits of the SHA-256 of ``[dataset, record digest, variant]`` as
+    JSON.
+
+    Raises:
+        TraceRejected: ``null-character``, ``no-prompt``, ``no-answer``, ``empty-answer``,
+            ``no-steps``, ``no-given-steps`` or ``given-step-not-found``.
+    """
+    _refuse_nulls(draft)
+    if not draft.prompt or draft.prompt.isspace():
+        raise TraceRejected("no-prompt", "the prompt is empty")
+    answer = _answer_of(draft)
+    steps = segmenter.steps(draft.text, min(answer.mark_start, len(draft.text)), draft.given_steps)
+    if not steps:
+        raise TraceRejected("no-steps", "there is no text before the answer")
+    key = orjson.dumps([dataset, record.digest, draft.variant])
+    return Trace(
+        id=sha256(key).hexdigest()[:_ID_DIGITS],
+        dataset=dataset,
+        variant=draft.variant,
+        prompt=draft.prompt,
+        text=draft.text,
+        steps=steps,
+        answer=answer,
+        reference=_reference_of(draft, answer),
+        labels=draft.labels,
+        images=draft.images,
+        segmenter=segmenter.name,
+        record=record,
+    )
+
+
+def _answer_of(draft: Draft) -> Answer:
+    """The answer that the text marks; else the given one, appended."""
+    text, given = draft.text, draft.answer
+    found = find_answer(text)
+    if found:
+        if not found.text:
+            mark = text[found.mark_start : found.start].strip()
+            raise TraceRejected("empty-answer", f"nothing follows the answer mark {mark!r}")
+        return found
+    if given is None:
+        raise TraceRejected("no-answer", f"no answer mark in the text, which ends {text[-60:]!r}")
+    given = given.strip()
+    if not given:
+        raise TraceRejected(
+            "empty-answer", "the text has no answer mark, and the given answer is empty"
+        )
+    start = len(text) + _ANSWER_OFFSET
+    return Answer(
+        text=given,
+        start=start,
+        end=start + len(given),
+        mark_start=len(text) + _MARK_OFFSET,
+        appended=APPENDED_ANSWER.format(answer=given),
+    )
+
+
+def _reference_of(draft: Draft, answer: Answer) -> str | None:
+    """What the data holds to be right: its reference, else the answer that it gives as a field."""
+    if draft.is_reference:
+        return answer.text
+    return draft.answer if draft.reference is None else draft.reference
+
+
+def _refuse_nulls(draft: Draft) -> None:
+    """Refuse text with U+0000, which databases and tokenizers treat each in their own way."""
+    optional = (draft.answer, draft.reference, *draft.labels.values(), *draft.images)
+    for value in (draft.prompt, draft.text, draft.variant, *optional):
+        if value.__class__ is str and "\0" in value:
+            raise TraceRejected("null-character", f"U+0000 in {value[:60]!r}")
+
+
+def _chosen(name: str, mapping: FieldMap | None) -> Schema | None:
+    """The schema that the user asked for; None to detect it."""
+    if mapping is not None:
+        require_one_of("With a mapping, format", name, ("auto", "mapped"))
+        return mapped_schema(mapping)
+    if name == "mapped":
+        raise InputError("Format 'mapped' needs a mapping: give --map prompt=FIELD,trace=FIELD.")
+    return None if name == "auto" else schema_named(name)
+
+
+def _detected(rows: Iterator[Row | Reject]) -> tuple[Schema, Iterator[Row | Reject]]:
+    """The schema of the first record that one fits, and all rows again."""
+    window = list(islice(rows, _DETECTION_ROWS))
+    records = [row for row in window if isinstance(row, Row)]
+    for record in records:
+        schema = detect(record.fields)
+        if schema:
+            return schema, chain(window, rows)
+    raise no_schema_fits(records[0].path, records[0].fields)
+
+
+def _traces_of_row(
+    row: Row, schema: Schema, dataset: str, segmenter: Segmenter
+) -> Iterator[Trace | Reject]:
+    """The traces of one record, which they share."""
+    digest = sha256(row.raw).hexdigest()
+    record = SourceRecord(digest=digest, path=row.path, line=row.line, raw=row.raw)
+    count = 0
+    try:
+        for draft in schema.drafts(row.fields):
+            count += 1
+            if isinstance(draft, RejectedDraft):
+                yield _rejected(row, draft.reason, draft.detail, draft.variant)
+                continue
+            try:
+                yield build_trace(draft, dataset=dataset, record=record, segmenter=segmenter)
+            except TraceRejected as fault:
+                yield _rejected(row, fault.reason, fault.detail, draft.variant)
+    except TraceRejected as fault:
+        yield _rejected(row, fault.reason, fault.detail)
+        return
+    if count == 0:
+        yield _rejected(row, "no-traces", "the record holds no trace")
+
+
+def _rejected(row: Row, reason: str, detail: str, variant: str = "") -> Reject:
+    return Reject(
+        path=row.path,
+        line=row.line,
+        variant=variant,
+        reason=reason,
+        detail=detail,
+        excerpt=excerpt_of(row.raw),
+    )

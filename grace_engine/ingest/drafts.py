@@ -1,0 +1,137 @@
+"""What does a schema find in a record, before the text is cut?"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from grace_engine.errors import TraceRejected
+from grace_engine.records import Label
+
+# Whole numbers above this are no longer exact once JSON has been read into a float.
+_LARGEST_EXACT = 2**53
+
+Fields = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenStep:
+    """A step that the record itself sets apart.
+
+    Attributes:
+        text: The step's text, as it stands in the draft's ``text``.
+        label: What the data says of the step, if anything.
+    """
+
+    text: str
+    label: Label = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """One trace of a record: its parts, not yet segmented or checked.
+
+    Attributes:
+        variant: Which trace of the record it is; "" when the record holds one.
+        prompt: What the model is asked.
+        text: The reasoning, unchanged.
+        given_steps: The steps in order, each found in ``text``; None when the record lists none.
+        answer: The answer as a field of its own; None when there is no such field.
+        reference: The answer that the data holds to be right; None when it does not say.
+        is_reference: Whether the trace is itself the right solution, its own answer the reference.
+        labels: What the data says of the trace.
+        images: References to images of the prompt.
+    """
+
+    variant: str = ""
+    prompt: str
+    text: str
+    given_steps: tuple[GivenStep, ...] | None = None
+    answer: str | None = None
+    reference: str | None = None
+    is_reference: bool = False
+    labels: Mapping[str, Label] = field(default_factory=dict)
+    images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectedDraft:
+    """One of several traces of a record that cannot be used, while the others can.
+
+    Attributes:
+        variant: Which trace of the record.
+        reason: Stable kebab-case code.
+        detail: What was seen.
+    """
+
+    variant: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """How records of one shape are understood.
+
+    Attributes:
+        name: As ``--format`` takes it.
+        matches: Whether a record is of this shape, by its content; no other schema's records are.
+        drafts: The traces of a record. Raises ``TraceRejected`` when the whole record is unusable.
+    """
+
+    name: str
+    matches: Callable[[Fields], bool]
+    drafts: Callable[[Fields], Iterable[Draft | RejectedDraft]]
+
+
+def text_field(fields: Fields, name: str) -> str:
+    """A field that a schema needs as text.
+
+    Raises:
+        TraceRejected: ``schema-mismatch`` when it is missing or something else.
+    """
+    value = fields.get(name)
+    if isinstance(value, str):
+        return value
+    if name in fields:
+        detail = f"field {name!r} is {kind_of(value)}, not text"
+    else:
+        detail = f"field {name!r} is missing; the record has {names_of(fields)}"
+    raise TraceRejected("schema-mismatch", detail)
+
+
+def answer_text(name: str, value: object) -> str:
+    """An answer field as text: text as it is, numbers and truth values as Python prints them.
+
+    Raises:
+        TraceRejected: ``wrong-type`` when it is anything else, or a number too large to be exact.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and abs(value) > _LARGEST_EXACT:
+        detail = f"field {name!r} is a number too large to be read exactly: give it as text"
+        raise TraceRejected("wrong-type", detail)
+    if isinstance(value, bool | int | float):
+        return str(value)
+    raise TraceRejected("wrong-type", f"field {name!r} is {kind_of(value)}, not text or a number")
+
+
+def kind_of(value: object) -> str:
+    """What a JSON value is, in words."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case list():
+            return "a list"
+        case dict():
+            return "an object"
+        case _:
+            return "text"
+
+
+def names_of(fields: Fields, most: int = 20) -> str:
+    """The names of a record's fields, for a person to read; beyond ``most`` only counted."""
+    names = ", ".join(list(fields)[:most]) or "no fields"
+    return names if len(fields) <= most else f"{names} and {len(fields) - most} more"

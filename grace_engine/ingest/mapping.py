@@ -1,0 +1,134 @@
+"""Which fields of a record does a user call prompt, trace and answer?"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeGuard
+
+from grace_engine.errors import InputError, TraceRejected
+from grace_engine.ingest.drafts import (
+    Draft,
+    Fields,
+    GivenStep,
+    Schema,
+    answer_text,
+    kind_of,
+    names_of,
+)
+from grace_engine.records import Label
+
+_ROLES = ("prompt", "trace", "answer", "reference")
+_LABEL = "label."
+_EXAMPLE = "prompt=question,trace=solution,answer=final,reference=gold,label.level=meta.level"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldMap:
+    """Where the parts of a trace stand in a record.
+
+    A path is a field's name, or names joined by dots into nested objects; a number counts, from 0,
+    into a list (``messages.0.content``).
+
+    Attributes:
+        prompt: Path of the prompt, a text.
+        trace: Path of the reasoning: a text, or a list of texts, which are then the given steps.
+        answer: Path of the answer; "" when it stands in the trace only.
+        reference: Path of the answer that is held to be right; "" without one.
+        labels: Name and path of every label.
+    """
+
+    prompt: str
+    trace: str
+    answer: str = ""
+    reference: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+def parse_mapping(text: str) -> FieldMap:
+    """Read ``prompt=…,trace=…[,answer=…][,reference=…][,label.NAME=…]``.
+
+    Raises:
+        InputError: A part is not ``role=path``, a role is unknown or repeated, or the prompt or the
+            trace is not named.
+    """
+    paths: dict[str, str] = {}
+    for part in text.split(","):
+        role, _, path = (piece.strip() for piece in part.partition("="))
+        known = role in _ROLES or (role.startswith(_LABEL) and role != _LABEL)
+        if not known or not path or role in paths:
+            what = "given twice" if role in paths else "not known"
+            raise InputError(f"Mapping {part.strip()!r} is {what}: write --map like {_EXAMPLE}.")
+        paths[role] = path
+    if "prompt" not in paths or "trace" not in paths:
+        raise InputError(
+            f"Mapping {text!r} must name prompt and trace: write --map like {_EXAMPLE}."
+        )
+    labels = tuple(
+        (role.removeprefix(_LABEL), path) for role, path in paths.items() if role not in _ROLES
+    )
+    return FieldMap(
+        prompt=paths["prompt"],
+        trace=paths["trace"],
+        answer=paths.get("answer", ""),
+        reference=paths.get("reference", ""),
+        labels=labels,
+    )
+
+
+def mapped_schema(mapping: FieldMap) -> Schema:
+    """The schema ``mapped``: every record is read as ``mapping`` says."""
+
+    def drafts(fields: Fields) -> Iterator[Draft]:
+        prompt, trace = _at(fields, mapping.prompt), _at(fields, mapping.trace)
+        if not isinstance(prompt, str):
+            raise TraceRejected(
+                "wrong-type", f"field {mapping.prompt!r} is {kind_of(prompt)}, not text"
+            )
+        steps = trace if _is_texts(trace) else None
+        if steps is None and not isinstance(trace, str):
+            seen = "a list of other things" if isinstance(trace, list) else kind_of(trace)
+            raise TraceRejected(
+                "wrong-type", f"field {mapping.trace!r} is {seen}, not text or a list of texts"
+            )
+        yield Draft(
+            prompt=prompt,
+            text=str(trace) if steps is None else "\n".join(steps),
+            given_steps=None if steps is None else tuple(GivenStep(text=text) for text in steps),
+            answer=_answer_at(fields, mapping.answer),
+            reference=_answer_at(fields, mapping.reference),
+            labels={name: _label_at(fields, path) for name, path in mapping.labels},
+        )
+
+    return Schema(name="mapped", matches=lambda _fields: True, drafts=drafts)
+
+
+def _at(fields: Fields, path: str) -> object:
+    """The value at a path; a field whose own name holds the dots comes first."""
+    if path in fields:
+        return fields[path]
+    value: object = fields
+    for name in path.split("."):
+        if isinstance(value, dict) and name in value:
+            value = value[name]
+        elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            detail = f"field {path!r} is missing; the record has {names_of(fields)}"
+            raise TraceRejected("missing-field", detail)
+    return value
+
+
+def _answer_at(fields: Fields, path: str) -> str | None:
+    """The answer at a path as text; None when the path is not mapped or holds null."""
+    value = _at(fields, path) if path else None
+    return None if value is None else answer_text(path, value)
+
+
+def _label_at(fields: Fields, path: str) -> Label:
+    value = _at(fields, path)
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise TraceRejected("wrong-type", f"field {path!r} is {kind_of(value)}: a label is one value")
+
+
+def _is_texts(value: object) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)

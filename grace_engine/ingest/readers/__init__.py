@@ -1,0 +1,64 @@
+"""Which rows does a file hold?
+
+A reader is one module of this package that declares ``READER``; the file's ending chooses it.
+"""
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from grace_engine.errors import ReadError
+from grace_engine.ingest.plugins import declared
+from grace_engine.ingest.rows import Reader, Row
+from grace_engine.records import Reject
+
+_READERS: tuple[Reader, ...] = declared(__name__, __path__, "READER")
+READERS: dict[str, Reader] = {ending: reader for reader in _READERS for ending in reader.endings}
+
+
+def read_rows(path: Path) -> Iterator[Row | Reject]:
+    """Stream the rows of a file; memory does not grow with its length.
+
+    Args:
+        path: A file whose ending is one of ``READERS``.
+
+    Yields:
+        Rows, and a ``Reject`` in place of each row that cannot be read.
+
+    Raises:
+        ReadError: The file is missing, unreadable, empty, not a file, or not what its ending says.
+    """
+    reader = _reader_of(path)
+    count = 0
+    try:
+        for row in reader.rows(path):
+            count += 1
+            yield row
+    except PermissionError:
+        raise ReadError(f"{path} may not be read: check the file's permissions.") from None
+    except OSError as fault:
+        raise ReadError(f"{path} cannot be read: {fault}.") from fault
+    if count == 0:
+        raise ReadError(f"{path} holds no rows: there is nothing to read.")
+
+
+def _reader_of(path: Path) -> Reader:
+    """The reader for a path, once it is known to be a regular file with something in it."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        raise ReadError(f"{path} does not exist: check the name and the folder.") from None
+    except (OSError, ValueError) as fault:  # ValueError: a NUL in the name
+        raise ReadError(f"{path} cannot be read: {fault}.") from fault
+    if stat.S_ISDIR(found.st_mode):
+        raise ReadError(f"{path} is a folder: name the files in it, such as {path}/*.jsonl.")
+    if not stat.S_ISREG(found.st_mode):  # a pipe would be waited on for ever
+        raise ReadError(f"{path} is not a regular file: save its content as one first.")
+    if found.st_size == 0:
+        raise ReadError(f"{path} is empty: there is nothing to read.")
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise ReadError(
+            f"{path} has an ending that cannot be read: use one of {', '.join(READERS)}."
+        )
+    return reader

@@ -1,0 +1,45 @@
+"""What does a reader hand on?"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from grace_engine.records import Reject
+
+_EXCERPT_LENGTH = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One record of a file.
+
+    Attributes:
+        path: The file, as the user named it.
+        line: 1-based line (JSONL) or row (Parquet) number.
+        raw: The record's bytes: the line without its line break, untouched, or the row as JSON.
+        fields: What ``raw`` holds, as JSON values.
+    """
+
+    path: str
+    line: int
+    raw: bytes
+    fields: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """How files with certain endings are read.
+
+    Attributes:
+        endings: Such as ``.jsonl``, in lower case.
+        rows: Streams the rows of a regular file that is not empty. Raises ``ReadError`` for a file
+            that is not what its ending says; a single bad row is yielded as a ``Reject``.
+    """
+
+    endings: tuple[str, ...]
+    rows: Callable[[Path], Iterator[Row | Reject]]
+
+
+def excerpt_of(raw: bytes) -> str:
+    """The first characters of a record, fit to be stored and shown whatever the bytes are."""
+    return raw[:_EXCERPT_LENGTH].decode("utf-8", errors="replace").replace("\0", "\ufffd")

@@ -1,0 +1,32 @@
+"""Which shape is a record of?
+
+A schema is one module of this package that declares ``SCHEMA``; detection goes by content.
+"""
+
+from grace_engine.config import require_one_of
+from grace_engine.errors import SchemaError
+from grace_engine.ingest.drafts import Fields, Schema, names_of
+from grace_engine.ingest.plugins import declared
+
+_SCHEMAS: tuple[Schema, ...] = declared(__name__, __path__, "SCHEMA")
+SCHEMAS: dict[str, Schema] = {schema.name: schema for schema in _SCHEMAS}
+
+
+def detect(fields: Fields) -> Schema | None:
+    """The schema whose shape a record has; None when no schema fits."""
+    return next((schema for schema in _SCHEMAS if schema.matches(fields)), None)
+
+
+def schema_named(name: str) -> Schema:
+    """The schema that ``--format`` names; ``InputError`` when there is none of that name."""
+    require_one_of("Format", name, tuple(SCHEMAS))
+    return SCHEMAS[name]
+
+
+def no_schema_fits(path: str, fields: Fields) -> SchemaError:
+    """The error for a file in which no schema fits; ``fields`` is its first record."""
+    return SchemaError(
+        f"{path}: no known format fits records with the fields {names_of(fields)}. Say which field "
+        "is which with --map prompt=FIELD,trace=FIELD,answer=FIELD, or name a format with "
+        f"--format ({', '.join(SCHEMAS)})."
+    )

@@ -1,0 +1,201 @@
+"""How is a text cut into steps?
+
+A segmenter yields spans over the unchanged text: ordered, disjoint, trimmed of white space, never
+empty. Think tags separate steps whatever the segmenter.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from grace_engine.errors import InputError, TraceRejected
+from grace_engine.ingest.drafts import GivenStep
+from grace_engine.ingest.sentences import sentence_ends
+from grace_engine.ingest.spans import Span, trimmed
+from grace_engine.ingest.step_marks import find_step_marks
+from grace_engine.records import Step
+
+AUTO, GIVEN, REGEX = "auto", "given", "regex:"
+
+_THINK_TAG = re.compile(r"</?think>")
+# A line without the white space around it. Lines end at "\n" only, so a "\r" before it is trimmed.
+_LINE = re.compile(r"\S(?:[^\n]*\S)?")
+
+_Cut = Callable[[str, int, int], list[Step]]
+
+
+def _line_spans(text: str, start: int, end: int) -> list[Span]:
+    return [line.span() for line in _LINE.finditer(text, start, end)]
+
+
+def _lines(text: str, start: int, end: int) -> list[Step]:
+    """Every line that is not blank."""
+    return _steps(_line_spans(text, start, end))
+
+
+def _blank_lines(text: str, start: int, end: int) -> list[Step]:
+    """Every paragraph: lines with no blank line between them."""
+    return _steps(_paragraphs(text, _line_spans(text, start, end)))
+
+
+def _paragraphs(text: str, lines: list[Span]) -> list[Span]:
+    paragraphs = lines[:1]
+    for start, end in lines[1:]:
+        first, last = paragraphs[-1]
+        if start - last > 1 and text.count("\n", last, start) > 1:
+            paragraphs.append((start, end))
+        else:
+            paragraphs[-1] = (first, end)
+    return paragraphs
+
+
+def _markers(text: str, start: int, end: int) -> list[Step]:
+    """What follows each step's mark, and what precedes the first."""
+    return _marked(text, start, end, find_step_marks(text, _line_spans(text, start, end)))
+
+
+def _marked(text: str, start: int, end: int, marks: list[Span]) -> list[Step]:
+    marks = [(start, start), *marks]  # what precedes the first mark
+    ends = [*(mark_start for mark_start, _ in marks[1:]), end]
+    steps = []
+    for (mark_start, mark_end), step_end in zip(marks, ends, strict=True):
+        first, last = trimmed(text, mark_end, step_end)
+        if first < last:
+            mark = first if mark_start == mark_end else mark_start
+            steps.append(Step(start=first, end=last, mark_start=mark))
+    return steps
+
+
+def _sentences(text: str, start: int, end: int) -> list[Step]:
+    """Every sentence."""
+    cuts = [start, *sentence_ends(text, start, end), end]
+    return _between(text, pairwise(cuts))
+
+
+def _auto(text: str, start: int, end: int) -> list[Step]:
+    """The first of markers, blank lines and lines that finds two steps; else sentences."""
+    lines = _line_spans(text, start, end)
+    if len(lines) < 2:
+        return _sentences(text, start, end)
+    marks = find_step_marks(text, lines)
+    if len(marks) > 1:
+        return _marked(text, start, end, marks)
+    # More line breaks than lie between neighbours: a blank line is among them.
+    has_blank = text.count("\n", lines[0][0], lines[-1][0]) >= len(lines)
+    return _steps(_paragraphs(text, lines) if has_blank else lines)
+
+
+def _separated_by(pattern: re.Pattern[str]) -> _Cut:
+    def cut(text: str, start: int, end: int) -> list[Step]:
+        edges = [start]
+        for separator in pattern.finditer(text, start, end):
+            edges += separator.span()
+        edges.append(end)
+        return _between(text, zip(edges[::2], edges[1::2], strict=True))
+
+    return cut
+
+
+def _given_only(_text: str, _start: int, _end: int) -> list[Step]:
+    raise TraceRejected("no-given-steps", "the record lists no steps: use another --segment")
+
+
+_CUTS: dict[str, _Cut] = {
+    AUTO: _auto,
+    GIVEN: _given_only,
+    "markers": _markers,
+    "blank-lines": _blank_lines,
+    "lines": _lines,
+    "sentences": _sentences,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segmenter:
+    """A way to cut a text into steps; made by ``parse_segmenter``.
+
+    Attributes:
+        name: As the user gave it.
+        cut: ``(text, start, end)`` to the steps in ``text[start:end]``.
+    """
+
+    name: str
+    cut: _Cut
+
+    def steps(
+        self, text: str, end: int, given: tuple[GivenStep, ...] | None = None
+    ) -> tuple[Step, ...]:
+        """The steps in ``text[:end]``.
+
+        Args:
+            text: The whole reasoning.
+            end: Where steps have to end: the start of the answer's mark.
+            given: Steps that the record sets apart; ``given`` and ``auto`` keep to them.
+
+        Raises:
+            TraceRejected: ``no-given-steps`` or ``given-step-not-found``.
+        """
+        if given is not None and self.name in (AUTO, GIVEN):
+            return tuple(_located(text, end, given))
+        if "think>" not in text:
+            return tuple(self.cut(text, 0, end))
+        edges = [0]
+        for tag in _THINK_TAG.finditer(text, 0, end):
+            edges += tag.span()
+        edges.append(end)
+        pieces = zip(edges[::2], edges[1::2], strict=True)
+        return tuple(step for piece in pieces for step in self.cut(text, *piece))
+
+
+def parse_segmenter(name: str) -> Segmenter:
+    """The segmenter that ``--segment`` names.
+
+    ``regex:PATTERN`` cuts at each match of a Python pattern. Nested repetitions such as ``(a+)+``
+    can take exponential time on a long text: nothing guards against that.
+
+    Raises:
+        InputError: There is no segmenter of that name, or the pattern is not valid.
+    """
+    if name in _CUTS:
+        return Segmenter(name=name, cut=_CUTS[name])
+    if not name.startswith(REGEX):
+        raise InputError(
+            f"Segmenter {name!r} is not known: use one of {', '.join(_CUTS)} or regex:PATTERN."
+        )
+    pattern = name.removeprefix(REGEX)
+    if not pattern:
+        raise InputError(r"Segmenter 'regex:' has no pattern: write one such as 'regex:\n---\n'.")
+    try:
+        return Segmenter(name=name, cut=_separated_by(re.compile(pattern)))
+    except (re.error, OverflowError, RecursionError) as fault:
+        raise InputError(
+            f"Segmenter {name!r} is not a valid Python pattern: {fault}. Escape special characters."
+        ) from fault
+
+
+def _located(text: str, end: int, given: tuple[GivenStep, ...]) -> Iterator[Step]:
+    """The given steps, found one after the other in the text and cut at ``end``."""
+    position = 0
+    for number, step in enumerate(given, start=1):
+        content = step.text.strip()
+        if not content:
+            continue
+        start = text.find(content, position)
+        if start < 0:
+            detail = f"step {number} of the record is not in its text: {content[:60]!r}"
+            raise TraceRejected("given-step-not-found", detail)
+        position = start + len(content)
+        kept = text[start : min(position, end)].rstrip()
+        if kept:
+            yield Step(start=start, end=start + len(kept), mark_start=start, label=step.label)
+
+
+def _between(text: str, spans: Iterable[Span]) -> list[Step]:
+    """The steps in these spans, trimmed; those of nothing but white space vanish."""
+    contents = (trimmed(text, start, end) for start, end in spans)
+    return _steps([(start, end) for start, end in contents if start < end])
+
+
+def _steps(spans: list[Span]) -> list[Step]:
+    return [Step(start=start, end=end, mark_start=start) for start, end in spans]

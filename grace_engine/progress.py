@@ -1,0 +1,29 @@
+"""How does long work tell whoever waits for it how far it is?"""
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Told by long work how far it is; the shell draws bars, a page draws its own."""
+
+    def begin(self, what: str, total: int, unit: str) -> None:
+        """A phase begins: what it does, how many units it has (0 when not known), and their name."""
+
+    def advance(self, amount: int, *, tokens: int = 0) -> None:
+        """That many more units are done, and tokens processed with them."""
+
+    def say(self, message: str) -> None:
+        """Something that the user should know, such as a batch that was halved."""
+
+
+class Silent:
+    """Progress that nobody watches."""
+
+    def begin(self, what: str, total: int, unit: str) -> None:
+        """Do nothing."""
+
+    def advance(self, amount: int, *, tokens: int = 0) -> None:
+        """Do nothing."""
+
+    def say(self, message: str) -> None:
+        """Do nothing."""

@@ -1,0 +1,242 @@
+"""What would a scoring run do: which traces are cached, which remain, and what will it cost?"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from grace_engine import store
+from grace_engine.config import ScoreConfig
+from grace_engine.digests import file_digest, text_digest
+from grace_engine.errors import NotFoundError
+from grace_engine.models.fingerprint import files_digest, scorer_fingerprint
+from grace_engine.models.load import (
+    length_limit,
+    load_config,
+    load_tokenizer,
+    resolve_device,
+    resolve_dtype,
+)
+from grace_engine.models.locate import ModelFiles, locate_adapter, locate_model
+from grace_engine.models.render import reasoning_key_of, template_name_of
+from grace_engine.models.tokens import RejectedTrace, render_traces
+from grace_engine.progress import Progress
+from grace_engine.records import RenderedTrace, ScoringRun, Trace
+from grace_engine.signals import packed_size
+from grace_engine.store import FailedTrace, Workspace
+
+_BATCH = 1000
+# Memory may suffice the next time; every other reason would only come again.
+_WORTH_ANOTHER_TRY = "out-of-memory"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingTrace:
+    """A trace whose Gram is not stored yet.
+
+    Attributes:
+        trace_id: The trace.
+        n_tokens: Tokens of the whole rendered trace.
+        n_segments: K + 1.
+    """
+
+    trace_id: str
+    n_tokens: int
+    n_segments: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ScoringPlan:
+    """What a run would do, found without loading weights.
+
+    Attributes:
+        run: The run as it would be stored.
+        config: What was asked for.
+        files: The model.
+        adapter: The adapter, if any.
+        model_config: The model's configuration.
+        tokenizer: The model's tokenizer.
+        device: Where it would run.
+        n_traces: Traces that the run covers, or the sample of them.
+        n_done: Traces that it has reached before.
+        linkable: Traces not reached before whose Gram is stored all the same.
+        pending: Traces that need the model.
+        rejected: Traces that it cannot score, with the reason.
+    """
+
+    run: ScoringRun
+    config: ScoreConfig
+    files: ModelFiles
+    adapter: ModelFiles | None
+    model_config: Any
+    tokenizer: Any
+    device: torch.device
+    n_traces: int
+    n_done: int
+    linkable: tuple[str, ...]
+    pending: tuple[PendingTrace, ...] = field(repr=False)
+    rejected: tuple[FailedTrace, ...] = field(repr=False)
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens that remain to be read by the model."""
+        return sum(trace.n_tokens for trace in self.pending)
+
+    @property
+    def disk_bytes(self) -> int:
+        """Estimated bytes of the Grams to come, before the database compresses them."""
+        return sum(
+            4 * packed_size(trace.n_segments) + 8 * trace.n_segments for trace in self.pending
+        )
+
+    @property
+    def most_segments(self) -> int:
+        """K + 1 of the longest trace that remains."""
+        return max((trace.n_segments for trace in self.pending), default=1)
+
+
+def plan_scoring(workspace: Workspace, config: ScoreConfig, progress: Progress) -> ScoringPlan:
+    """Find what a run would do. Nothing is stored but remembered digests of the model's files.
+
+    Raises:
+        NotFoundError: The workspace holds no traces, or not the named datasets.
+        ModelError: The model, its tokenizer or adapter cannot be used.
+    """
+    files = locate_model(
+        config.model, revision=config.revision, trust_remote_code=config.trust_remote_code
+    )
+    adapter = locate_adapter(config.adapter) if config.adapter else None
+    model_config = load_config(files, trust_remote_code=config.trust_remote_code)
+    tokenizer = load_tokenizer(files, trust_remote_code=config.trust_remote_code)
+    device = resolve_device(config.device)
+    run = _run_of(workspace, config, files, adapter, tokenizer, device)
+    ids = sorted(store.labels_of(workspace, run.datasets)["id"])
+    run = replace(run, data_digest=_data_digest(workspace, run, ids))
+    # Ids are digests, so the lowest of them are a fair draw, and a larger sample holds a smaller.
+    wanted = set(ids[: config.sample] if config.sample else ids)
+    reached = store.reached_traces(workspace, run.id)
+    todo = {name for name in wanted if reached.get(name, _WORTH_ANOTHER_TRY) == _WORTH_ANOTHER_TRY}
+    limit = config.max_length or length_limit(model_config)
+    pending: list[PendingTrace] = []
+    linkable: list[str] = []
+    rejected: list[FailedTrace] = []
+    progress.begin("Rendering", len(todo), "traces")
+    for batch in render_pending(workspace, run, todo, tokenizer, limit):
+        rendered = [item for item in batch if isinstance(item, RenderedTrace)]
+        rejected += [
+            FailedTrace(trace_id=item.trace_id, reason=item.reason, detail=item.detail)
+            for item in batch
+            if isinstance(item, RejectedTrace)
+        ]
+        keys = store.known_gram_keys(workspace, run.fingerprint, [item.digest for item in rendered])
+        linkable += [item.trace_id for item in rendered if item.digest in keys]
+        pending += [
+            PendingTrace(
+                trace_id=item.trace_id,
+                n_tokens=len(item.token_ids),
+                n_segments=len(item.segments),
+            )
+            for item in rendered
+            if item.digest not in keys
+        ]
+        progress.advance(len(batch))
+    return ScoringPlan(
+        run=run,
+        config=config,
+        files=files,
+        adapter=adapter,
+        model_config=model_config,
+        tokenizer=tokenizer,
+        device=device,
+        n_traces=len(wanted),
+        n_done=len(wanted) - len(todo),
+        linkable=tuple(linkable),
+        pending=tuple(pending),
+        rejected=tuple(rejected),
+    )
+
+
+def render_pending(
+    workspace: Workspace, run: ScoringRun, ids: set[str], tokenizer: Any, max_length: int
+) -> Iterator[list[RenderedTrace | RejectedTrace]]:
+    """Render traces by id, a batch at a time, as the run's flags say."""
+    if not ids:
+        return
+    for traces in store.iter_traces(workspace, run.datasets, ids, batch=_BATCH):
+        usable = [trace for trace in traces if not trace.images]
+        yield [
+            *render_traces(
+                usable,
+                tokenizer,
+                target=run.target,  # type: ignore[arg-type]
+                with_marks=run.with_marks,
+                with_end_token=run.with_end_token,
+                max_length=max_length,
+                template_name=run.template,
+            ),
+            *(_needs_images(trace) for trace in traces if trace.images),
+        ]
+
+
+def _needs_images(trace: Trace) -> RejectedTrace:
+    detail = f"its prompt has {len(trace.images)} image(s), and the model reads text only"
+    return RejectedTrace(trace_id=trace.id, reason="needs-images", detail=detail)
+
+
+def _run_of(
+    workspace: Workspace,
+    config: ScoreConfig,
+    files: ModelFiles,
+    adapter: ModelFiles | None,
+    tokenizer: Any,
+    device: torch.device,
+) -> ScoringRun:
+    known = {info.name: info for info in store.datasets(workspace)}
+    names = sorted(set(config.datasets)) or sorted(known)
+    if not names:
+        raise NotFoundError("The workspace holds no traces yet. Run grace ingest FILE first.")
+    for name in names:
+        if name not in known:
+            raise NotFoundError(f"There is no dataset {name!r}. There are: {', '.join(known)}.")
+
+    def digest_of(path: Path) -> str:
+        return store.remembered_digest(workspace, path, file_digest)
+
+    dtype = resolve_dtype(config.dtype, device)
+    fingerprint = scorer_fingerprint(
+        model_digest=files_digest(files, digest_of),
+        adapter_digest=files_digest(adapter, digest_of),
+        dtype=dtype,
+        proxy=config.proxy,
+        parameters=config.parameters,
+    )
+    template = template_name_of(tokenizer)
+    segmenters = [known[name].segmenter for name in names]
+    flags = [config.target, template, config.with_marks, config.with_end_token, config.max_length]
+    parts = json.dumps([fingerprint, flags, names, segmenters])
+    return ScoringRun(
+        id="r-" + text_digest(parts, size=4),
+        fingerprint=fingerprint,
+        model=config.model,
+        revision=files.revision,
+        adapter=config.adapter,
+        dtype=dtype,
+        proxy=config.proxy,
+        parameters=config.parameters,
+        target=config.target,
+        template=template,
+        reasoning_key=reasoning_key_of(tokenizer) if template == "chat" else "",
+        with_marks=config.with_marks,
+        with_end_token=config.with_end_token,
+        datasets=tuple(names),
+        data_digest="",
+    )
+
+
+def _data_digest(workspace: Workspace, run: ScoringRun, ids: list[str]) -> str:
+    """Digest of which traces there are and how they are cut."""
+    segmenters = [i.segmenter for i in store.datasets(workspace) if i.name in run.datasets]
+    return text_digest(json.dumps([segmenters, ids]))

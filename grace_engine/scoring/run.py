@@ -1,0 +1,189 @@
+"""How does a scoring run go through its traces so that nothing is lost and nothing done twice?"""
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import psutil
+import torch
+
+from grace_engine import store
+from grace_engine.config import ScoreConfig
+from grace_engine.errors import TraceRejected
+from grace_engine.models.load import LoadedModel, length_limit, load_model
+from grace_engine.progress import Progress
+from grace_engine.records import RenderedTrace, ScoringRun
+from grace_engine.scoring.batches import batches_by_tokens
+from grace_engine.scoring.exact import ParameterBlocks, parameter_blocks
+from grace_engine.scoring.plan import ScoringPlan, render_pending
+from grace_engine.scoring.scorer import Scorer
+from grace_engine.store import FailedTrace, ScoredTrace, Workspace
+
+# Grams are committed at least that often, so that a killed run loses seconds.
+_COMMIT_SECONDS = 5.0
+# Traces that are rendered ahead of the model.
+_WINDOW = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreReport:
+    """What a scoring run did.
+
+    Attributes:
+        run: The run with its counts.
+        n_cached: Traces whose Grams were stored before.
+        n_scored: Traces that the model scored now.
+        n_rejected: Traces that could not be scored now.
+        by_reason: ``n_rejected`` by reason code.
+        n_tokens: Tokens that the model read now.
+        seconds: Time of the model's part.
+    """
+
+    run: ScoringRun
+    n_cached: int
+    n_scored: int
+    n_rejected: int
+    by_reason: Mapping[str, int] = field(default_factory=dict)
+    n_tokens: int = 0
+    seconds: float = 0.0
+
+
+def run_scoring(workspace: Workspace, plan: ScoringPlan, progress: Progress) -> ScoreReport:
+    """Score what a plan found pending, committing as it goes.
+
+    Killed or interrupted at any moment, the same call goes on where it stopped. Where nothing is
+    pending no weights are loaded.
+
+    Raises:
+        ModelError: The model cannot be loaded.
+        ResourceError: ``exact`` gradients that do not fit.
+    """
+    store.upsert_run(workspace, plan.run)
+    limit = plan.config.max_length or length_limit(plan.model_config)
+    for batch in render_pending(workspace, plan.run, set(plan.linkable), plan.tokenizer, limit):
+        rendered = [(item, item.digest) for item in batch if isinstance(item, RenderedTrace)]
+        store.link_cached(workspace, plan.run.id, rendered)
+    if plan.rejected:
+        store.add_scored(workspace, plan.run.id, [], plan.rejected)
+    failures = Counter(item.reason for item in plan.rejected)
+    n_scored = n_tokens = 0
+    started = time.monotonic()
+    if plan.pending:
+        scorer = _scorer_of(plan, progress)
+        started = time.monotonic()
+        progress.begin("Scoring", len(plan.pending), "traces")
+        pending = sorted(plan.pending, key=lambda trace: (-trace.n_tokens, trace.trace_id))
+        writer = _Writer(workspace, plan.run.id)
+        try:
+            for first in range(0, len(pending), _WINDOW):
+                ids = {trace.trace_id for trace in pending[first : first + _WINDOW]}
+                for batch in render_pending(workspace, plan.run, ids, plan.tokenizer, limit):
+                    traces = [item for item in batch if isinstance(item, RenderedTrace)]
+                    _score_window(traces, scorer, writer, progress)
+        finally:
+            writer.flush()
+            n_scored, n_tokens = writer.n_scored, writer.n_tokens
+            failures += writer.failures
+    return ScoreReport(
+        run=store.get_run(workspace, plan.run.id),
+        n_cached=plan.n_done + len(plan.linkable),
+        n_scored=n_scored,
+        n_rejected=sum(failures.values()),
+        by_reason=dict(failures.most_common()),
+        n_tokens=n_tokens,
+        seconds=time.monotonic() - started,
+    )
+
+
+class _Writer:
+    """Commits outcomes every few seconds."""
+
+    def __init__(self, workspace: Workspace, run_id: str) -> None:
+        self._workspace = workspace
+        self._run_id = run_id
+        self._scored: list[ScoredTrace] = []
+        self._failed: list[FailedTrace] = []
+        self._last = time.monotonic()
+        self.n_scored = self.n_tokens = 0
+        self.failures: Counter[str] = Counter()
+
+    def add(self, trace: RenderedTrace, outcome: object) -> None:
+        """Take one outcome; it is committed by the next ``flush``."""
+        self.n_tokens += len(trace.token_ids)
+        if isinstance(outcome, TraceRejected):
+            self.failures[outcome.reason] += 1
+            self._failed.append(
+                FailedTrace(trace_id=trace.trace_id, reason=outcome.reason, detail=outcome.detail)
+            )
+        else:
+            self.n_scored += 1
+            self._scored.append(
+                ScoredTrace(rendered=trace, gram_key=trace.digest, gram=outcome)  # type: ignore[arg-type]
+            )
+
+    def flush_when_due(self) -> None:
+        """Commit if the last commit is some seconds past."""
+        if time.monotonic() - self._last >= _COMMIT_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Commit what was taken."""
+        if self._scored or self._failed:
+            store.add_scored(self._workspace, self._run_id, self._scored, self._failed)
+            self._scored, self._failed = [], []
+        self._last = time.monotonic()
+
+
+def _score_window(
+    traces: list[RenderedTrace], scorer: Scorer, writer: _Writer, progress: Progress
+) -> None:
+    remaining = traces
+    while remaining:
+        lengths = [len(trace.token_ids) for trace in remaining]
+        budget = scorer.tokens_per_batch
+        taken: set[int] = set()
+        for indices in batches_by_tokens(lengths, budget):
+            batch = [remaining[index] for index in indices]
+            for trace, outcome in zip(batch, scorer.score(batch), strict=True):
+                writer.add(trace, outcome)
+            writer.flush_when_due()
+            progress.advance(len(batch), tokens=sum(len(trace.token_ids) for trace in batch))
+            taken.update(indices)
+            if scorer.tokens_per_batch != budget:
+                break  # memory was scarce: batch the rest anew by the smaller budget
+        remaining = [trace for index, trace in enumerate(remaining) if index not in taken]
+
+
+def _scorer_of(plan: ScoringPlan, progress: Progress) -> Scorer:
+    progress.say(f"Loading {plan.config.model} as {plan.run.dtype} on {plan.device}.")
+    loaded = load_model(
+        plan.files,
+        adapter=plan.adapter,
+        dtype=plan.run.dtype,
+        device=plan.device,
+        trust_remote_code=plan.config.trust_remote_code,
+    )
+    parameters = None
+    if plan.config.proxy == "exact":
+        parameters = _blocks(loaded, plan.config, plan.most_segments, progress)
+    return Scorer(loaded, plan.config, parameters=parameters, say=progress.say)
+
+
+def _blocks(
+    loaded: LoadedModel, config: ScoreConfig, n_segments: int, progress: Progress
+) -> ParameterBlocks:
+    memory = config.gradient_memory or _free_bytes(loaded.device) // 2
+    blocks = parameter_blocks(loaded.model, config.parameters, n_segments=n_segments, memory=memory)
+    progress.say(
+        f"Exact gradients of {len(blocks.names)} parameters for up to {n_segments} segments take "
+        f"{blocks.needed_bytes / 1e9:.2f} GB of {memory / 1e9:.2f} GB, in {len(blocks.blocks)} "
+        f"block(s): {n_segments * len(blocks.blocks)} backward passes for the longest trace."
+    )
+    return blocks
+
+
+def _free_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(psutil.virtual_memory().available)

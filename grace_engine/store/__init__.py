@@ -1,0 +1,78 @@
+"""What does the workspace keep, and how is it read and changed?"""
+
+from grace_engine.store.compaction import Compaction, compact
+from grace_engine.store.database import Database
+from grace_engine.store.deletion import delete_dataset, delete_run
+from grace_engine.store.file_digests import remembered_digest
+from grace_engine.store.grams import GramTable, RunTrace, get_run_trace, read_grams
+from grace_engine.store.intake import IngestCount, Source, add_traces
+from grace_engine.store.runs import (
+    FailedTrace,
+    ScoredTrace,
+    add_scored,
+    failed_traces,
+    get_run,
+    known_gram_keys,
+    link_cached,
+    list_runs,
+    reached_traces,
+    upsert_run,
+)
+from grace_engine.store.selections import (
+    delete_selection,
+    get_selection,
+    list_selections,
+    save_selection,
+)
+from grace_engine.store.traces import (
+    DatasetInfo,
+    count_traces,
+    datasets,
+    get_trace,
+    iter_traces,
+    labels_of,
+    rejects,
+)
+from grace_engine.store.usage import WorkspaceUsage, usage
+from grace_engine.store.workspace import Workspace, open_workspace
+
+__all__ = [
+    "Compaction",
+    "Database",
+    "DatasetInfo",
+    "FailedTrace",
+    "GramTable",
+    "IngestCount",
+    "RunTrace",
+    "ScoredTrace",
+    "Source",
+    "Workspace",
+    "WorkspaceUsage",
+    "add_scored",
+    "add_traces",
+    "compact",
+    "count_traces",
+    "datasets",
+    "delete_dataset",
+    "delete_run",
+    "delete_selection",
+    "failed_traces",
+    "get_run",
+    "get_run_trace",
+    "get_selection",
+    "get_trace",
+    "iter_traces",
+    "known_gram_keys",
+    "labels_of",
+    "link_cached",
+    "list_runs",
+    "list_selections",
+    "open_workspace",
+    "reached_traces",
+    "read_grams",
+    "rejects",
+    "remembered_digest",
+    "save_selection",
+    "upsert_run",
+    "usage",
+]

@@ -1,0 +1,114 @@
+"""What does an error of the database mean to the user?"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import psutil
+
+from grace_engine.errors import (
+    GraceError,
+    ResourceError,
+    StoreBusyError,
+    StoreError,
+    StoreVersionError,
+)
+
+_BUSY = re.compile(r"Could not set lock on file|Conflicting lock|used by another process", re.I)
+_HOLDER = re.compile(r"PID (\d+)")
+_COMMAND_LENGTH = 120
+
+# What DuckDB says, the fault it is, and what the user reads; {path} and {said} are filled in.
+_MEANINGS: tuple[tuple[re.Pattern[str], type[GraceError], str], ...] = (
+    (
+        re.compile(r"No space left on device|File too large|quota exceeded|not enough space", re.I),
+        StoreError,
+        "The disk that holds {path} is full, so this step was not stored; what was stored before "
+        "is safe. Free some space and run the command again.",
+    ),
+    (
+        re.compile(r"Read-only file system|Permission denied", re.I),
+        StoreError,
+        "The workspace file {path} cannot be written ({said}). Make its folder writable, or "
+        "name another workspace.",
+    ),
+    (
+        re.compile(r"Trying to read a database file with version number", re.I),
+        StoreVersionError,
+        f"The workspace file {{path}} was written by a newer DuckDB than {duckdb.__version__}, "
+        "which is installed here ({said}). Upgrade duckdb, or open another workspace.",
+    ),
+    (
+        re.compile(
+            r"Corrupt database file|not a valid DuckDB database|Could not read enough bytes"
+            r"|Failure while replaying WAL",
+            re.I,
+        ),
+        StoreError,
+        "The workspace file {path} is damaged ({said}). Put it aside under another name, then "
+        "ingest the sources again, or copy a backup (*.bak) to its place.",
+    ),
+    (
+        re.compile(r"Out of Memory Error|max_temp_directory_size", re.I),
+        ResourceError,
+        "The database of the workspace {path} ran out of memory or of temporary disk ({said}). "
+        "Close other programs, or work on fewer traces at once.",
+    ),
+)
+
+
+def is_busy(error: duckdb.Error) -> bool:
+    """Whether another process holds the file."""
+    return bool(_BUSY.search(str(error)))
+
+
+def holder_named_by(error: duckdb.Error) -> int | None:
+    """The process that holds the file, as far as DuckDB says."""
+    match = _HOLDER.search(str(error))
+    return int(match[1]) if match else None
+
+
+def busy(path: Path, holder: int | None, waited: float) -> StoreBusyError:
+    """The fault that names who holds ``path``, after ``waited`` seconds."""
+    who = "another process" if holder is None else describe_process(holder)
+    return StoreBusyError(
+        f"The workspace database {path} is held by {who} and did not come free within "
+        f"{waited:g} s. Wait until that process is done, or end it, and try again."
+    )
+
+
+def describe_process(pid: int) -> str:
+    """``process 123 (python -m …)``: a process as a user can recognise it."""
+    try:
+        command = " ".join(psutil.Process(pid).cmdline())
+    except psutil.Error:
+        command = ""
+    if len(command) > _COMMAND_LENGTH:
+        command = command[: _COMMAND_LENGTH - 1] + "…"
+    return f"process {pid} ({command})" if command else f"process {pid}"
+
+
+def meaning(error: duckdb.Error | OSError, path: Path) -> GraceError | None:
+    """The fault behind an error of the database or file system; None for a mistake in our SQL."""
+    text = str(error)
+    said = text.partition("\n")[0]
+    for pattern, fault, sentence in _MEANINGS:
+        if pattern.search(text):
+            return fault(sentence.format(path=path, said=said))
+    if isinstance(error, duckdb.IOException | OSError):
+        return StoreError(f"The workspace file {path} cannot be used ({said}).")
+    return None
+
+
+@contextmanager
+def in_sentences(path: Path) -> Iterator[None]:
+    """Raise faults in place of what DuckDB and the file system say of the database at ``path``."""
+    try:
+        yield
+    except (duckdb.Error, OSError) as error:
+        fault = meaning(error, path)
+        if fault is None:
+            raise
+        raise fault from error

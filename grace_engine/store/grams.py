@@ -1,0 +1,177 @@
+"""What Grams did a run leave, as flat arrays or for one trace?"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from grace_engine.errors import NotFoundError
+from grace_engine.records import Segment, StepGram
+from grace_engine.store.workspace import Workspace
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+Ints: TypeAlias = npt.NDArray[np.int32]
+Offsets: TypeAlias = npt.NDArray[np.int64]
+Strings: TypeAlias = npt.NDArray[np.object_]
+
+_TABLE = """
+SELECT
+    trace_id, traces.dataset, records.digest AS record_digest, gram, n_tokens, nll
+FROM run_traces
+JOIN grams USING (gram_key)
+JOIN traces USING (trace_id)
+JOIN records ON records.record_id = traces.record_id
+WHERE run_id = $run
+  AND fingerprint = (SELECT fingerprint FROM runs WHERE run_id = $run)
+  AND ($all_datasets OR list_contains($datasets::VARCHAR[], traces.dataset))
+  AND ($all_ids OR trace_id IN (SELECT unnest($ids::VARCHAR[])))
+ORDER BY trace_id
+"""
+
+_ONE = """
+SELECT
+    rendered, rendered_starts, rendered_ends, token_starts, token_ends, reason, detail,
+    gram, n_tokens, nll
+FROM run_traces
+LEFT JOIN grams
+    ON grams.gram_key = run_traces.gram_key
+    AND fingerprint = (SELECT fingerprint FROM runs WHERE run_id = $run)
+WHERE run_id = $run AND trace_id = $trace
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GramTable:
+    """The Grams of many traces as flat arrays, by trace id; N traces, K+1 segments each.
+
+    Attributes:
+        trace_ids: ``[N]`` ids, ascending.
+        datasets: ``[N]`` names.
+        record_digests: ``[N]`` digests of the source records.
+        n_segments: ``[N]`` K+1 of each trace.
+        packed: All lower triangles, row by row, one after the other.
+        packed_offsets: ``[N+1]``: trace i has ``packed[offsets[i]:offsets[i+1]]``.
+        n_tokens: Tokens of all segments, one trace after the other.
+        nll: Mean negative log-likelihood of all segments.
+        segment_offsets: ``[N+1]`` offsets into ``n_tokens`` and ``nll``.
+    """
+
+    trace_ids: Strings
+    datasets: Strings
+    record_digests: Strings
+    n_segments: Ints
+    packed: Floats
+    packed_offsets: Offsets
+    n_tokens: Ints
+    nll: Floats
+    segment_offsets: Offsets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunTrace:
+    """One trace as a run saw it.
+
+    Attributes:
+        run_id: The run.
+        trace_id: The trace.
+        rendered: The rendered text; "" where it could not be scored.
+        segments: The steps in order, then the answer.
+        gram: Its inner products; None where it could not be scored.
+        reason: Why it could not be scored; "" where it was.
+        detail: What was seen then.
+    """
+
+    run_id: str
+    trace_id: str
+    rendered: str
+    segments: tuple[Segment, ...]
+    gram: StepGram | None
+    reason: str
+    detail: str
+
+
+def read_grams(
+    workspace: Workspace,
+    run_id: str,
+    *,
+    names: Sequence[str] = (),
+    ids: Iterable[str] | None = None,
+) -> GramTable:
+    """The Grams of a run.
+
+    Args:
+        workspace: Where they are.
+        run_id: The run.
+        names: Only of these datasets; of all when empty.
+        ids: Only of these traces.
+    """
+    wanted = None if ids is None else list(ids)
+    with workspace.database.unit() as connection:
+        rows = connection.sql(
+            _TABLE,
+            params={
+                "run": run_id,
+                "all_datasets": not names,
+                "datasets": list(names),
+                "all_ids": wanted is None,
+                "ids": wanted or [],
+            },
+        ).to_arrow_table()
+    packed, packed_offsets = _flat(rows["gram"], np.float32)
+    n_tokens, segment_offsets = _flat(rows["n_tokens"], np.int32)
+    nll, _ = _flat(rows["nll"], np.float32)
+    return GramTable(
+        trace_ids=_strings(rows["trace_id"]),
+        datasets=_strings(rows["dataset"]),
+        record_digests=_strings(rows["record_digest"]),
+        n_segments=np.diff(segment_offsets).astype(np.int32),
+        packed=packed,
+        packed_offsets=packed_offsets,
+        n_tokens=n_tokens,
+        nll=nll,
+        segment_offsets=segment_offsets,
+    )
+
+
+def get_run_trace(workspace: Workspace, run_id: str, trace_id: str) -> RunTrace:
+    """What a run stored on one trace; ``NotFoundError`` where it has not reached it."""
+    with workspace.database.unit() as connection:
+        rows = connection.execute(_ONE, {"run": run_id, "trace": trace_id}).fetchall()
+    if not rows:
+        raise NotFoundError(
+            f"Run {run_id} holds no trace {trace_id!r}: it has not reached it, or does not cover "
+            "its dataset. Run grace score to go on."
+        )
+    rendered, *spans, reason, detail, gram, n_tokens, nll = rows[0]
+    return RunTrace(
+        run_id=run_id,
+        trace_id=trace_id,
+        rendered=rendered or "",
+        segments=tuple(
+            Segment(rendered_start=a, rendered_end=b, token_start=c, token_end=d)
+            for a, b, c, d in zip(*(span or () for span in spans), strict=True)
+        ),
+        gram=None
+        if gram is None
+        else StepGram(packed=tuple(gram), n_tokens=tuple(n_tokens), nll=tuple(nll)),
+        reason=reason or "",
+        detail=detail or "",
+    )
+
+
+def _flat(column: pa.ChunkedArray, dtype: type[Any]) -> tuple[npt.NDArray[Any], Offsets]:
+    """Values and ``[N+1]`` offsets of a list column; a single chunk is not copied."""
+    parts = [chunk.flatten().to_numpy(zero_copy_only=True) for chunk in column.chunks]
+    values = parts[0] if len(parts) == 1 else np.concatenate([*parts, np.empty(0, dtype)])
+    offsets = np.zeros(len(column) + 1, dtype=np.int64)
+    lengths = [np.diff(chunk.offsets.to_numpy()) for chunk in column.chunks]
+    np.cumsum(np.concatenate([*lengths, np.empty(0, np.int32)]), out=offsets[1:])
+    return values, offsets
+
+
+def _strings(column: pa.ChunkedArray) -> Strings:
+    strings: Strings = column.to_numpy()
+    return strings

@@ -1,0 +1,214 @@
+"""Which tables does a workspace have, and how does an older one come to have them?"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from grace_engine.errors import StoreVersionError
+
+# Primary keys (ART indexes) only on small tables. An index on the big ones (records, traces,
+# segmentations, run_traces, grams) would cost more memory and time than it saves: they stay unique
+# because every insert is an anti-join inside a transaction that has the file to itself.
+_FIRST_TABLES = """
+CREATE TABLE datasets (
+    name VARCHAR PRIMARY KEY,
+    created_at VARCHAR NOT NULL,
+    segmenter VARCHAR NOT NULL
+);
+CREATE TABLE sources (
+    source_id VARCHAR PRIMARY KEY,       -- digest of dataset and file digest
+    dataset VARCHAR NOT NULL,
+    path VARCHAR NOT NULL,
+    digest VARCHAR NOT NULL,
+    bytes BIGINT NOT NULL,
+    schema_name VARCHAR NOT NULL,
+    mapping JSON NOT NULL,
+    segmenter VARCHAR NOT NULL,
+    n_traces BIGINT NOT NULL,            -- traces that this file added
+    n_rejected BIGINT NOT NULL,
+    ingested_at VARCHAR NOT NULL
+);
+CREATE TABLE records (
+    record_id BIGINT NOT NULL,           -- order of arrival
+    dataset VARCHAR NOT NULL,
+    source_id VARCHAR NOT NULL,
+    line BIGINT NOT NULL,
+    digest VARCHAR NOT NULL,
+    raw BLOB NOT NULL
+);
+CREATE TABLE traces (
+    trace_id VARCHAR NOT NULL,
+    dataset VARCHAR NOT NULL,
+    record_id BIGINT NOT NULL,
+    source_id VARCHAR NOT NULL,
+    line BIGINT NOT NULL,
+    position BIGINT NOT NULL,            -- order of arrival, with gaps
+    variant VARCHAR NOT NULL,
+    prompt VARCHAR NOT NULL,
+    text VARCHAR NOT NULL,
+    appended VARCHAR NOT NULL,
+    answer VARCHAR NOT NULL,
+    answer_start INTEGER NOT NULL,
+    answer_end INTEGER NOT NULL,
+    answer_mark INTEGER NOT NULL,
+    reference VARCHAR,
+    labels JSON NOT NULL,
+    images JSON NOT NULL
+);
+CREATE TABLE segmentations (
+    trace_id VARCHAR NOT NULL,
+    position BIGINT NOT NULL,            -- of the trace: joined by it, so that ranges stay cheap
+    segmenter VARCHAR NOT NULL,
+    step_starts INTEGER[] NOT NULL,
+    step_ends INTEGER[] NOT NULL,
+    step_marks INTEGER[] NOT NULL,
+    step_labels JSON NOT NULL
+);
+CREATE TABLE rejects (
+    dataset VARCHAR NOT NULL,
+    source_id VARCHAR NOT NULL,
+    path VARCHAR NOT NULL,
+    line BIGINT NOT NULL,
+    variant VARCHAR NOT NULL,
+    reason VARCHAR NOT NULL,
+    detail VARCHAR NOT NULL,
+    excerpt VARCHAR NOT NULL
+);
+CREATE TABLE runs (
+    run_id VARCHAR PRIMARY KEY,
+    fingerprint VARCHAR NOT NULL,
+    spec JSON NOT NULL,
+    datasets VARCHAR[] NOT NULL,
+    created_at VARCHAR NOT NULL,
+    updated_at VARCHAR NOT NULL,
+    touched BIGINT NOT NULL              -- larger is later; clocks are set back
+);
+CREATE TABLE run_traces (
+    run_id VARCHAR NOT NULL,
+    trace_id VARCHAR NOT NULL,
+    gram_key VARCHAR,
+    rendered VARCHAR,
+    rendered_starts INTEGER[],
+    rendered_ends INTEGER[],
+    token_starts INTEGER[],
+    token_ends INTEGER[],
+    reason VARCHAR,                      -- why it has no Gram; null when it has one
+    detail VARCHAR
+);
+CREATE TABLE grams (
+    fingerprint VARCHAR NOT NULL,
+    gram_key VARCHAR NOT NULL,
+    gram FLOAT[] NOT NULL,               -- lower triangle row by row; the answer is the last row
+    n_tokens INTEGER[] NOT NULL,
+    nll FLOAT[] NOT NULL
+);
+CREATE TABLE selections (
+    selection_id VARCHAR PRIMARY KEY,
+    name VARCHAR NOT NULL,
+    run_id VARCHAR NOT NULL,
+    spec JSON NOT NULL,
+    created_at VARCHAR NOT NULL,
+    touched BIGINT NOT NULL
+);
+CREATE TABLE selection_choices (
+    selection_id VARCHAR NOT NULL,
+    trace_id VARCHAR NOT NULL,
+    record_digest VARCHAR NOT NULL,
+    value DOUBLE,
+    rank BIGINT NOT NULL,
+    selected BOOLEAN NOT NULL,
+    reason VARCHAR NOT NULL,
+    n_tokens BIGINT NOT NULL
+);
+CREATE TABLE file_digests (
+    path VARCHAR PRIMARY KEY,
+    size BIGINT NOT NULL,
+    mtime_ns BIGINT NOT NULL,
+    inode UBIGINT NOT NULL,
+    digest VARCHAR NOT NULL
+);
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """One numbered change of the schema.
+
+    Attributes:
+        version: 1, 2, 3, …
+        name: What it does, for a person to read.
+        sql: Statements, run in one transaction with all that are missing.
+    """
+
+    version: int
+    name: str
+    sql: str
+
+
+MIGRATIONS: tuple[Migration, ...] = (Migration(version=1, name="first-tables", sql=_FIRST_TABLES),)
+
+
+def bring_up_to_date(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Run the migrations that the database at ``path`` lacks, after a backup beside it.
+
+    Raises:
+        StoreVersionError: The database has migrations that this version does not know.
+    """
+    newest = MIGRATIONS[-1].version
+    version = schema_version(connection)
+    if version == newest:
+        return
+    if version > newest:
+        raise StoreVersionError(
+            f"The workspace database {path} was written by a newer version of the studio: its "
+            f"schema is number {version}, and this version knows schemas up to {newest}. Install "
+            "the newer version (pip install --upgrade grace-studio), or open another workspace."
+        )
+    if connection.execute("SELECT count(*) FROM duckdb_tables()").fetchall() != [(0,)]:
+        copy_database(connection, path.with_name(f"{path.name}.v{version}.bak"))
+    connection.execute("BEGIN TRANSACTION")
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS schema_migrations "
+        "(version INTEGER PRIMARY KEY, name VARCHAR NOT NULL, applied_at VARCHAR NOT NULL)"
+    )
+    for migration in MIGRATIONS:
+        if migration.version > version:
+            connection.execute(migration.sql)
+            connection.execute(
+                "INSERT INTO schema_migrations VALUES (?, ?, ?)",
+                [migration.version, migration.name, now()],
+            )
+    connection.execute("COMMIT")
+
+
+def schema_version(connection: duckdb.DuckDBPyConnection) -> int:
+    """Number of the last migration that the database has; 0 when it has none."""
+    try:
+        rows = connection.execute("SELECT max(version) FROM schema_migrations").fetchall()
+    except duckdb.CatalogException:
+        return 0
+    return int(rows[0][0] or 0)
+
+
+def copy_database(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
+    """Write everything that is committed, without the holes, to ``target``, by rename.
+
+    The copy goes through the open connection: reading the file by other means would drop the lock.
+    """
+    part = target.with_name(f"{target.name}.part")
+    for leftover in (part, part.with_name(f"{part.name}.wal")):
+        leftover.unlink(missing_ok=True)
+    name = connection.execute("SELECT current_database()").fetchall()[0][0].replace('"', '""')
+    connection.execute("ATTACH ? AS copied", [str(part)])
+    try:
+        connection.execute(f'COPY FROM DATABASE "{name}" TO copied')
+    finally:
+        connection.execute("DETACH copied")
+    part.replace(target)
+
+
+def now() -> str:
+    """This moment, ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

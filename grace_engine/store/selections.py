@@ -1,0 +1,123 @@
+"""Which subsets did the curator save, and what was decided on every trace?"""
+
+import json
+from dataclasses import replace
+
+import duckdb
+import pyarrow as pa
+
+from grace_engine.errors import NotFoundError
+from grace_engine.records import Choice, Selection
+from grace_engine.store.lookup import by_prefix
+from grace_engine.store.migrations import now
+from grace_engine.store.workspace import Workspace
+
+LATEST = "latest"
+
+_OUTSIDE_SPEC = {"id", "name", "run_id", "choices", "created_at"}
+_CHOICES = pa.schema(
+    {
+        "trace_id": pa.string(),
+        "record_digest": pa.string(),
+        "value": pa.float64(),
+        "rank": pa.int64(),
+        "selected": pa.bool_(),
+        "reason": pa.string(),
+        "n_tokens": pa.int64(),
+    }
+)
+
+
+def save_selection(workspace: Workspace, selection: Selection) -> Selection:
+    """Store a selection, or mark a stored one (same id) as the latest and give it the new name."""
+    spec = {
+        name: getattr(selection, name) for name in Selection.__slots__ if name not in _OUTSIDE_SPEC
+    }
+    columns = {
+        name: [getattr(choice, name) for choice in selection.choices] for name in _CHOICES.names
+    }
+    with workspace.database.unit() as connection:
+        connection.execute(
+            "INSERT INTO selections SELECT ?, ?, ?, ?, ?, "
+            "(SELECT coalesce(max(touched), 0) + 1 FROM selections) "
+            "ON CONFLICT DO UPDATE SET name = excluded.name, touched = excluded.touched",
+            [selection.id, selection.name, selection.run_id, json.dumps(spec), now()],
+        )
+        connection.execute("DELETE FROM selection_choices WHERE selection_id = ?", [selection.id])
+        connection.register("incoming", pa.table(columns, schema=_CHOICES))
+        connection.execute(
+            "INSERT INTO selection_choices SELECT ?, incoming.* FROM incoming", [selection.id]
+        )
+        rows = connection.execute(
+            "SELECT created_at FROM selections WHERE selection_id = ?", [selection.id]
+        ).fetchall()
+    return replace(selection, created_at=rows[0][0])
+
+
+def get_selection(workspace: Workspace, wanted: str = LATEST) -> Selection:
+    """The selection with this name, id or unique beginning of one, or the ``latest``.
+
+    Of several with one name it is the one saved last.
+    """
+    with workspace.database.unit() as connection:
+        found = _selection_id(connection, wanted)
+        selection = next(one for one in _all(connection) if one.id == found)
+        rows = connection.execute(
+            "SELECT trace_id, record_digest, value, rank, selected, reason, n_tokens "
+            "FROM selection_choices WHERE selection_id = ? ORDER BY rank, trace_id",
+            [found],
+        ).fetchall()
+    names = _CHOICES.names
+    choices = tuple(Choice(**dict(zip(names, row, strict=True))) for row in rows)
+    return replace(selection, choices=choices)
+
+
+def list_selections(workspace: Workspace) -> list[Selection]:
+    """All selections without their choices, the latest first."""
+    with workspace.database.unit() as connection:
+        return _all(connection)
+
+
+def delete_selection(workspace: Workspace, wanted: str) -> str:
+    """Forget a selection; the id of the one that went."""
+    with workspace.database.unit() as connection:
+        found = _selection_id(connection, wanted)
+        connection.execute("DELETE FROM selection_choices WHERE selection_id = ?", [found])
+        connection.execute("DELETE FROM selections WHERE selection_id = ?", [found])
+    return found
+
+
+def _selection_id(connection: duckdb.DuckDBPyConnection, wanted: str) -> str:
+    rows = connection.execute(
+        "SELECT selection_id FROM selections WHERE $wanted = $latest OR name = $wanted "
+        "ORDER BY touched DESC LIMIT 1",
+        {"wanted": wanted, "latest": LATEST},
+    ).fetchall()
+    if rows and wanted:
+        return str(rows[0][0])
+    if wanted == LATEST:
+        raise NotFoundError("Nothing was selected in this workspace yet. Run grace curate.")
+    return by_prefix(
+        connection,
+        "SELECT selection_id FROM selections WHERE starts_with(selection_id, ?)",
+        wanted,
+        kind="selection",
+        listed_by="grace workspace",
+    )
+
+
+def _all(connection: duckdb.DuckDBPyConnection) -> list[Selection]:
+    rows = connection.execute(
+        "SELECT selection_id, name, run_id, spec, created_at FROM selections ORDER BY touched DESC"
+    ).fetchall()
+    return [
+        Selection(
+            id=found,
+            name=name,
+            run_id=run_id,
+            choices=(),
+            created_at=created_at,
+            **json.loads(spec),
+        )
+        for found, name, run_id, spec, created_at in rows
+    ]

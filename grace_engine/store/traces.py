@@ -1,0 +1,267 @@
+"""Which traces does a workspace hold, and what do they say?"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import duckdb
+import pandas as pd
+
+from grace_engine.errors import NotFoundError
+from grace_engine.records import Answer, Reject, SourceRecord, Step, Trace
+from grace_engine.store.lookup import by_prefix
+from grace_engine.store.workspace import Workspace
+
+_TRACES_AT = """
+SELECT
+    traces.trace_id, traces.dataset, traces.variant, traces.prompt, traces.text,
+    traces.appended, traces.answer, traces.answer_start, traces.answer_end, traces.answer_mark,
+    traces.reference, traces.labels, traces.images, traces.line,
+    segmentations.segmenter, step_starts, step_ends, step_marks, step_labels,
+    records.digest, records.raw, sources.path
+FROM traces
+JOIN datasets ON datasets.name = traces.dataset
+JOIN segmentations
+    ON segmentations.position = traces.position AND segmentations.segmenter = datasets.segmenter
+JOIN records ON records.record_id = traces.record_id
+JOIN sources ON sources.source_id = traces.source_id
+WHERE traces.position BETWEEN $first AND $last
+  AND traces.position IN (SELECT unnest($positions::BIGINT[]))
+ORDER BY traces.position
+"""
+
+_POSITIONS = """
+SELECT position FROM traces
+WHERE ($all_datasets OR list_contains($datasets::VARCHAR[], dataset))
+  AND ($all_ids OR trace_id IN (SELECT unnest($ids::VARCHAR[])))
+ORDER BY position
+"""
+
+_LABELS = """
+SELECT
+    traces.trace_id AS id, dataset, variant, labels, len(step_starts) AS n_steps, line
+FROM traces
+JOIN datasets ON datasets.name = traces.dataset
+JOIN segmentations
+    ON segmentations.position = traces.position AND segmentations.segmenter = datasets.segmenter
+WHERE ($all_datasets OR list_contains($datasets::VARCHAR[], dataset))
+  AND ($all_ids OR traces.trace_id IN (SELECT unnest($ids::VARCHAR[])))
+ORDER BY traces.position
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetInfo:
+    """One dataset of a workspace.
+
+    Attributes:
+        name: Its name.
+        segmenter: How its traces are cut, as the user named it.
+        n_traces: Traces that it holds.
+        n_rejected: Records or traces that could not be used.
+        sources: The files it was ingested from, in order of arrival.
+        created_at: ISO 8601, UTC.
+    """
+
+    name: str
+    segmenter: str
+    n_traces: int
+    n_rejected: int
+    sources: tuple[str, ...]
+    created_at: str
+
+
+def datasets(workspace: Workspace) -> list[DatasetInfo]:
+    """All datasets, by name."""
+    with workspace.database.unit() as connection:
+        rows = connection.execute(
+            "SELECT name, segmenter, "
+            "(SELECT count(*) FROM traces WHERE dataset = name), "
+            "(SELECT count(*) FROM rejects WHERE dataset = name), "
+            "(SELECT list(path ORDER BY ingested_at, path) FROM sources WHERE dataset = name), "
+            "created_at FROM datasets ORDER BY name"
+        ).fetchall()
+    return [
+        DatasetInfo(
+            name=name,
+            segmenter=segmenter,
+            n_traces=n_traces,
+            n_rejected=n_rejected,
+            sources=tuple(sources or ()),
+            created_at=created_at,
+        )
+        for name, segmenter, n_traces, n_rejected, sources, created_at in rows
+    ]
+
+
+def count_traces(workspace: Workspace, names: Sequence[str] = ()) -> int:
+    """How many traces the named datasets hold; all of them when none is named."""
+    with workspace.database.unit() as connection:
+        require_datasets(connection, names)
+        rows = connection.execute(
+            "SELECT count(*) FROM traces WHERE $every OR list_contains($names::VARCHAR[], dataset)",
+            {"every": not names, "names": list(names)},
+        ).fetchall()
+    return int(rows[0][0])
+
+
+def get_trace(workspace: Workspace, wanted: str) -> Trace:
+    """The trace with this id, or with the only id that begins with it."""
+    with workspace.database.unit() as connection:
+        found = by_prefix(
+            connection,
+            "SELECT trace_id FROM traces WHERE starts_with(trace_id, ?)",
+            wanted,
+            kind="trace",
+            listed_by="grace traces",
+        )
+        positions = _positions(connection, (), [found])
+        return _read(connection, positions)[0]
+
+
+def iter_traces(
+    workspace: Workspace,
+    names: Sequence[str] = (),
+    ids: Iterable[str] | None = None,
+    batch: int = 1000,
+) -> Iterator[list[Trace]]:
+    """Batches of traces in order of arrival; each batch is a unit of work of its own.
+
+    Traces that arrive after the first batch are not seen; those deleted meanwhile are left out.
+
+    Args:
+        workspace: Where they are.
+        names: Datasets; all when empty.
+        ids: Only these traces.
+        batch: Traces in a list.
+
+    Raises:
+        NotFoundError: A dataset does not exist.
+    """
+    with workspace.database.unit() as connection:
+        require_datasets(connection, names)
+        positions = _positions(connection, names, ids)
+    for start in range(0, len(positions), batch):
+        with workspace.database.unit() as connection:
+            traces = _read(connection, positions[start : start + batch])
+        if traces:
+            yield traces
+
+
+def labels_of(
+    workspace: Workspace, names: Sequence[str] = (), ids: Iterable[str] | None = None
+) -> pd.DataFrame:
+    """A row a trace in order of arrival: id, dataset, variant, labels (a dict), n_steps, line."""
+    with workspace.database.unit() as connection:
+        require_datasets(connection, names)
+        frame: pd.DataFrame = (
+            connection.sql(_LABELS, params=_filter(names, ids)).to_arrow_table().to_pandas()
+        )
+    frame["labels"] = [json.loads(labels) for labels in frame["labels"]]
+    return frame
+
+
+def rejects(workspace: Workspace, dataset: str | None = None) -> list[Reject]:
+    """Records and traces that could not be used, by file and line, of one dataset or of all."""
+    names = () if dataset is None else (dataset,)
+    with workspace.database.unit() as connection:
+        require_datasets(connection, names)
+        rows = connection.execute(
+            "SELECT path, line, variant, reason, detail, excerpt FROM rejects "
+            "WHERE $dataset IS NULL OR dataset = $dataset ORDER BY dataset, path, line, variant",
+            {"dataset": dataset},
+        ).fetchall()
+    return [
+        Reject(path=path, line=line, variant=variant, reason=reason, detail=detail, excerpt=excerpt)
+        for path, line, variant, reason, detail, excerpt in rows
+    ]
+
+
+def require_datasets(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
+    """``NotFoundError`` for a name that is no dataset of the workspace."""
+    if not names:
+        return
+    known = [
+        row[0] for row in connection.execute("SELECT name FROM datasets ORDER BY 1").fetchall()
+    ]
+    for name in names:
+        if name not in known:
+            raise NotFoundError(
+                f"There is no dataset {name!r} in this workspace. "
+                + (f"It holds {', '.join(known)}." if known else "It holds none: ingest a file.")
+            )
+
+
+def _filter(names: Sequence[str], ids: Iterable[str] | None) -> dict[str, object]:
+    return {
+        "all_datasets": not names,
+        "datasets": list(names),
+        "all_ids": ids is None,
+        "ids": [] if ids is None else list(ids),
+    }
+
+
+def _positions(
+    connection: duckdb.DuckDBPyConnection, names: Sequence[str], ids: Iterable[str] | None
+) -> list[int]:
+    rows = connection.sql(_POSITIONS, params=_filter(names, ids)).to_arrow_table()
+    positions: list[int] = rows["position"].to_pylist()
+    return positions
+
+
+def _read(connection: duckdb.DuckDBPyConnection, positions: list[int]) -> list[Trace]:
+    """The traces at ``positions``, which are ascending; the range keeps the scans short."""
+    rows = connection.execute(
+        _TRACES_AT, {"first": positions[0], "last": positions[-1], "positions": positions}
+    ).fetchall()
+    return [_trace(*row) for row in rows]
+
+
+def _trace(
+    trace_id: str,
+    dataset: str,
+    variant: str,
+    prompt: str,
+    text: str,
+    appended: str,
+    answer: str,
+    answer_start: int,
+    answer_end: int,
+    answer_mark: int,
+    reference: str | None,
+    labels: str,
+    images: str,
+    line: int,
+    segmenter: str,
+    step_starts: list[int],
+    step_ends: list[int],
+    step_marks: list[int],
+    step_labels: str,
+    digest: str,
+    raw: bytes,
+    path: str,
+) -> Trace:
+    spans = zip(step_starts, step_ends, step_marks, json.loads(step_labels), strict=True)
+    return Trace(
+        id=trace_id,
+        dataset=dataset,
+        variant=variant,
+        prompt=prompt,
+        text=text,
+        steps=tuple(
+            Step(start=start, end=end, mark_start=mark, label=label)
+            for start, end, mark, label in spans
+        ),
+        answer=Answer(
+            text=answer,
+            start=answer_start,
+            end=answer_end,
+            mark_start=answer_mark,
+            appended=appended,
+        ),
+        reference=reference,
+        labels=json.loads(labels),
+        images=tuple(json.loads(images)),
+        segmenter=segmenter,
+        record=SourceRecord(digest=digest, path=path, line=line, raw=raw),
+    )

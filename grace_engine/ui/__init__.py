@@ -1,0 +1,1 @@
+"""What do the studio's pages draw with?"""

@@ -1,0 +1,158 @@
+"""How do the steps of a run, and of one trace, look as figures?
+
+Altair where a click must select, Plotly where people look and hover. Figures take frames and a
+``ColourScale``; they never read the workspace.
+"""
+
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import plotly.graph_objects as go
+
+from grace_engine.ui.palette import COSINES, SIGNALS, ColourScale
+
+SELECTION = "cell"
+"""Name of the heatmap's selection: a list with one ``{trace_id, step, turn}``."""
+
+_LINES = {
+    "alignment": {"colour": ("#00745c", "#35c3a0"), "dash": "solid", "symbol": "circle"},
+    "consistency": {"colour": ("#8b3f86", "#e79be0"), "dash": "dot", "symbol": "diamond"},
+}
+
+
+def heatmap(
+    cells: pd.DataFrame,
+    scale: ColourScale,
+    *,
+    selected: tuple[str, int] | None = None,
+    dark: bool = False,
+    turn: int = 0,
+) -> alt.Chart:
+    """Traces × steps, one rectangle a step, coloured by ``value``; a click selects a cell.
+
+    Args:
+        cells: As ``frames.cells`` makes them, rows in the order to show.
+        scale: Colours of the shown signal.
+        selected: Trace id and step to outline.
+        dark: Whether the page is dark.
+        turn: Any number that changes when the selection moved by other means than a click, so
+            that a click on the cell that was clicked last is news again.
+    """
+    chosen = selected or ("", 0)
+    data = cells.assign(
+        turn=turn,
+        selected=(cells["trace_id"] == chosen[0]) & (cells["step"] == chosen[1]),
+        place=cells["step"].astype(str) + " of " + cells["of"].astype(str),
+    )
+    name = SIGNALS[scale.signal]
+    colour = alt.Fill(
+        "value:Q",
+        scale=alt.Scale(domain=scale.domain, range=list(scale.stops), clamp=True),
+        legend=alt.Legend(
+            title=f"{name} · {scale.note}",
+            orient="top",
+            gradientLength=220,
+            gradientThickness=10,
+            titleLimit=460,
+            tickCount=5,
+            format="+.2~f" if scale.signal in COSINES else "~g",
+        ),
+    )
+    ink = "#ffffff" if dark else "#14171c"
+    pick = alt.selection_point(
+        name=SELECTION, fields=["trace_id", "step", "turn"], on="click", toggle="false"
+    )
+    chart: alt.Chart = (
+        alt.Chart(data)
+        .mark_rect(cursor="pointer", invalid="show", strokeWidth=2.5)
+        .encode(
+            x=alt.X(
+                "step:O",
+                title="Step",
+                axis=alt.Axis(orient="top", labelAngle=0, labelOverlap=True, ticks=False),
+                scale=alt.Scale(paddingInner=0.06, paddingOuter=0.04),
+            ),
+            y=alt.Y(
+                "row:O",
+                title=None,
+                sort=None,
+                axis=alt.Axis(labelLimit=190, labelOverlap=False, ticks=False, domain=False),
+                scale=alt.Scale(paddingInner=0.12, paddingOuter=0.08),
+            ),
+            fill=alt.when("isValid(datum.value)").then(colour).otherwise(alt.value("transparent")),
+            stroke=alt.when("datum.selected")
+            .then(alt.value(ink))
+            .when("!isValid(datum.value)")
+            .then(alt.value("#8a909980"))
+            .otherwise(alt.value(None)),
+            tooltip=[
+                alt.Tooltip("row:N", title="Trace"),
+                alt.Tooltip("place:N", title="Step"),
+                *(alt.Tooltip(f"{key}_text:N", title=title) for key, title in SIGNALS.items()),
+                alt.Tooltip("tokens:Q", title="Tokens"),
+            ],
+        )
+        .add_params(pick)
+        .properties(height=alt.Step(_row_height(cells["row"].nunique())))
+    )
+    return chart
+
+
+def trace_chart(steps: pd.DataFrame, scale: ColourScale, *, step: int, dark: bool) -> Any:
+    """A trace's signals by step as a Plotly figure; ``step``, counted from 1, is marked.
+
+    Bars carry the chosen signal in the heatmap's colours (the score where it is alignment or
+    consistency, which are the lines).
+
+    Args:
+        steps: As ``frames.step_table`` makes them.
+        scale: Colours of the chosen signal.
+        step: The selected step.
+        dark: Whether the page is dark.
+    """
+    bars = scale.signal if scale.signal not in _LINES else "score"
+    figure = go.Figure()
+    figure.add_vrect(
+        x0=step - 0.5, x1=step + 0.5, fillcolor="#8a9099", opacity=0.28, line_width=0, layer="below"
+    )
+    number = "%{y:+.3f}" if bars in COSINES else "%{y:.3g}"
+    figure.add_bar(
+        x=steps["step"],
+        y=steps[bars],
+        name=SIGNALS[bars],
+        marker={"color": [scale.colour(value) for value in steps[bars]], "line": {"width": 0}},
+        hovertemplate=number,
+    )
+    if bars in COSINES:
+        for name, look in _LINES.items():
+            colour = look["colour"][dark]
+            figure.add_scatter(
+                x=steps["step"],
+                y=steps[name],
+                name=SIGNALS[name],
+                mode="lines+markers" if len(steps) <= 60 else "lines",
+                line={"color": colour, "width": 2, "dash": look["dash"]},
+                marker={"color": colour, "size": 7, "symbol": look["symbol"]},
+                hovertemplate="%{y:+.3f}",
+            )
+    figure.update_layout(
+        height=210,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        hovermode="x unified",
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        bargap=0.25,
+    )
+    figure.update_xaxes(
+        title="Step", dtick=1 if len(steps) <= 20 else None, range=[0.4, len(steps) + 0.6]
+    )
+    figure.update_yaxes(zeroline=True, zerolinecolor="#8a9099", nticks=5)
+    return figure
+
+
+def _row_height(n_rows: int) -> int:
+    """Pixels of a row: easy to hit when few, still labelled when 200."""
+    return next(height for limit, height in _ROW_HEIGHTS if n_rows <= limit)
+
+
+_ROW_HEIGHTS = ((25, 20), (50, 18), (100, 16), (10**9, 14))

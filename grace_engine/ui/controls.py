@@ -1,0 +1,128 @@
+"""Which run, weights, signal and order does a curator choose?"""
+
+from pathlib import PurePath
+
+import pandas as pd
+import streamlit as st
+
+from grace_engine.config import AGGREGATES, History, Weights
+from grace_engine.records import ScoringRun
+from grace_engine.ui import frames, state
+from grace_engine.ui.frames import plain
+from grace_engine.ui.palette import SIGNALS
+
+_HISTORIES = ("uniform", *(f"window:{w}" for w in (1, 2, 3, 4, 6, 8)), "ema:0.7", "ema:0.8")
+
+
+def choose_run(runs: list[ScoringRun]) -> ScoringRun:
+    """A selectbox of runs, newest first; a link names its run."""
+    by_id = {run.id: run for run in runs}
+    linked = state.get(state.RUN)
+    if linked and linked not in by_id:
+        st.warning("The linked run is not in this workspace; this is the newest one.")
+    st.session_state[state.RUN_BOX] = linked if linked in by_id else runs[0].id
+    chosen = st.selectbox(
+        "Scoring run",
+        list(by_id),
+        format_func=lambda run: run_name(by_id[run]),
+        key=state.RUN_BOX,
+        on_change=state.choose_run,
+    )
+    state.publish(run=chosen)
+    return by_id[chosen]
+
+
+def run_name(run: ScoringRun) -> str:
+    """Model, proxy and short id, on one line."""
+    model = plain(PurePath(run.model).name or run.model, 28)
+    return f"{model} · {run.proxy} · {run.id.removeprefix('r-')}"
+
+
+def run_counts(run: ScoringRun) -> str:
+    """How far the run is, in words."""
+    left = {"rejected": run.n_rejected, "still to score": run.n_pending}
+    return ", ".join(
+        [f"{run.n_scored:,} traces scored", *(f"{n:,} {what}" for what, n in left.items() if n)]
+    )
+
+
+def choose_weights() -> Weights:
+    """Inputs for α, history and aggregation.
+
+    Raises:
+        InputError: A history was typed that is none.
+    """
+    alpha = st.slider(
+        "α: answer against history",
+        0.0,
+        1.0,
+        Weights().alpha,
+        0.05,
+        key=state.ALPHA,
+        bind="query-params",
+        help="Score = α × alignment with the answer + (1 − α) × consistency with earlier steps.",
+    )
+    history = st.selectbox(
+        "History",
+        _HISTORIES,
+        key=state.HISTORY,
+        bind="query-params",
+        accept_new_options=True,
+        help="How earlier steps are weighted: all alike, the last W (`window:W`), or decaying "
+        "(`ema:β`). Type another W or β.",
+    )
+    aggregate = st.selectbox(
+        "Trace value",
+        AGGREGATES,
+        key=state.AGGREGATE,
+        bind="query-params",
+        help="How step scores become the trace's value; `mean` is the paper's.",
+    )
+    return Weights(alpha=alpha, history=History.parse(history or "uniform"), aggregate=aggregate)
+
+
+def choose_colours() -> bool:
+    """Whether colours span -1 to 1 instead of what the run's steps reach."""
+    return st.toggle(
+        "Colours from −1 to 1",
+        key=state.COLOURS,
+        bind="query-params",
+        help="Otherwise colours are fitted to the run, alike for score, alignment and consistency.",
+    )
+
+
+def choose_signal() -> str:
+    """The signal that colours heatmap and text."""
+    names = {name: signal for signal, name in SIGNALS.items()}
+    chosen = st.segmented_control(
+        "Signal",
+        list(names),
+        default="Score",
+        required=True,
+        key=state.SIGNAL,
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    return names[chosen or "Score"]
+
+
+def choose_order(traces: pd.DataFrame) -> tuple[str, bool, int]:
+    """Column to sort rows by, whether it descends, and rows a page."""
+    names = {name: column for column, name in frames.sort_options(traces).items()}
+    with st.container(horizontal=True):
+        sort = st.selectbox("Sort by", list(names), key=state.SORT, bind="query-params", width=170)
+        order = st.selectbox(
+            "Order", ["Descending", "Ascending"], key=state.ORDER, bind="query-params", width=140
+        )
+        size = st.selectbox(
+            "Rows", frames.PAGE_SIZES, key=state.ROWS, bind="query-params", width=90
+        )
+    return names.get(sort, "value"), order == "Descending", size
+
+
+def choose_page(n_rows: int, size: int) -> int:
+    """The page of rows, from 1."""
+    pages = frames.page_count(n_rows, size)
+    if st.session_state.get(state.PAGE, 1) > pages:
+        st.session_state[state.PAGE] = pages
+    return st.pagination(pages, key=state.PAGE, bind="query-params")

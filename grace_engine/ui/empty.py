@@ -1,0 +1,53 @@
+"""What does a page say where there is nothing to show yet?"""
+
+import shlex
+from pathlib import Path
+
+import streamlit as st
+
+from grace_engine.api import RunView
+from grace_engine.records import ScoringRun
+from grace_engine.ui import load
+from grace_engine.ui.text import as_markdown
+
+
+def runs_or_stop(workspace: str) -> list[ScoringRun]:
+    """All runs, newest first; without one, say what to do next and end the page."""
+    name = shlex.quote(workspace)
+    if not Path(workspace).is_dir():
+        _stop(
+            "There is no workspace yet",
+            f"{as_markdown(workspace)} does not exist. Make it with the shipped sample, or with "
+            "traces of your own:",
+            f"grace sample --workspace {name}",
+            f"grace ingest FILE.jsonl --workspace {name}",
+        )
+    runs = load.list_runs(workspace)
+    if not runs:
+        _stop(
+            "Nothing is scored yet",
+            "A heatmap needs a scoring run. Ingest traces if you have not, then score them:",
+            f"grace ingest FILE.jsonl --workspace {name}",
+            f"grace score --workspace {name}",
+        )
+    return runs
+
+
+def traces_or_stop(view: RunView, workspace: str) -> None:
+    """For a run without a scored trace, say what to do next and end the page."""
+    if len(view.traces):
+        return
+    run, name = view.run, shlex.quote(workspace)
+    _stop(
+        "This run has scored no trace yet",
+        f"{run.n_pending:,} traces are still to score and {run.n_rejected:,} were rejected. "
+        "Scoring goes on where it stopped:",
+        f"grace score --workspace {name}",
+    )
+
+
+def _stop(title: str, sentence: str, *commands: str) -> None:
+    st.info(sentence, title=title, icon=":material/lightbulb:")
+    for command in commands:
+        st.code(command, language="shell")
+    st.stop()

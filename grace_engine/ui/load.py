@@ -1,0 +1,75 @@
+"""What does a page read of the workspace, and what is remembered between two reruns?
+
+Grams are read once per run, state of the run and history; α and aggregation then move flat arrays.
+Caches are shared by all sessions: what they return is never changed in place.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from grace_engine import api
+from grace_engine.config import Weights
+from grace_engine.errors import GraceError
+from grace_engine.records import ScoringRun
+from grace_engine.ui.palette import colour_limits
+from grace_engine.ui.text import as_markdown
+
+
+def workspace_path() -> str:
+    """The workspace that the app was started for."""
+    return os.environ.get("GRACE_WORKSPACE", "workspace")
+
+
+@contextmanager
+def faults_as_sentences() -> Iterator[None]:
+    """Show a fault of the engine as one sentence and end the page there."""
+    try:
+        yield
+    except GraceError as fault:
+        st.error(as_markdown(str(fault)), icon=":material/error:")
+        st.stop()
+
+
+@st.cache_data(ttl=2, max_entries=4, show_spinner=False)
+def list_runs(workspace: str) -> list[ScoringRun]:
+    """All runs of the workspace, newest first; a burst of reruns asks the store once."""
+    runs = api.list_runs(api.open_workspace(workspace, create=False))
+    return sorted(runs, key=lambda run: (run.created_at, run.id), reverse=True)
+
+
+def run_view(workspace: str, run: ScoringRun, weights: Weights) -> api.RunView:
+    """The run under ``weights``; Grams are read only where the history is new."""
+    base = _run_under_history(workspace, run.id, run.updated_at, str(weights.history), weights)
+    return api.view_of(run, weights, base.signals, base.traces.set_index("trace_id"))
+
+
+def fitted_limits(workspace: str, run: ScoringRun, view: api.RunView) -> dict[str, float]:
+    """Where the fitted colour scale of each signal ends."""
+    history = str(view.weights.history)
+    return _limits(workspace, run.id, run.updated_at, history, view)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def trace_view(workspace: str, run: str, updated_at: str, trace: str) -> api.TraceView:
+    """One trace as the run saw it; its numbers are the run view's, whatever the weights."""
+    del updated_at  # part of the key
+    return api.trace_view(api.open_workspace(workspace, create=False), trace, run)
+
+
+@st.cache_resource(max_entries=6, show_spinner="Reading the run's step Grams…")
+def _run_under_history(
+    workspace: str, run: str, updated_at: str, history: str, _weights: Weights
+) -> api.RunView:
+    del updated_at, history  # parts of the key
+    return api.run_view(api.open_workspace(workspace, create=False), run, _weights)
+
+
+@st.cache_data(max_entries=24, show_spinner=False)
+def _limits(
+    workspace: str, run: str, updated_at: str, history: str, _view: api.RunView
+) -> dict[str, float]:
+    del workspace, run, updated_at, history  # parts of the key
+    return colour_limits(_view.signals)

@@ -1,0 +1,153 @@
+"""How does the text of a trace reach a page without ever becoming markup?
+
+Traces are untrusted. Whatever a trace says passes through ``_shown``: escaped, and with direction
+marks replaced by their names, so that it reads as it stands and runs nothing. ``st.html`` reads no
+Markdown. The blocks of ``trace_html`` hold every character of the full text, in order.
+"""
+
+import html
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from grace_engine.records import Trace
+from grace_engine.ui.frames import plain
+
+MOST_STEPS = 100
+"""Steps that are shown at once; longer traces show the block that holds the selected step."""
+
+_BLANKS = {"\n": "↵", "\t": "⇥", "\r": "␍", " ": "·"}
+_DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepLook:
+    """What stands beside a step's text.
+
+    Attributes:
+        colour: Hex colour of its value; None where it has none.
+        number: The chosen signal, as text.
+        details: The other numbers, as text.
+    """
+
+    colour: str | None
+    number: str
+    details: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Piece:
+    """A step (``index`` from 0) or the answer (-1): its mark, its text, what follows it."""
+
+    index: int
+    mark: str
+    text: str
+    after: str
+
+
+STYLE = Path(__file__).with_name("style.css")
+"""Look of the blocks and height of the panes."""
+
+
+def trace_html(
+    trace: Trace, looks: Sequence[StepLook], answer: StepLook, *, selected: int = 0
+) -> str:
+    """The full text of a trace as blocks: one a step, then the answer.
+
+    Args:
+        trace: The trace.
+        looks: One per step.
+        answer: What stands beside the answer.
+        selected: The step to outline, counted from 1; 0 for none.
+    """
+    pieces = list(_pieces(trace))
+    first = (max(selected, 1) - 1) // MOST_STEPS * MOST_STEPS
+    shown = range(first, first + MOST_STEPS)
+    body = [_gap(trace.full_text[: _begin(trace)])] if first == 0 else [_note(first, "earlier")]
+    for piece in pieces:
+        if piece.index in shown:
+            body.append(_block(piece, looks[piece.index], selected))
+        elif piece.index == -1:
+            body.append(_note(len(looks) - shown.stop, "later"))
+            body.append(_block(piece, answer, selected))
+    return f'<div class="g-trace" role="list">{"".join(body)}</div>'
+
+
+def facts_html(facts: dict[str, str]) -> str:
+    """Named facts, each value shown as it stands; names are the studio's own."""
+    rows = (
+        f'<dt>{html.escape(name)}</dt><dd dir="auto">{_shown(value)}</dd>'
+        for name, value in facts.items()
+    )
+    return f'<dl class="g-head">{"".join(rows)}</dl>'
+
+
+def scroll_html(rank: int, step: int) -> str:
+    """A fixed script, run whenever one of the two numbers changes: bring the open step in view."""
+    return (
+        f"<script>/* {rank:d} {step:d} */ setTimeout(() => document.querySelector("
+        "'.g-step[aria-current]')?.scrollIntoView({block: 'nearest'}), 60)</script>"
+    )
+
+
+def as_markdown(text: str) -> str:
+    """``text`` for a widget that reads Markdown: every punctuation mark is escaped."""
+    return _PUNCTUATION.sub(r"\\\1", plain(text, 2000))
+
+
+def _begin(trace: Trace) -> int:
+    """Where the first step's (or answer's) mark begins."""
+    return trace.steps[0].mark_start if trace.steps else trace.answer.mark_start
+
+
+def _pieces(trace: Trace) -> Iterator[_Piece]:
+    """Steps and answer with their marks and what follows them, gapless from the first mark on."""
+    text, answer = trace.full_text, trace.answer
+    spans = [(s.mark_start, s.start, s.end, i) for i, s in enumerate(trace.steps)]
+    spans.append((answer.mark_start, answer.start, answer.end, -1))
+    ends = [mark for mark, *_ in spans[1:]] + [len(text)]
+    for (mark, start, end, index), following in zip(spans, ends, strict=True):
+        yield _Piece(
+            index=index, mark=text[mark:start], text=text[start:end], after=text[end:following]
+        )
+
+
+def _block(piece: _Piece, look: StepLook, selected: int) -> str:
+    is_answer = piece.index == -1
+    name = "answer" if is_answer else f"step {piece.index + 1}"
+    current = ' aria-current="step"' if piece.index + 1 == selected and not is_answer else ""
+    mark = f'<span class="g-mark">{_shown(piece.mark)}</span>' if piece.mark else ""
+    return (
+        f'<div class="g-step{" g-answer" if is_answer else ""}" role="listitem"{current} '
+        f'aria-label="{name}, {html.escape(look.number)}" style="--c:{look.colour or "#8a9099"}">'
+        f'<span class="g-no">{"=" if is_answer else piece.index + 1}</span>'
+        f'<div class="g-text" dir="auto">{mark}{_shown(piece.text)}{_gap(piece.after)}</div>'
+        f'<div class="g-side"><b>{html.escape(look.number)}</b>{html.escape(look.details)}</div>'
+        "</div>"
+    )
+
+
+def _gap(text: str) -> str:
+    """What belongs to no step; white space is drawn as small signs."""
+    if not text:
+        return ""
+    if text.isspace():
+        signs = "".join(_BLANKS.get(char, "␣") for char in text)
+        return f'<span class="g-gap g-blank" data-shown="{signs}">{_shown(text)}</span>'
+    return f'<span class="g-gap">{_shown(text)}</span>'
+
+
+def _note(count: int, which: str) -> str:
+    return (
+        f'<div class="g-rest g-note">{count} {which} steps are not shown</div>' if count > 0 else ""
+    )
+
+
+def _shown(text: str) -> str:
+    """Escaped text; a direction mark is isolated and drawn by its code point."""
+    escaped = html.escape(text).replace("\r", "&#13;")
+    return _DIRECTION.sub(
+        lambda m: f'<bdi class="g-direction" data-shown="U+{ord(m[0]):04X}">{m[0]}</bdi>', escaped
+    )

@@ -1,0 +1,58 @@
+"""Which steps of which traces teach the model its answers?"""
+
+import streamlit as st
+
+from grace_engine.ui import charts, controls, empty, frames, load, palette, pane, state, text
+
+dark = st.context.theme.type == "dark"
+workspace = load.workspace_path()
+st.html(text.STYLE)
+
+with load.faults_as_sentences():
+    runs = empty.runs_or_stop(workspace)
+    with st.sidebar:
+        run = controls.choose_run(runs)
+        st.caption(controls.run_counts(run))
+        weights = controls.choose_weights()
+        full = controls.choose_colours()
+    view = load.run_view(workspace, run, weights)
+    empty.traces_or_stop(view, workspace)
+    limits = load.fitted_limits(workspace, run, view)
+
+left, right = st.columns([0.46, 0.54], gap="medium")
+with left:
+    signal = controls.choose_signal()
+    sort, descending, size = controls.choose_order(view.traces)
+    rows = frames.ranked_rows(view, sort, descending=descending)
+    heatmap_pane = st.container(key="heatmap-pane", height=560, border=False)
+    page = controls.choose_page(len(rows), size)
+
+shown = frames.page_rows(rows, page, size)
+rank = state.linked_rank(rows["trace_id"], default=(page - 1) * size)
+row = rows.iloc[rank]
+step = state.linked_step(int(row["n_steps"]))
+state.publish(trace=row["trace_id"], step=step)
+scale = palette.colour_scale(signal, limits[signal], dark=dark, full=full)
+
+with heatmap_pane:
+    window = frames.step_window(shown["n_steps"], step)
+    if window.is_partial:
+        st.caption(f"Steps {window.first} to {window.last} of {window.of}")
+    st.altair_chart(
+        charts.heatmap(
+            frames.cells(view, shown, signal, window),
+            scale,
+            selected=(row["trace_id"], step),
+            dark=dark,
+            turn=state.turn(),
+        ),
+        key=state.HEATMAP,
+        on_select=state.choose_cell,
+        alt=f"{palette.SIGNALS[signal]} of the steps of {len(shown)} traces",
+    )
+
+with right, load.faults_as_sentences():
+    pane.step_buttons(rows, rank, step, size)
+    opened = load.trace_view(workspace, run.id, run.updated_at, row["trace_id"])
+    with st.container(key="trace-pane", height=560, border=False):
+        pane.trace_pane(view, opened, row, scale, step, dark=dark)

@@ -1,0 +1,139 @@
+"""How is everything in this folder made again?
+
+    python sample_data/build.py data       the traces with planted errors
+    python sample_data/build.py model      the tokenizer and both models
+    python sample_data/build.py evaluate   the figures of the models that are there
+    python sample_data/build.py all        data, then model
+
+A stopped `model` goes on from its last whole round when it is started again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from random import Random
+
+FOLDER = Path(__file__).resolve().parent
+# Run as a file, Python looks for modules beside it; `sample_data` itself stands one folder up.
+sys.path.insert(0, str(FOLDER.parent))
+
+import torch  # noqa: E402
+from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen3ForCausalLM  # noqa: E402
+
+from sample_data.arithmetic import MAX_STEPS, training_pairs  # noqa: E402
+from sample_data.cards import Figures, model_card  # noqa: E402
+from sample_data.evaluate import held_out_problems, perplexity, score_arithmetic  # noqa: E402
+from sample_data.grade_school import read_pairs  # noqa: E402
+from sample_data.make_tokenizer import make_tokenizer  # noqa: E402
+from sample_data.planting import plant_many  # noqa: E402
+from sample_data.train_model import Recipe, make_model, publish, train  # noqa: E402
+
+log = logging.getLogger("sample_data")
+
+PLANTED = FOLDER / "planted" / "traces.jsonl"
+PLANTED_SEED, PLANTED_COUNT, CLEAN_SHARE = 0, 400, 0.4
+FINISHED, EARLY = FOLDER / "tiny-reasoner", FOLDER / "tiny-reasoner-early"
+STATE = FOLDER / "training.state.pt"
+# An early model is more like a model at work: it solves most problems and still errs.
+EARLY_SHARE = 0.7
+THREADS = 2
+
+
+def planted_lines() -> str:
+    """The text of the file of planted traces."""
+    traces = plant_many(PLANTED_SEED, PLANTED_COUNT, CLEAN_SHARE)
+    return "".join(json.dumps(trace.row()) + "\n" for trace in traces)
+
+
+def build_data() -> None:
+    """Writes the traces with planted errors."""
+    PLANTED.parent.mkdir(exist_ok=True)
+    part = PLANTED.with_suffix(".part")
+    part.write_text(planted_lines(), encoding="utf-8")
+    os.replace(part, PLANTED)
+    log.info("wrote %s", PLANTED.relative_to(FOLDER))
+
+
+def build_model() -> None:
+    """Trains the tokenizer and the model, and keeps the model once on the way."""
+    recipe = Recipe()
+    started = time.monotonic()
+    gsm8k, held_out = read_pairs()
+    chains = training_pairs(Random("tokenizer"), 60_000, MAX_STEPS)
+    tokenizer = make_tokenizer(text for pair in [*gsm8k, *chains] for text in pair)
+    untrained = perplexity(make_model(tokenizer, recipe.seed), tokenizer, held_out)
+    early_done = False
+
+    def save(model: Qwen3ForCausalLM, rounds: int, folder: Path) -> None:
+        figures = measure(model, tokenizer, untrained, per_cell=10)
+        minutes = (time.monotonic() - started) / 60
+        card = model_card(folder.name, recipe, rounds, figures, minutes)
+        publish(model, tokenizer, card, folder)
+        log.info("wrote %s: %s", folder.name, figures.summary())
+
+    def after_round(rounds: int, model: Qwen3ForCausalLM) -> None:
+        nonlocal early_done
+        if rounds % 2 and rounds < recipe.rounds:
+            return
+        share = score_arithmetic(model, tokenizer, held_out_problems(1, per_cell=2)).share
+        log.info("held-out problems solved: %.0f%%", 100 * share)
+        if share >= EARLY_SHARE and not early_done:
+            save(model, rounds, EARLY)
+            early_done = True
+
+    model = train(recipe, tokenizer, gsm8k, STATE, after_round)
+    save(model, recipe.rounds, FINISHED)
+    STATE.unlink(missing_ok=True)
+
+
+def measure(model, tokenizer, untrained: float, per_cell: int) -> Figures:
+    """Measures a model on held-out arithmetic and on held-out GSM8K."""
+    solved = score_arithmetic(model, tokenizer, held_out_problems(0, per_cell))
+    _, held_out = read_pairs()
+    return Figures(
+        problems=len(solved.problems),
+        share=solved.share,
+        by_steps=solved.by_steps(),
+        by_theme=solved.by_theme(),
+        perplexity=perplexity(model, tokenizer, held_out),
+        untrained_perplexity=untrained,
+        parameters=model.num_parameters(),
+    )
+
+
+def evaluate() -> None:
+    """Measures the models that are there."""
+    for folder in (EARLY, FINISHED):
+        if not folder.exists():
+            log.info("%s is not there: run `build.py model` first", folder.name)
+            continue
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        untrained = perplexity(make_model(tokenizer, Recipe().seed), tokenizer, read_pairs()[1])
+        figures = measure(model, tokenizer, untrained, per_cell=10)
+        log.info("%s\n%s", folder.name, figures.table())
+
+
+def main() -> None:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description="Makes the sample data again.")
+    parser.add_argument("what", choices=("data", "model", "evaluate", "all"), default="all", nargs="?")
+    what = parser.parse_args().what
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(THREADS)
+    if what in ("data", "all"):
+        build_data()
+    if what in ("model", "all"):
+        build_model()
+    if what == "evaluate":
+        evaluate()
+
+
+if __name__ == "__main__":
+    main()
