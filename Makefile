@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKSPACE ?= workspace
 
-.PHONY: run demo test test-slow lint bench wheel clean
+.PHONY: run demo test test-slow lint bench lock wheel clean
 
 run: $(READY) ## Prepare the sample workspace and open the studio on 127.0.0.1
 	$(BIN)/grace sample --workspace $(WORKSPACE)
@@ -28,6 +28,13 @@ lint: $(READY)
 
 bench: $(READY) ## Speed and memory as ratios to peers measured in the same run
 	$(BIN)/python -m benchmarks.scoring
+
+lock: ## Write requirements.lock anew from pyproject.toml
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --upgrade pip
+	build/lock/bin/python -m pip install --quiet --group dev .
+	build/lock/bin/python -m pip freeze --exclude grace-studio | sed 's/+cpu//' | grep -v '^nvidia-\|^triton==\|^pip==' > requirements.lock
+	rm -rf build/lock
 
 wheel: $(READY)
 	$(BIN)/python -m build --wheel

@@ -2,12 +2,16 @@
 
 import streamlit as st
 
+from grace_engine.ui import LOGO, STYLE
+
 st.set_page_config(
     page_title="GRACE studio",
-    page_icon=":material/grid_on:",
+    page_icon="🟦",
     layout="wide",
     initial_sidebar_state=270,
 )
+st.logo(LOGO, size="large")
+st.html(STYLE)
 st.navigation(
     [
         st.Page(

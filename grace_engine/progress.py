@@ -7,7 +7,7 @@ class Progress(Protocol):
     """Told by long work how far it is; the shell draws bars, a page draws its own."""
 
     def begin(self, what: str, total: int, unit: str) -> None:
-        """A phase begins: what it does, how many units it has (0 when not known), and their name."""
+        """A phase begins: what it does, its number of units (0 when not known), and their name."""
 
     def advance(self, amount: int, *, tokens: int = 0) -> None:
         """That many more units are done, and tokens processed with them."""

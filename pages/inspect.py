@@ -2,11 +2,10 @@
 
 import streamlit as st
 
-from grace_engine.ui import charts, controls, empty, frames, load, palette, pane, state, text
+from grace_engine.ui import charts, controls, empty, frames, load, palette, pane, state
 
 dark = st.context.theme.type == "dark"
 workspace = load.workspace_path()
-st.html(text.STYLE)
 
 with load.faults_as_sentences():
     runs = empty.runs_or_stop(workspace)
@@ -30,17 +29,17 @@ with left:
 shown = frames.page_rows(rows, page, size)
 rank = state.linked_rank(rows["trace_id"], default=(page - 1) * size)
 row = rows.iloc[rank]
-step = state.linked_step(int(row["n_steps"]))
+step = state.linked_number(state.STEP, int(row["n_steps"]))
 state.publish(trace=row["trace_id"], step=step)
 scale = palette.colour_scale(signal, limits[signal], dark=dark, full=full)
 
 with heatmap_pane:
-    window = frames.step_window(shown["n_steps"], step)
-    if window.is_partial:
-        st.caption(f"Steps {window.first} to {window.last} of {window.of}")
+    window = controls.choose_window(int(shown["n_steps"].max()))
     st.altair_chart(
         charts.heatmap(
             frames.cells(view, shown, signal, window),
+            shown["row"].tolist(),
+            window,
             scale,
             selected=(row["trace_id"], step),
             dark=dark,
@@ -54,5 +53,4 @@ with heatmap_pane:
 with right, load.faults_as_sentences():
     pane.step_buttons(rows, rank, step, size)
     opened = load.trace_view(workspace, run.id, run.updated_at, row["trace_id"])
-    with st.container(key="trace-pane", height=560, border=False):
-        pane.trace_pane(view, opened, row, scale, step, dark=dark)
+    pane.trace_pane(view, opened, row, scale, step, dark=dark)

@@ -5,7 +5,6 @@ import json
 import numpy as np
 
 from grace_engine import selection, store
-from grace_engine.api.views import table_of
 from grace_engine.config import STRATEGIES, Budget, Strategy, Weights, require_one_of
 from grace_engine.digests import text_digest
 from grace_engine.errors import NotFoundError
@@ -36,9 +35,9 @@ def curate(
     parsed, weights = Budget.parse(budget), weights or Weights()
     found = store.get_run(workspace, run)
     grams = store.read_grams(workspace, found.id)
-    if len(grams.trace_ids) == 0:
+    if len(grams.table.trace_ids) == 0:
         raise NotFoundError(f"Run {found.id} has scored no trace yet. Run grace score.")
-    signals = signals_of(table_of(grams), weights.history)
+    signals = signals_of(grams.table, weights.history)
     candidates = selection.Candidates(
         trace_ids=signals.trace_ids,
         record_digests=grams.record_digests,

@@ -250,7 +250,8 @@ def _sources(workspace: Workspace, run: ScoringRun) -> tuple[writing.ManifestSou
 
 
 def _from_sources(manifest: writing.Manifest, ids: Sequence[str]) -> list[Trace]:
-    wanted, found = set(ids), {}
+    wanted = set(ids)
+    found: dict[str, Trace] = {}
     for source in manifest.sources:
         path = Path(source.path)
         if not path.is_file():

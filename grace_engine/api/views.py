@@ -79,7 +79,7 @@ class TraceView:
         run: The run.
         weights: How signals became scores.
         trace: The trace as ingested.
-        rendered: As the model saw it.
+        seen: As the model saw it: rendered text and segments.
         gram: ``[K+1, K+1]`` inner products of segment gradients, the answer last.
         signals: Signals of its K steps and its answer's loss.
         scores: ``[K]`` step scores; NaN where a step does not count.
@@ -89,7 +89,7 @@ class TraceView:
     run: ScoringRun
     weights: Weights
     trace: Trace
-    rendered: RunTrace
+    seen: RunTrace
     gram: npt.NDArray[np.float64]
     signals: SignalTable
     scores: npt.NDArray[np.float64]
@@ -99,13 +99,13 @@ class TraceView:
         """The document of ``grace show --json``; numbers that do not exist are null."""
         answer = self.trace.answer
         in_source = not answer.appended
-        segments = self.rendered.segments
+        segments = self.seen.segments
         return {
             "trace_id": self.trace.id,
             "run": self.run.id,
             "model": self.run.model,
             "proxy": self.run.proxy,
-            "text": self.rendered.rendered,
+            "text": self.seen.rendered,
             "steps": [
                 {"start": step.start, "end": step.end, **_ranges(segment), "label": step.label}
                 for step, segment in zip(self.trace.steps, segments, strict=False)
@@ -160,18 +160,8 @@ def run_view(workspace: Workspace, run: str = "latest", weights: Weights | None 
     """
     weights = weights or Weights()
     found = store.get_run(workspace, run)
-    signals = signals_of(table_of(store.read_grams(workspace, found.id)), weights.history)
+    signals = signals_of(store.read_grams(workspace, found.id).table, weights.history)
     return view_of(found, weights, signals, listing(workspace, found))
-
-
-def table_of(grams: store.GramTable) -> GramTable:
-    return GramTable(
-        trace_ids=grams.trace_ids,
-        n_segments=grams.n_segments,
-        packed=grams.packed,
-        n_tokens=grams.n_tokens,
-        nll=grams.nll,
-    )
 
 
 def listing(workspace: Workspace, run: ScoringRun) -> pd.DataFrame:
@@ -185,7 +175,7 @@ def view_of(
 ) -> RunView:
     """Scores and values under weights, from signals with the same history: no store, no model."""
     scores = step_scores(signals, weights)
-    traces = listed.loc[signals.trace_ids].reset_index()
+    traces = listed.loc[signals.trace_ids.tolist()].reset_index()
     traces["n_steps"] = signals.n_steps
     traces["n_tokens"] = trace_tokens(signals)
     return RunView(
@@ -220,7 +210,7 @@ def trace_view(
         run=found,
         weights=weights,
         trace=source,
-        rendered=seen,
+        seen=seen,
         gram=unpack(np.array(seen.gram.packed), len(seen.gram.n_tokens)),
         signals=signals,
         scores=scores,

@@ -30,7 +30,8 @@ from grace_engine.errors import GraceError
 P = ParamSpec("P")
 T = TypeVar("T")
 
-out = Console(highlight=False, soft_wrap=True)
+# Tables that go into a pipe or a file are not squeezed to the width of a terminal.
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 INTERRUPTED = 130
 

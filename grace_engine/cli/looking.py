@@ -1,5 +1,6 @@
 """How does the shell show traces, steps and their signals?"""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -60,16 +61,14 @@ def traces(
     shown = rows[:limit] if limit else rows
     console.table(
         f"Run {view.run.id}: {len(rows):,} traces",
-        ["trace", "dataset", "variant", "line", "steps", "tokens", "value", "labels"],
+        ["trace", "value", "steps", "tokens", "from", "labels"],
         [
             (
                 row["trace_id"],
-                row["dataset"],
-                row["variant"],
-                row["line"],
+                row["value"],
                 row["n_steps"],
                 row["n_tokens"],
-                row["value"],
+                f"{row['dataset']}, line {row['line']} {row['variant']}",
                 ", ".join(f"{name}={value}" for name, value in row["labels"].items()),
             )
             for row in shown
@@ -79,7 +78,7 @@ def traces(
         console.note(f"{len(rows) - len(shown):,} more: --limit 0 shows all.")
 
 
-def _row(record: dict[str, Any], value: float, labels: list[str]) -> dict[str, Any]:
+def _row(record: Mapping[Any, Any], value: float, labels: list[str]) -> dict[str, Any]:
     kept = {name: record[name] for name in ("trace_id", "dataset", "variant", "line", "n_steps")}
     found = {name.removeprefix("label."): record[name] for name in labels}
     return {

@@ -44,7 +44,6 @@ def open_app(
     """Open the studio on 127.0.0.1."""
     script = api.app_script()
     environment = os.environ | {"GRACE_WORKSPACE": str(Path(workspace).expanduser().resolve())}
-    # Configuration is read beside the script's folder only when it is the working directory.
     settings = {
         "server.address": "127.0.0.1",
         "server.port": str(port),
@@ -54,4 +53,6 @@ def open_app(
     flags = [f"--{name}={value}" for name, value in settings.items()]
     console.note(f"The studio opens on http://127.0.0.1:{port} (Ctrl-C closes it).")
     command = [sys.executable, "-m", "streamlit", "run", str(script), *flags]
-    raise SystemExit(subprocess.run(command, env=environment, check=False).returncode)
+    # Streamlit reads its configuration (theme, limits) from the folder that it is started in.
+    done = subprocess.run(command, env=environment, cwd=script.parent, check=False)
+    raise SystemExit(done.returncode)

@@ -146,7 +146,7 @@ def own_tokens(rendered: RenderedText, offsets: Sequence[Span]) -> tuple[Segment
 
     ranges = [owned(start, end) for start, end in rendered.spans]
     start, end = rendered.spans[-1]
-    if ranges[-1] == (0, 0):  # such as the x of "\\boxed{x}", in one token "{x"
+    if ranges[-1] == (0, 0):  # such as the x of \boxed{x}, in one token "{x"
         shared = [t for t in visible if offsets[t][0] < end and start < offsets[t][1]]
         if shared:
             ranges = [(first, min(last, shared[0])) for first, last in ranges[:-1]]

@@ -2,10 +2,12 @@
 
 import time
 from dataclasses import dataclass
+from math import prod
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
+from grace_engine.errors import ModelError
 from grace_engine.models.load import DTYPES
 from grace_engine.models.locate import WEIGHTS, ModelFiles
 from grace_engine.scoring.plan import ScoringPlan
@@ -53,12 +55,14 @@ def count_parameters(files: ModelFiles) -> int:
     """Numbers in the safetensors of a model, read from their headers alone."""
     total = 0
     for path in files.folder.glob(WEIGHTS):
-        with safe_open(path, framework="pt") as tensors:
-            for name in tensors.keys():  # noqa: SIM118 - safe_open is no mapping
-                size = 1
-                for length in tensors.get_slice(name).get_shape():
-                    size *= length
-                total += size
+        try:
+            with safe_open(path, framework="pt") as tensors:
+                for name in tensors.keys():  # noqa: SIM118 - safe_open is no mapping
+                    total += prod(tensors.get_slice(name).get_shape())
+        except (SafetensorError, OSError) as error:
+            raise ModelError(
+                f"{path} is no readable safetensors file ({error}). Download or export it again."
+            ) from error
     return total
 
 

@@ -24,7 +24,7 @@ from grace_engine.models.locate import ModelFiles, locate_adapter, locate_model
 from grace_engine.models.render import reasoning_key_of, template_name_of
 from grace_engine.models.tokens import RejectedTrace, render_traces
 from grace_engine.progress import Progress
-from grace_engine.records import RenderedTrace, ScoringRun, Trace
+from grace_engine.records import RenderedTrace, ScoringRun
 from grace_engine.signals import packed_size
 from grace_engine.store import FailedTrace, Workspace
 
@@ -166,24 +166,17 @@ def render_pending(
     if not ids:
         return
     for traces in store.iter_traces(workspace, run.datasets, ids, batch=_BATCH):
-        usable = [trace for trace in traces if not trace.images]
-        yield [
-            *render_traces(
-                usable,
+        yield list(
+            render_traces(
+                traces,
                 tokenizer,
                 target=run.target,  # type: ignore[arg-type]
                 with_marks=run.with_marks,
                 with_end_token=run.with_end_token,
                 max_length=max_length,
                 template_name=run.template,
-            ),
-            *(_needs_images(trace) for trace in traces if trace.images),
-        ]
-
-
-def _needs_images(trace: Trace) -> RejectedTrace:
-    detail = f"its prompt has {len(trace.images)} image(s), and the model reads text only"
-    return RejectedTrace(trace_id=trace.id, reason="needs-images", detail=detail)
+            )
+        )
 
 
 def _run_of(

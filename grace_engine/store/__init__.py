@@ -1,22 +1,21 @@
 """What does the workspace keep, and how is it read and changed?"""
 
+from grace_engine.store.catalog import DatasetInfo, datasets, list_sources, rejects
 from grace_engine.store.compaction import Compaction, compact
 from grace_engine.store.database import Database
 from grace_engine.store.deletion import delete_dataset, delete_run
 from grace_engine.store.file_digests import remembered_digest
-from grace_engine.store.grams import GramTable, RunTrace, get_run_trace, read_grams
+from grace_engine.store.grams import RunGrams, RunTrace, get_run_trace, read_grams
 from grace_engine.store.intake import IngestCount, Source, add_traces
-from grace_engine.store.runs import (
+from grace_engine.store.runs import get_run, list_runs, upsert_run
+from grace_engine.store.scored import (
     FailedTrace,
     ScoredTrace,
     add_scored,
     failed_traces,
-    get_run,
     known_gram_keys,
     link_cached,
-    list_runs,
     reached_traces,
-    upsert_run,
 )
 from grace_engine.store.selections import (
     delete_selection,
@@ -24,15 +23,7 @@ from grace_engine.store.selections import (
     list_selections,
     save_selection,
 )
-from grace_engine.store.traces import (
-    DatasetInfo,
-    count_traces,
-    datasets,
-    get_trace,
-    iter_traces,
-    labels_of,
-    rejects,
-)
+from grace_engine.store.traces import count_traces, get_trace, iter_traces, labels_of
 from grace_engine.store.usage import WorkspaceUsage, usage
 from grace_engine.store.workspace import Workspace, open_workspace
 
@@ -41,8 +32,8 @@ __all__ = [
     "Database",
     "DatasetInfo",
     "FailedTrace",
-    "GramTable",
     "IngestCount",
+    "RunGrams",
     "RunTrace",
     "ScoredTrace",
     "Source",
@@ -67,6 +58,7 @@ __all__ = [
     "link_cached",
     "list_runs",
     "list_selections",
+    "list_sources",
     "open_workspace",
     "reached_traces",
     "read_grams",

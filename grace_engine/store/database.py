@@ -21,7 +21,9 @@ from grace_engine.errors import NotFoundError, StoreBusyError
 from grace_engine.store import faults, migrations
 
 BUSY_TIMEOUT = 10.0
-_FIRST_DELAY, _LONGEST_DELAY = 0.01, 0.1
+# Seconds between two tries. Asking for the lock file costs next to nothing, and asking often keeps
+# a process that works without a pause from starving the others; opening the database is dear.
+_LOCK_NAP, _OPEN_NAP = 0.003, 0.05
 
 _process_lock = threading.Lock()
 _owner: int | None = None
@@ -124,7 +126,7 @@ class Database:
                 "--workspace, or make a workspace by ingesting a file into it."
             )
         with self.path.with_name(f"{self.path.name}.lock").open("a+") as file:
-            for _ in _attempts(deadline):
+            for _ in _attempts(deadline, _LOCK_NAP):
                 with suppress(BlockingIOError):
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
@@ -141,7 +143,7 @@ class Database:
 
     def _open(self, deadline: float) -> duckdb.DuckDBPyConnection:
         """Open the file, again and again while a process that is not the studio's holds it."""
-        for _ in _attempts(deadline):
+        for _ in _attempts(deadline, _OPEN_NAP):
             try:
                 return self._connect(self.path)
             except duckdb.Error as error:
@@ -165,11 +167,9 @@ class Database:
         )
 
 
-def _attempts(deadline: float) -> Iterator[None]:
-    """Now, then after ever longer naps, the last time when ``deadline`` has passed."""
-    delay = _FIRST_DELAY
+def _attempts(deadline: float, nap: float) -> Iterator[None]:
+    """Now, then after naps of about ``nap`` seconds, the last time when ``deadline`` has passed."""
     yield
     while time.monotonic() < deadline:
-        time.sleep(delay * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
-        delay = min(_LONGEST_DELAY, delay * 1.5)
+        time.sleep(nap * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
         yield

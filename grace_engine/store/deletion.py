@@ -1,7 +1,7 @@
 """What goes when a dataset or a run is deleted, and what stays?"""
 
+from grace_engine.store.catalog import require_datasets
 from grace_engine.store.runs import find_run
-from grace_engine.store.traces import require_datasets
 from grace_engine.store.workspace import Workspace
 
 _ORPHANED_GRAMS = """

@@ -82,7 +82,7 @@ def busy(path: Path, holder: int | None, waited: float) -> StoreBusyError:
 def describe_process(pid: int) -> str:
     """``process 123 (python -m …)``: a process as a user can recognise it."""
     try:
-        command = " ".join(psutil.Process(pid).cmdline())
+        command = " ".join(" ".join(psutil.Process(pid).cmdline()).split())
     except psutil.Error:
         command = ""
     if len(command) > _COMMAND_LENGTH:

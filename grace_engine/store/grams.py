@@ -10,12 +10,14 @@ import pyarrow as pa
 
 from grace_engine.errors import NotFoundError
 from grace_engine.records import Segment, StepGram
+from grace_engine.signals import GramTable
 from grace_engine.store.workspace import Workspace
 
-Floats: TypeAlias = npt.NDArray[np.float32]
 Ints: TypeAlias = npt.NDArray[np.int32]
-Offsets: TypeAlias = npt.NDArray[np.int64]
 Strings: TypeAlias = npt.NDArray[np.object_]
+
+# Arrow's list offsets are 32 bits, per batch: room for Grams of 360 steps on average.
+_ROWS_PER_BATCH = 32_768
 
 _TABLE = """
 SELECT
@@ -43,31 +45,19 @@ WHERE run_id = $run AND trace_id = $trace
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GramTable:
-    """The Grams of many traces as flat arrays, by trace id; N traces, K+1 segments each.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RunGrams:
+    """The Grams of a run by ascending trace id, and where their traces come from; N traces.
 
     Attributes:
-        trace_ids: ``[N]`` ids, ascending.
+        table: The Grams as flat arrays.
         datasets: ``[N]`` names.
         record_digests: ``[N]`` digests of the source records.
-        n_segments: ``[N]`` K+1 of each trace.
-        packed: All lower triangles, row by row, one after the other.
-        packed_offsets: ``[N+1]``: trace i has ``packed[offsets[i]:offsets[i+1]]``.
-        n_tokens: Tokens of all segments, one trace after the other.
-        nll: Mean negative log-likelihood of all segments.
-        segment_offsets: ``[N+1]`` offsets into ``n_tokens`` and ``nll``.
     """
 
-    trace_ids: Strings
+    table: GramTable
     datasets: Strings
     record_digests: Strings
-    n_segments: Ints
-    packed: Floats
-    packed_offsets: Offsets
-    n_tokens: Ints
-    nll: Floats
-    segment_offsets: Offsets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +89,7 @@ def read_grams(
     *,
     names: Sequence[str] = (),
     ids: Iterable[str] | None = None,
-) -> GramTable:
+) -> RunGrams:
     """The Grams of a run.
 
     Args:
@@ -119,20 +109,18 @@ def read_grams(
                 "all_ids": wanted is None,
                 "ids": wanted or [],
             },
-        ).to_arrow_table()
-    packed, packed_offsets = _flat(rows["gram"], np.float32)
-    n_tokens, segment_offsets = _flat(rows["n_tokens"], np.int32)
-    nll, _ = _flat(rows["nll"], np.float32)
-    return GramTable(
-        trace_ids=_strings(rows["trace_id"]),
+        ).to_arrow_table(batch_size=_ROWS_PER_BATCH)
+    n_tokens, lengths = _flat(rows["n_tokens"], np.int32)
+    return RunGrams(
+        table=GramTable(
+            trace_ids=_strings(rows["trace_id"]),
+            n_segments=lengths,
+            packed=_flat(rows["gram"], np.float32)[0],
+            n_tokens=n_tokens,
+            nll=_flat(rows["nll"], np.float32)[0],
+        ),
         datasets=_strings(rows["dataset"]),
         record_digests=_strings(rows["record_digest"]),
-        n_segments=np.diff(segment_offsets).astype(np.int32),
-        packed=packed,
-        packed_offsets=packed_offsets,
-        n_tokens=n_tokens,
-        nll=nll,
-        segment_offsets=segment_offsets,
     )
 
 
@@ -162,14 +150,12 @@ def get_run_trace(workspace: Workspace, run_id: str, trace_id: str) -> RunTrace:
     )
 
 
-def _flat(column: pa.ChunkedArray, dtype: type[Any]) -> tuple[npt.NDArray[Any], Offsets]:
-    """Values and ``[N+1]`` offsets of a list column; a single chunk is not copied."""
+def _flat(column: pa.ChunkedArray, dtype: type[Any]) -> tuple[npt.NDArray[Any], Ints]:
+    """Values and ``[N]`` lengths of a list column; a single chunk is not copied."""
     parts = [chunk.flatten().to_numpy(zero_copy_only=True) for chunk in column.chunks]
     values = parts[0] if len(parts) == 1 else np.concatenate([*parts, np.empty(0, dtype)])
-    offsets = np.zeros(len(column) + 1, dtype=np.int64)
     lengths = [np.diff(chunk.offsets.to_numpy()) for chunk in column.chunks]
-    np.cumsum(np.concatenate([*lengths, np.empty(0, np.int32)]), out=offsets[1:])
-    return values, offsets
+    return values, np.concatenate([*lengths, np.empty(0, np.int32)]).astype(np.int32)
 
 
 def _strings(column: pa.ChunkedArray) -> Strings:

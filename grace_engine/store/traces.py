@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import duckdb
 import pandas as pd
 
-from grace_engine.errors import NotFoundError
-from grace_engine.records import Answer, Reject, SourceRecord, Step, Trace
+from grace_engine.records import Answer, SourceRecord, Step, Trace
+from grace_engine.store.catalog import require_datasets
 from grace_engine.store.lookup import by_prefix
 from grace_engine.store.workspace import Workspace
 
@@ -39,59 +38,18 @@ ORDER BY position
 
 _LABELS = """
 SELECT
-    traces.trace_id AS id, dataset, variant, labels, len(step_starts) AS n_steps, line
+    traces.trace_id AS id, traces.dataset, variant, labels, len(step_starts) AS n_steps,
+    sources.path, traces.line, records.digest AS record_digest
 FROM traces
+JOIN sources USING (source_id)
+JOIN records USING (record_id)
 JOIN datasets ON datasets.name = traces.dataset
 JOIN segmentations
     ON segmentations.position = traces.position AND segmentations.segmenter = datasets.segmenter
-WHERE ($all_datasets OR list_contains($datasets::VARCHAR[], dataset))
+WHERE ($all_datasets OR list_contains($datasets::VARCHAR[], traces.dataset))
   AND ($all_ids OR traces.trace_id IN (SELECT unnest($ids::VARCHAR[])))
 ORDER BY traces.position
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DatasetInfo:
-    """One dataset of a workspace.
-
-    Attributes:
-        name: Its name.
-        segmenter: How its traces are cut, as the user named it.
-        n_traces: Traces that it holds.
-        n_rejected: Records or traces that could not be used.
-        sources: The files it was ingested from, in order of arrival.
-        created_at: ISO 8601, UTC.
-    """
-
-    name: str
-    segmenter: str
-    n_traces: int
-    n_rejected: int
-    sources: tuple[str, ...]
-    created_at: str
-
-
-def datasets(workspace: Workspace) -> list[DatasetInfo]:
-    """All datasets, by name."""
-    with workspace.database.unit() as connection:
-        rows = connection.execute(
-            "SELECT name, segmenter, "
-            "(SELECT count(*) FROM traces WHERE dataset = name), "
-            "(SELECT count(*) FROM rejects WHERE dataset = name), "
-            "(SELECT list(path ORDER BY ingested_at, path) FROM sources WHERE dataset = name), "
-            "created_at FROM datasets ORDER BY name"
-        ).fetchall()
-    return [
-        DatasetInfo(
-            name=name,
-            segmenter=segmenter,
-            n_traces=n_traces,
-            n_rejected=n_rejected,
-            sources=tuple(sources or ()),
-            created_at=created_at,
-        )
-        for name, segmenter, n_traces, n_rejected, sources, created_at in rows
-    ]
 
 
 def count_traces(workspace: Workspace, names: Sequence[str] = ()) -> int:
@@ -151,7 +109,10 @@ def iter_traces(
 def labels_of(
     workspace: Workspace, names: Sequence[str] = (), ids: Iterable[str] | None = None
 ) -> pd.DataFrame:
-    """A row a trace in order of arrival: id, dataset, variant, labels (a dict), n_steps, line."""
+    """A row a trace in order of arrival.
+
+    Columns: id, dataset, variant, labels (a dict), n_steps, path, line, record_digest.
+    """
     with workspace.database.unit() as connection:
         require_datasets(connection, names)
         frame: pd.DataFrame = (
@@ -159,37 +120,6 @@ def labels_of(
         )
     frame["labels"] = [json.loads(labels) for labels in frame["labels"]]
     return frame
-
-
-def rejects(workspace: Workspace, dataset: str | None = None) -> list[Reject]:
-    """Records and traces that could not be used, by file and line, of one dataset or of all."""
-    names = () if dataset is None else (dataset,)
-    with workspace.database.unit() as connection:
-        require_datasets(connection, names)
-        rows = connection.execute(
-            "SELECT path, line, variant, reason, detail, excerpt FROM rejects "
-            "WHERE $dataset IS NULL OR dataset = $dataset ORDER BY dataset, path, line, variant",
-            {"dataset": dataset},
-        ).fetchall()
-    return [
-        Reject(path=path, line=line, variant=variant, reason=reason, detail=detail, excerpt=excerpt)
-        for path, line, variant, reason, detail, excerpt in rows
-    ]
-
-
-def require_datasets(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
-    """``NotFoundError`` for a name that is no dataset of the workspace."""
-    if not names:
-        return
-    known = [
-        row[0] for row in connection.execute("SELECT name FROM datasets ORDER BY 1").fetchall()
-    ]
-    for name in names:
-        if name not in known:
-            raise NotFoundError(
-                f"There is no dataset {name!r} in this workspace. "
-                + (f"It holds {', '.join(known)}." if known else "It holds none: ingest a file.")
-            )
 
 
 def _filter(names: Sequence[str], ids: Iterable[str] | None) -> dict[str, object]:

@@ -1,11 +1,12 @@
 """What does a workspace hold, and how much room does it take?"""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from grace_engine.records import ScoringRun, Selection
+from grace_engine.store.catalog import DatasetInfo, datasets
 from grace_engine.store.runs import list_runs
 from grace_engine.store.selections import list_selections
-from grace_engine.store.traces import DatasetInfo, datasets
 from grace_engine.store.workspace import Workspace
 
 _DATASET_BYTES = """
@@ -63,7 +64,13 @@ def usage(workspace: Workspace) -> WorkspaceUsage:
         dataset_bytes=dataset_bytes,
         run_bytes=run_bytes,
         file_bytes=workspace.database.size(),
-        folder_bytes=sum(
-            path.stat().st_size for path in workspace.root.rglob("*") if path.is_file()
-        ),
+        folder_bytes=sum(map(_size, workspace.root.rglob("*"))),
     )
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 for a folder and for what went while we looked."""
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except FileNotFoundError:
+        return 0

@@ -4,12 +4,14 @@ Altair where a click must select, Plotly where people look and hover. Figures ta
 ``ColourScale``; they never read the workspace.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
 import pandas as pd
 import plotly.graph_objects as go
 
+from grace_engine.ui.frames import StepWindow
 from grace_engine.ui.palette import COSINES, SIGNALS, ColourScale
 
 SELECTION = "cell"
@@ -23,6 +25,8 @@ _LINES = {
 
 def heatmap(
     cells: pd.DataFrame,
+    rows: Sequence[str],
+    window: StepWindow,
     scale: ColourScale,
     *,
     selected: tuple[str, int] | None = None,
@@ -32,7 +36,9 @@ def heatmap(
     """Traces × steps, one rectangle a step, coloured by ``value``; a click selects a cell.
 
     Args:
-        cells: As ``frames.cells`` makes them, rows in the order to show.
+        cells: As ``frames.cells`` makes them.
+        rows: Row labels in the order to show, also of rows without a step in the window.
+        window: The steps to show.
         scale: Colours of the shown signal.
         selected: Trace id and step to outline.
         dark: Whether the page is dark.
@@ -46,17 +52,22 @@ def heatmap(
         place=cells["step"].astype(str) + " of " + cells["of"].astype(str),
     )
     name = SIGNALS[scale.signal]
+    missing = ["outlined: no value"] if cells["value"].isna().any() else []
+    number = "+.2~f" if scale.signal in COSINES else "~g"
     colour = alt.Fill(
         "value:Q",
-        scale=alt.Scale(domain=scale.domain, range=list(scale.stops), clamp=True),
+        scale=alt.Scale(
+            domain=scale.domain, range=list(scale.stops), clamp=True, interpolate="rgb"
+        ),
         legend=alt.Legend(
-            title=f"{name} · {scale.note}",
+            title=[f"{name} · {scale.note}", *missing],
             orient="top",
             gradientLength=220,
             gradientThickness=10,
             titleLimit=460,
-            tickCount=5,
-            format="+.2~f" if scale.signal in COSINES else "~g",
+            offset=4,
+            values=[scale.low, (scale.low + scale.high) / 2, scale.high],
+            labelExpr=f"datum.value === 0 ? '0' : format(datum.value, '{number}')",
         ),
     )
     ink = "#ffffff" if dark else "#14171c"
@@ -65,27 +76,40 @@ def heatmap(
     )
     chart: alt.Chart = (
         alt.Chart(data)
-        .mark_rect(cursor="pointer", invalid="show", strokeWidth=2.5)
+        .mark_rect(cursor="pointer", invalid="show")
         .encode(
             x=alt.X(
                 "step:O",
                 title="Step",
-                axis=alt.Axis(orient="top", labelAngle=0, labelOverlap=True, ticks=False),
-                scale=alt.Scale(paddingInner=0.06, paddingOuter=0.04),
+                axis=alt.Axis(
+                    orient="top",
+                    labelAngle=0,
+                    labelOverlap=True,
+                    labelPadding=3,
+                    titlePadding=3,
+                    ticks=False,
+                ),
+                scale=alt.Scale(
+                    domain=list(range(window.first, window.last + 1)),
+                    paddingInner=0.06,
+                    paddingOuter=0.04,
+                ),
             ),
             y=alt.Y(
                 "row:O",
                 title=None,
-                sort=None,
-                axis=alt.Axis(labelLimit=190, labelOverlap=False, ticks=False, domain=False),
-                scale=alt.Scale(paddingInner=0.12, paddingOuter=0.08),
+                axis=alt.Axis(
+                    labelLimit=190, labelOverlap=False, labelPadding=6, ticks=False, domain=False
+                ),
+                scale=alt.Scale(domain=list(rows), paddingInner=0.12, paddingOuter=0.08),
             ),
-            fill=alt.when("isValid(datum.value)").then(colour).otherwise(alt.value("transparent")),
+            fill=alt.when("!isValid(datum.value)").then(alt.value("transparent")).otherwise(colour),
             stroke=alt.when("datum.selected")
             .then(alt.value(ink))
             .when("!isValid(datum.value)")
             .then(alt.value("#8a909980"))
             .otherwise(alt.value(None)),
+            strokeWidth=alt.when("datum.selected").then(alt.value(2.5)).otherwise(alt.value(1)),
             tooltip=[
                 alt.Tooltip("row:N", title="Trace"),
                 alt.Tooltip("place:N", title="Step"),
@@ -94,7 +118,7 @@ def heatmap(
             ],
         )
         .add_params(pick)
-        .properties(height=alt.Step(_row_height(cells["row"].nunique())))
+        .properties(height=alt.Step(_row_height(len(rows))))
     )
     return chart
 
@@ -137,14 +161,18 @@ def trace_chart(steps: pd.DataFrame, scale: ColourScale, *, step: int, dark: boo
                 hovertemplate="%{y:+.3f}",
             )
     figure.update_layout(
-        height=210,
+        height=180,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         hovermode="x unified",
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         bargap=0.25,
     )
+    # A short trace keeps narrow bars: the axis never spans fewer than eight steps.
+    first, last = int(steps["step"].iloc[0]), int(steps["step"].iloc[-1])
     figure.update_xaxes(
-        title="Step", dtick=1 if len(steps) <= 20 else None, range=[0.4, len(steps) + 0.6]
+        dtick=1 if last - first < 20 else None,
+        range=[first - 0.6, max(last, first + 7) + 0.6],
+        unifiedhovertitle={"text": "Step %{x}"},
     )
     figure.update_yaxes(zeroline=True, zerolinecolor="#8a9099", nticks=5)
     return figure

@@ -39,10 +39,13 @@ def run_name(run: ScoringRun) -> str:
 
 
 def run_counts(run: ScoringRun) -> str:
-    """How far the run is, in words."""
+    """Which run it is and how far, in words."""
     left = {"rejected": run.n_rejected, "still to score": run.n_pending}
     return ", ".join(
-        [f"{run.n_scored:,} traces scored", *(f"{n:,} {what}" for what, n in left.items() if n)]
+        [
+            f"{run.id}: {run.n_scored:,} traces scored",
+            *(f"{n:,} {what}" for what, n in left.items() if n),
+        ]
     )
 
 
@@ -109,20 +112,44 @@ def choose_signal() -> str:
 def choose_order(traces: pd.DataFrame) -> tuple[str, bool, int]:
     """Column to sort rows by, whether it descends, and rows a page."""
     names = {name: column for column, name in frames.sort_options(traces).items()}
-    with st.container(horizontal=True):
-        sort = st.selectbox("Sort by", list(names), key=state.SORT, bind="query-params", width=170)
+    with st.container(horizontal=True, gap="xsmall", wrap=False):
+        sort = st.selectbox("Sort by", list(names), key=state.SORT, bind="query-params", width=150)
         order = st.selectbox(
-            "Order", ["Descending", "Ascending"], key=state.ORDER, bind="query-params", width=140
+            "Order", ["Descending", "Ascending"], key=state.ORDER, bind="query-params", width=135
         )
         size = st.selectbox(
-            "Rows", frames.PAGE_SIZES, key=state.ROWS, bind="query-params", width=90
+            "Rows", frames.PAGE_SIZES, key=state.ROWS, bind="query-params", width=80
         )
     return names.get(sort, "value"), order == "Descending", size
 
 
 def choose_page(n_rows: int, size: int) -> int:
     """The page of rows, from 1."""
-    pages = frames.page_count(n_rows, size)
-    if st.session_state.get(state.PAGE, 1) > pages:
-        st.session_state[state.PAGE] = pages
-    return st.pagination(pages, key=state.PAGE, bind="query-params")
+    return _paginate(state.PAGE, frames.page_count(n_rows, size))
+
+
+def choose_window(longest: int) -> frames.StepWindow:
+    """The steps to show: all of them, or a window where the longest trace has too many."""
+    windows = frames.window_holding(longest)
+    if windows == 1:
+        return frames.step_window(1, longest)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        note = st.empty()
+        window = frames.step_window(_paginate(state.WINDOW, windows), longest)
+        note.text(f"Steps {window.first} to {window.last} of {longest:,}", width="content")
+    return window
+
+
+def _paginate(name: str, pages: int) -> int:
+    """Page buttons whose page is what the address says, so that links and buttons can move it."""
+    page = state.linked_number(name, pages)
+    key = f"{name}-{page}"
+    st.pagination(
+        pages,
+        default=page,
+        key=key,
+        max_visible_pages=5,
+        on_change=state.turn_page,
+        args=(name, key),
+    )
+    return page

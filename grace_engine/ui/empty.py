@@ -1,11 +1,12 @@
 """What does a page say where there is nothing to show yet?"""
 
 import shlex
-from pathlib import Path
+from typing import NoReturn
 
 import streamlit as st
 
 from grace_engine.api import RunView
+from grace_engine.errors import NotFoundError
 from grace_engine.records import ScoringRun
 from grace_engine.ui import load
 from grace_engine.ui.text import as_markdown
@@ -14,15 +15,16 @@ from grace_engine.ui.text import as_markdown
 def runs_or_stop(workspace: str) -> list[ScoringRun]:
     """All runs, newest first; without one, say what to do next and end the page."""
     name = shlex.quote(workspace)
-    if not Path(workspace).is_dir():
+    try:
+        runs = load.list_runs(workspace)
+    except NotFoundError:
         _stop(
             "There is no workspace yet",
-            f"{as_markdown(workspace)} does not exist. Make it with the shipped sample, or with "
-            "traces of your own:",
+            f"Nothing is stored at {as_markdown(workspace)}. Begin with the shipped sample, or "
+            "with traces of your own:",
             f"grace sample --workspace {name}",
             f"grace ingest FILE.jsonl --workspace {name}",
         )
-    runs = load.list_runs(workspace)
     if not runs:
         _stop(
             "Nothing is scored yet",
@@ -46,7 +48,7 @@ def traces_or_stop(view: RunView, workspace: str) -> None:
     )
 
 
-def _stop(title: str, sentence: str, *commands: str) -> None:
+def _stop(title: str, sentence: str, *commands: str) -> NoReturn:
     st.info(sentence, title=title, icon=":material/lightbulb:")
     for command in commands:
         st.code(command, language="shell")

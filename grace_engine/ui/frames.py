@@ -16,6 +16,9 @@ PAGE_SIZES = (25, 50, 100, 200)
 STEP_WINDOW = 40
 """Most step columns that a heatmap shows at once; narrower cells cannot be hit."""
 
+TEXT_STEPS = 100
+"""Most steps of one trace that are shown at once as text and chart."""
+
 CORRECT = "label.is_correct"
 """Column that says whether a trace's answer is right."""
 
@@ -28,12 +31,6 @@ class StepWindow:
 
     first: int
     last: int
-    of: int
-
-    @property
-    def is_partial(self) -> bool:
-        """Whether some trace has steps outside."""
-        return self.last - self.first + 1 < self.of
 
 
 def sort_options(traces: pd.DataFrame) -> dict[str, str]:
@@ -76,11 +73,15 @@ def row_name(variant: str, line: int, trace_id: str, correct: bool | None) -> st
     return f"{mark}{plain(variant, 20) or trace_id[:8]} · {line}"
 
 
-def step_window(n_steps: pd.Series, at: int) -> StepWindow:
-    """The block of ``STEP_WINDOW`` steps that holds step ``at``."""
-    longest = int(n_steps.max()) if len(n_steps) else 0
-    first = (min(max(at, 1), max(longest, 1)) - 1) // STEP_WINDOW * STEP_WINDOW + 1
-    return StepWindow(first=first, last=min(first + STEP_WINDOW - 1, longest), of=longest)
+def window_holding(step: int) -> int:
+    """Number, from 1, of the window of ``STEP_WINDOW`` steps that holds ``step``."""
+    return (max(step, 1) - 1) // STEP_WINDOW + 1
+
+
+def step_window(number: int, longest: int) -> StepWindow:
+    """The steps of a window, where the longest trace has ``longest``."""
+    first = (number - 1) * STEP_WINDOW + 1
+    return StepWindow(first=first, last=min(first + STEP_WINDOW - 1, longest))
 
 
 def cells(view: RunView, rows: pd.DataFrame, signal: str, window: StepWindow) -> pd.DataFrame:
@@ -107,6 +108,12 @@ def cells(view: RunView, rows: pd.DataFrame, signal: str, window: StepWindow) ->
     return pd.DataFrame(frame | {f"{name}_text": text for name, text in texts.items()})
 
 
+def text_block(step: int) -> slice:
+    """Places, from 0, of the ``TEXT_STEPS`` steps around step ``step`` that are shown as text."""
+    first = (max(step, 1) - 1) // TEXT_STEPS * TEXT_STEPS
+    return slice(first, first + TEXT_STEPS)
+
+
 def step_table(view: RunView, index: int) -> pd.DataFrame:
     """Every step of one trace with its numbers: step, signals, tokens."""
     where = view.signals.steps_of(index)
@@ -118,7 +125,7 @@ def step_table(view: RunView, index: int) -> pd.DataFrame:
 def number_texts(values: npt.NDArray[np.float64], signal: str) -> list[str]:
     """Numbers as a person reads them: cosines with their sign, a dash where there is none."""
     form = "{:.3g}" if signal in ("nll", "norm") else "{:+.3f}"
-    return ["–" if np.isnan(value) else form.format(value) for value in values]
+    return ["–" if np.isnan(v) else form.format(v).replace("-", "−") for v in values]
 
 
 def plain(text: str, limit: int) -> str:

@@ -89,13 +89,13 @@ def colour_limits(signals: SignalTable) -> dict[str, float]:
 def colour_scale(signal: str, limit: float, *, dark: bool, full: bool = False) -> ColourScale:
     """The scale of ``signal``, its ends at ``limit`` or, with ``full``, at -1 and 1."""
     if signal not in COSINES:
-        note = f"{_COVERED:.0%} of this run's steps lie below {limit:g}"
+        note = f"{_COVERED:.0%} of steps below {limit:g}"
         return ColourScale(signal=signal, low=0.0, high=limit, stops=_SEQUENTIAL[dark], note=note)
     if full or limit >= 1.0:
         return ColourScale(
-            signal=signal, low=-1.0, high=1.0, stops=_DIVERGING[dark], note="the full range"
+            signal=signal, low=-1.0, high=1.0, stops=_DIVERGING[dark], note="full range"
         )
-    note = f"fitted: {_COVERED:.0%} of this run's cosines lie within ±{limit:g}"
+    note = f"{_COVERED:.0%} of cosines within ±{limit:g}"
     return ColourScale(signal=signal, low=-limit, high=limit, stops=_DIVERGING[dark], note=note)
 
 

@@ -5,10 +5,11 @@ import pandas as pd
 import streamlit as st
 
 from grace_engine.api import RunView, TraceView
+from grace_engine.records import Trace
 from grace_engine.ui import charts, frames, state, text
 from grace_engine.ui.palette import SIGNALS, ColourScale
 
-_SHORT = {"score": "S", "alignment": "a", "consistency": "c", "nll": "loss", "norm": "‖g‖"}
+_SHORT = {"score": "score", "alignment": "align.", "consistency": "cons."}
 
 
 def step_buttons(rows: pd.DataFrame, rank: int, step: int, size: int) -> None:
@@ -22,26 +23,25 @@ def step_buttons(rows: pd.DataFrame, rank: int, step: int, size: int) -> None:
     """
     n_steps = int(rows["n_steps"].iloc[rank])
 
-    def button(key: str, name: str, icon: str, to_rank: int, to_step: int) -> None:
+    def button(key: str, name: str, to_rank: int, to_step: int) -> None:
         inside = 0 <= to_rank < len(rows) and 1 <= to_step <= n_steps
         target = rows["trace_id"].iloc[to_rank] if inside else ""
         st.button(
             name,
             key=key,
-            icon=f":material/{icon}:",
             disabled=not inside,
             on_click=state.go_to,
             args=(target, to_step, to_rank // size + 1),
         )
 
-    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        button("previous-trace", "Trace", "keyboard_arrow_up", rank - 1, 1)
-        button("next-trace", "Trace", "keyboard_arrow_down", rank + 1, 1)
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False):
+        button("previous-trace", "‹ Trace", rank - 1, 1)
+        button("next-trace", "Trace ›", rank + 1, 1)
         st.text(f"{rank + 1:,} of {len(rows):,}", width="content")
         st.space("stretch")
-        button("previous-step", "Step", "keyboard_arrow_left", rank, step - 1)
-        button("next-step", "Step", "keyboard_arrow_right", rank, step + 1)
         st.text(f"{step} of {n_steps}", width="content")
+        button("previous-step", "‹ Step", rank, step - 1)
+        button("next-step", "Step ›", rank, step + 1)
 
 
 def trace_pane(
@@ -59,20 +59,28 @@ def trace_pane(
     """
     trace = opened.trace
     steps = frames.step_table(view, int(row["index"]))
-    st.html(text.facts_html(_facts(opened, row)))
+    with st.container(key="trace-pane", height=400, border=False):
+        st.html(text.facts_html(_facts(opened, row)))
+        looks, answer = _looks(steps, scale), _answer_look(view, row)
+        st.html(text.trace_html(trace, looks, answer, selected=step))
+        st.html(
+            text.scroll_html("trace-pane", int(row["index"]), step), unsafe_allow_javascript=True
+        )
+        with st.expander("Numbers", icon=":material/table:"):
+            _numbers(trace, steps)
     st.plotly_chart(
-        charts.trace_chart(steps, scale, step=step, dark=dark),
+        charts.trace_chart(steps.iloc[frames.text_block(step)], scale, step=step, dark=dark),
         key="trace-chart",
         config={"displayModeBar": False},
         alt=f"Signals of the {len(steps)} steps; step {step} is marked",
     )
-    st.html(text.trace_html(trace, _looks(steps, scale), _answer_look(view, row), selected=step))
-    st.html(text.scroll_html(int(row["index"]), step), unsafe_allow_javascript=True)
-    with st.expander("Numbers", icon=":material/table:"):
-        labels = [step.label for step in trace.steps]
-        if any(label is not None for label in labels):
-            steps["label"] = [None if label is None else str(label) for label in labels]
-        st.dataframe(steps.rename(columns=SIGNALS), hide_index=True, alt="Numbers of every step")
+
+
+def _numbers(trace: Trace, steps: pd.DataFrame) -> None:
+    labels = [step.label for step in trace.steps]
+    if any(label is not None for label in labels):
+        steps = steps.assign(label=["" if label is None else str(label) for label in labels])
+    st.dataframe(steps.rename(columns=SIGNALS), hide_index=True, alt="Numbers of every step")
 
 
 def _facts(opened: TraceView, row: pd.Series) -> dict[str, str]:
@@ -81,10 +89,15 @@ def _facts(opened: TraceView, row: pd.Series) -> dict[str, str]:
     verdict = "" if correct is None else "   ✓ correct" if correct else "   ✗ wrong"
     reference = "" if trace.reference is None else f"   reference {trace.reference}"
     value = frames.number_texts(np.array([row["value"]]), "score")[0]
-    labels = [f"{name}: {label}" for name, label in trace.labels.items() if label is not None]
+    steps = "1 step" if len(trace.steps) == 1 else f"{len(trace.steps):,} steps"
+    labels = [
+        f"{name}: {label}"
+        for name, label in trace.labels.items()
+        if name != "is_correct" and label is not None
+    ]
     return {
         "Trace": f"{trace.variant or trace.id[:12]} · {trace.dataset} · line {trace.record.line}",
-        "Value": f"{value}   {len(trace.steps)} steps, {row['n_tokens']:,} tokens",
+        "Value": f"{value}   {steps}, {row['n_tokens']:,} tokens",
         "Labels": ", ".join(labels) or "none",
         "Prompt": trace.prompt,
         "Answer": f"{trace.answer.text}{reference}{verdict}",
@@ -93,7 +106,7 @@ def _facts(opened: TraceView, row: pd.Series) -> dict[str, str]:
 
 def _looks(steps: pd.DataFrame, scale: ColourScale) -> list[text.StepLook]:
     texts = {name: frames.number_texts(steps[name].to_numpy(), name) for name in SIGNALS}
-    others = [name for name in ("score", "alignment", "consistency") if name != scale.signal]
+    others = [name for name in _SHORT if name != scale.signal][:2]
     return [
         text.StepLook(
             colour=scale.colour(value),

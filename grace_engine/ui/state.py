@@ -1,7 +1,7 @@
 """Where does a page keep what is chosen, so that a link reopens it?
 
-The address is the truth. Inputs are bound to it by Streamlit under the keys below; run, trace and
-step are written here, because they are also chosen by clicks and buttons.
+The address is the only truth. Streamlit binds the inputs below to it; run, trace, step and pages
+are written here, because clicks and buttons choose them too.
 """
 
 from collections.abc import Sequence
@@ -10,14 +10,16 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-RUN, TRACE, STEP = "run", "trace", "step"
-"""Query parameters of the chosen run, trace and step (from 1)."""
+from grace_engine.ui.frames import window_holding
 
-SIGNAL, SORT, ORDER, ROWS, PAGE = "signal", "sort", "order", "rows", "page"
+TRACE, STEP, RUN, PAGE, WINDOW = "trace", "step", "run", "page", "steps"
+"""Query parameters written here; trace by id, the numbers from 1."""
+
+SIGNAL, SORT, ORDER, ROWS = "signal", "sort", "order", "rows"
 ALPHA, HISTORY, AGGREGATE, COLOURS = "alpha", "history", "aggregate", "colours"
 """Keys of bound inputs; each is the query parameter too."""
 
-HEATMAP, RUN_BOX = "heatmap", "run_box"
+HEATMAP, RUN_BOX = "heatmap", "run-box"
 """Keys of what cannot be bound."""
 
 _TURN = "turn"
@@ -34,10 +36,10 @@ def linked_rank(trace_ids: pd.Series, default: int) -> int:
     return int(found[0]) if len(found) else default
 
 
-def linked_step(n_steps: int) -> int:
-    """The step that the address names, held between 1 and ``n_steps``."""
-    text = get(STEP)
-    return min(max(int(text), 1), max(n_steps, 1)) if text.isdecimal() else 1
+def linked_number(name: str, most: int) -> int:
+    """The number that the address gives ``name``, held between 1 and ``most``; 1 without one."""
+    text = get(name)
+    return min(max(int(text), 1), max(most, 1)) if text.isdecimal() else 1
 
 
 def publish(**chosen: str | int) -> None:
@@ -57,6 +59,11 @@ def choose_run() -> None:
     publish(run=st.session_state[RUN_BOX])
 
 
+def turn_page(name: str, key: str) -> None:
+    """Callback of page buttons."""
+    st.query_params[name] = str(st.session_state[key])
+
+
 def choose_cell() -> None:
     """Callback of the heatmap: open the clicked cell; a click beside the cells changes nothing."""
     picked: Sequence[dict[str, object]] = st.session_state[HEATMAP]["selection"].get("cell", [])
@@ -65,7 +72,6 @@ def choose_cell() -> None:
 
 
 def go_to(trace: str, step: int, page: int) -> None:
-    """Callback of buttons: open a trace at a step, and the heatmap's page that shows it."""
-    publish(trace=trace, step=step)
-    st.session_state[PAGE] = page
+    """Callback of buttons: open a trace at a step, and the part of the heatmap that shows it."""
+    publish(trace=trace, step=step, page=page, steps=window_holding(step))
     st.session_state[_TURN] = turn() + 1

@@ -9,13 +9,9 @@ import html
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from grace_engine.records import Trace
-from grace_engine.ui.frames import plain
-
-MOST_STEPS = 100
-"""Steps that are shown at once; longer traces show the block that holds the selected step."""
+from grace_engine.ui.frames import plain, text_block
 
 _BLANKS = {"\n": "↵", "\t": "⇥", "\r": "␍", " ": "·"}
 _DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -47,10 +43,6 @@ class _Piece:
     after: str
 
 
-STYLE = Path(__file__).with_name("style.css")
-"""Look of the blocks and height of the panes."""
-
-
 def trace_html(
     trace: Trace, looks: Sequence[StepLook], answer: StepLook, *, selected: int = 0
 ) -> str:
@@ -62,16 +54,15 @@ def trace_html(
         answer: What stands beside the answer.
         selected: The step to outline, counted from 1; 0 for none.
     """
-    pieces = list(_pieces(trace))
-    first = (max(selected, 1) - 1) // MOST_STEPS * MOST_STEPS
-    shown = range(first, first + MOST_STEPS)
-    body = [_gap(trace.full_text[: _begin(trace)])] if first == 0 else [_note(first, "earlier")]
-    for piece in pieces:
-        if piece.index in shown:
-            body.append(_block(piece, looks[piece.index], selected))
-        elif piece.index == -1:
-            body.append(_note(len(looks) - shown.stop, "later"))
-            body.append(_block(piece, answer, selected))
+    *steps, last = _pieces(trace)
+    shown = text_block(selected)
+    blocks = zip(steps[shown], looks[shown], strict=True)
+    body = [
+        _note(shown.start, "earlier") or _gap(trace.full_text[: _begin(trace)]),
+        *(_block(piece, look, selected) for piece, look in blocks),
+        _note(len(steps) - shown.stop, "later"),
+        _block(last, answer, selected),
+    ]
     return f'<div class="g-trace" role="list">{"".join(body)}</div>'
 
 
@@ -84,11 +75,22 @@ def facts_html(facts: dict[str, str]) -> str:
     return f'<dl class="g-head">{"".join(rows)}</dl>'
 
 
-def scroll_html(rank: int, step: int) -> str:
-    """A fixed script, run whenever one of the two numbers changes: bring the open step in view."""
+def scroll_html(pane: str, index: int, step: int) -> str:
+    """A fixed script, run whenever a number changes, that brings the open step into view.
+
+    Step 1 shows the pane from its top, where the prompt is.
+
+    Args:
+        pane: Key of the container that scrolls.
+        index: Any number that tells the traces apart.
+        step: The open step, from 1.
+    """
     return (
-        f"<script>/* {rank:d} {step:d} */ setTimeout(() => document.querySelector("
-        "'.g-step[aria-current]')?.scrollIntoView({block: 'nearest'}), 60)</script>"
+        f"<script>/* {index:d} */ setTimeout(() => {{"
+        f"const pane = document.querySelector('.st-key-{pane}');"
+        f"if ({step:d} === 1) pane?.scrollTo(0, 0);"
+        "else pane?.querySelector('[aria-current]')?.scrollIntoView({block: 'nearest'});"
+        "}, 60)</script>"
     )
 
 

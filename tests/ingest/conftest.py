@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from grace_engine.ingest import Draft, build_trace, parse_segmenter
-from grace_engine.records import SourceRecord, Trace
+from grace_engine.ingest import Draft, build_trace, parse_segmenter, traces_of
+from grace_engine.records import Reject, SourceRecord, Trace
 
 RECORD = SourceRecord(digest="0" * 64, path="rows.jsonl", line=1, raw=b"{}")
 
@@ -94,3 +94,16 @@ def gsm8k() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the whole GSM8K files are not beside the checkout ({folder})")
     return folder
+
+
+@pytest.fixture(scope="session")
+def ingest() -> Callable[..., tuple[list[Trace], list[Reject]]]:
+    """The traces and the rejections of a file."""
+
+    def read(path: Path, **options: object) -> tuple[list[Trace], list[Reject]]:
+        defaults = {"dataset": "d", "segmenter": parse_segmenter("auto")}
+        found = list(traces_of(path, **{**defaults, **options}))  # type: ignore[arg-type]
+        traces = [item for item in found if isinstance(item, Trace)]
+        return traces, [item for item in found if isinstance(item, Reject)]
+
+    return read

@@ -107,9 +107,18 @@ def test_a_parquet_row_that_is_not_utf8_is_rejected_alone(tmp_path: Path) -> Non
     assert [isinstance(row, Reject) and row.reason for row in rows] == [False, "not-utf8", False]
 
 
+def test_a_parquet_value_outside_of_pythons_range_rejects_its_row_alone(tmp_path: Path) -> None:
+    times = pa.array([0, 2**62], pa.timestamp("us"))  # 2**62 microseconds lie past the year 9999
+    first, second = read_rows(_parquet(tmp_path, pa.table({"t": times})))
+    assert first.raw == b'{"t":"1970-01-01T00:00:00"}'
+    assert (second.line, second.reason) == (2, "not-json")
+
+
 @pytest.fixture
 def broken_files(tmp_path: Path) -> dict[str, Path]:
     """Files that cannot be read, by what is said of them."""
+    twice = pa.table([pa.array([1]), pa.array([2])], names=["a", "a"])
+    pq.write_table(twice, tmp_path / "twice.parquet")
     whole = _parquet(tmp_path, pa.table({"n": list(range(5000))})).read_bytes()
     return {
         "does not exist": tmp_path / "missing.jsonl",
@@ -121,6 +130,7 @@ def broken_files(tmp_path: Path) -> dict[str, Path]:
         "not a regular file": Path("/dev/null"),
         "read as Parquet": _file(tmp_path, whole[:-20], "cut.parquet"),
         "again": _file(tmp_path, b"PAR1" + whole[500:], "bent.parquet"),
+        "2 columns named 'a'": tmp_path / "twice.parquet",
         "cannot be read: ": tmp_path / "empty.jsonl" / "below.jsonl",
         "null byte": Path("a\0b.jsonl"),
     }
@@ -138,6 +148,7 @@ def broken_files(tmp_path: Path) -> dict[str, Path]:
         "not a regular file",
         "read as Parquet",
         "again",
+        "2 columns named 'a'",
         "cannot be read: ",
         "null byte",
     ],
@@ -151,15 +162,22 @@ def test_a_file_that_cannot_be_read_is_named_with_the_cause(
     assert "\n" not in str(error.value)
 
 
-def test_a_file_without_permission_is_named_with_the_cause(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (PermissionError(13, "Permission denied"), "check the file's permissions"),
+        (OSError(5, "Input/output error"), "Input/output error"),
+    ],
+)
+def test_a_fault_on_opening_is_told_with_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: OSError, said: str
 ) -> None:
     def refuse(*_args: object, **_options: object) -> None:
-        raise PermissionError(13, "Permission denied")
+        raise fault
 
     path = _file(tmp_path, b"{}")
     monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(ReadError, match="permissions"):
+    with pytest.raises(ReadError, match=said):
         list(read_rows(path))
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,25 +12,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grace_engine.errors import GraceError, InputError, SchemaError
-from grace_engine.ingest import parse_mapping, parse_segmenter, traces_of
+from grace_engine.ingest import SCHEMAS, Schema, parse_mapping, parse_segmenter, traces_of
 from grace_engine.records import Reject, Step, Trace
 
+Ingest = Callable[..., tuple[list[Trace], list[Reject]]]
 AUTO = parse_segmenter("auto")
 MAPPING = parse_mapping("prompt=q,trace=t,answer=a")
-
-
-def ingest(path: Path, **options: object) -> tuple[list[Trace], list[Reject]]:
-    """The traces and the rejections of a file."""
-    found = list(traces_of(path, **{"dataset": "d", "segmenter": AUTO, **options}))  # type: ignore[arg-type]
-    traces = [item for item in found if isinstance(item, Trace)]
-    return traces, [item for item in found if isinstance(item, Reject)]
 
 
 def gsm8k_row(n: int) -> dict[str, str]:
     return {"question": f"Half of {2 * n}?", "answer": f"It is {n}.\nSure.\n#### {n}"}
 
 
-def test_a_gsm8k_row_becomes_a_trace_with_all_its_parts(write_rows: Callable[..., Path]) -> None:
+def test_a_gsm8k_row_becomes_a_trace_with_all_its_parts(
+    ingest: Ingest, write_rows: Callable[..., Path]
+) -> None:
     path = write_rows(gsm8k_row(18))
     raw = path.read_bytes().rstrip(b"\n")
     (trace,), rejects = ingest(path)
@@ -51,6 +46,7 @@ def test_a_gsm8k_row_becomes_a_trace_with_all_its_parts(write_rows: Callable[...
 
 
 def test_ids_depend_on_dataset_record_and_variant_and_on_nothing_else(
+    ingest: Ingest,
     write_rows: Callable[..., Path],
 ) -> None:
     first = write_rows(gsm8k_row(1), gsm8k_row(2), name="first.jsonl")
@@ -62,23 +58,26 @@ def test_ids_depend_on_dataset_record_and_variant_and_on_nothing_else(
     assert not {trace.id for trace in ingest(first, dataset="e")[0]} & set(ids)
 
 
-def test_the_traces_of_one_record_share_it(write_rows: Callable[..., Path]) -> None:
+def test_the_traces_of_one_record_share_it(ingest: Ingest, write_rows: Callable[..., Path]) -> None:
     row = {
         "question": "Half of 36?",
         "ground_truth": "It is 18.\nA: 18",
         "small": {"solution": "It is 17.\nA: 17", "is_correct": False},
         "cut": {"solution": "It is", "is_correct": False},
+        "odd": {"solution": "It is.\nA: 18", "is_correct": "yes"},
     }
-    traces, (reject,) = ingest(write_rows(row))
+    traces, (reject, odd) = ingest(write_rows(row))
     assert [trace.variant for trace in traces] == ["ground_truth", "small"]
     assert traces[0].record is traces[1].record
     assert traces[0].id != traces[1].id
     assert traces[1].reference == "18"
     assert (reject.line, reject.variant, reject.reason) == (1, "cut", "no-answer")
+    assert (odd.line, odd.variant, odd.reason) == (1, "odd", "schema-mismatch")
     assert reject.excerpt == json.dumps(row)[:200]
 
 
 def test_the_schema_of_the_first_fitting_record_holds_for_the_file(
+    ingest: Ingest,
     write_rows: Callable[..., Path],
 ) -> None:
     rows = [{"x": 1}, gsm8k_row(1), {"question": "Q"}, {"question": "Q", "answer": "None."}]
@@ -92,6 +91,7 @@ def test_the_schema_of_the_first_fitting_record_holds_for_the_file(
 
 
 def test_where_no_schema_fits_the_error_names_the_fields_and_the_flag(
+    ingest: Ingest,
     write_rows: Callable[..., Path],
 ) -> None:
     path = write_rows({"instruction": "Q", "output": "A"}, {"x": 1})
@@ -100,7 +100,7 @@ def test_where_no_schema_fits_the_error_names_the_fields_and_the_flag(
     assert str(path) in str(error.value)
 
 
-def test_a_file_of_bad_lines_only_is_rejected_line_by_line(tmp_path: Path) -> None:
+def test_a_file_of_bad_lines_only_is_rejected_line_by_line(ingest: Ingest, tmp_path: Path) -> None:
     path = tmp_path / "bad.jsonl"
     path.write_bytes(b"x\n" * 100)
     traces, rejects = ingest(path)
@@ -116,12 +116,21 @@ def test_rejections_keep_the_order_of_the_file(tmp_path: Path) -> None:
     assert lines == [1, 2, 3, 4, 5]
 
 
-def test_a_named_schema_is_not_detected(write_rows: Callable[..., Path]) -> None:
+def test_a_named_schema_is_not_detected(ingest: Ingest, write_rows: Callable[..., Path]) -> None:
     _, rejects = ingest(write_rows({"x": 1}), schema="planted")
     assert [reject.reason for reject in rejects] == ["schema-mismatch"]
 
 
-def test_a_mapping_reads_any_record(write_rows: Callable[..., Path]) -> None:
+def test_a_record_in_which_a_schema_finds_nothing_is_rejected_not_dropped(
+    ingest: Ingest, write_rows: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blind = Schema(name="blind", matches=lambda _fields: True, drafts=lambda _fields: ())
+    monkeypatch.setitem(SCHEMAS, "blind", blind)
+    _, rejects = ingest(write_rows({"x": 1}), schema="blind")
+    assert [reject.reason for reject in rejects] == ["no-traces"]
+
+
+def test_a_mapping_reads_any_record(ingest: Ingest, write_rows: Callable[..., Path]) -> None:
     rows = [
         {"q": "Q", "t": "One. Two.", "a": 2},
         {"q": "Q", "t": "One."},
@@ -141,13 +150,13 @@ def test_a_mapping_reads_any_record(write_rows: Callable[..., Path]) -> None:
     ],
 )
 def test_a_schema_that_cannot_be_is_an_input_error(
-    write_rows: Callable[..., Path], options: dict[str, object], said: str
+    ingest: Ingest, write_rows: Callable[..., Path], options: dict[str, object], said: str
 ) -> None:
     with pytest.raises(InputError, match=said):
         ingest(write_rows(gsm8k_row(1)), **options)
 
 
-def test_parquet_rows_become_traces(tmp_path: Path) -> None:
+def test_parquet_rows_become_traces(ingest: Ingest, tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     pq.write_table(pa.Table.from_pylist([gsm8k_row(1), gsm8k_row(2)]), path)
     traces, rejects = ingest(path)
@@ -191,7 +200,10 @@ NAMES = ["question", "answer", "ground_truth", "prompt", "steps", "reference", "
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_odd_values_anywhere_are_rejected_in_words(
-    write_rows: Callable[..., Path], rows: list[dict[str, object]], options: dict[str, object]
+    ingest: Ingest,
+    write_rows: Callable[..., Path],
+    rows: list[dict[str, object]],
+    options: dict[str, object],
 ) -> None:
     try:
         traces, rejects = ingest(write_rows(*rows), **options)
@@ -202,46 +214,3 @@ def test_odd_values_anywhere_are_rejected_in_words(
         range(1, len(rows) + 1)
     )
     assert all(reject.reason and reject.detail for reject in rejects)
-
-
-def test_the_gsm8k_training_file_gives_a_trace_for_every_row(
-    gsm8k: Path, check_spans: Callable[[Trace], None]
-) -> None:
-    traces, rejects = ingest(gsm8k / "train.jsonl", segmenter=parse_segmenter("lines"))
-    assert (len(traces), rejects) == (7_473, [])
-    for trace in traces:
-        check_spans(trace)
-        lines = trace.text.split("\n")
-        assert [trace.text[step.start : step.end] for step in trace.steps] == [
-            line.strip() for line in lines[:-1] if line.strip()
-        ]
-        assert trace.answer.text == trace.reference == lines[-1].removeprefix("#### ")
-    assert len({trace.id for trace in traces}) == 7_473
-
-
-def test_the_model_solutions_give_every_trace_but_those_cut_short(
-    gsm8k: Path, check_spans: Callable[[Trace], None]
-) -> None:
-    traces, rejects = ingest(gsm8k / "example_model_solutions.jsonl")
-    # 1,319 questions with four solutions and the ground truth each; eleven solutions ran into the
-    # length limit before their last line.
-    assert len(traces) + len(rejects) == 1_319 * 5
-    assert Counter((reject.variant, reject.reason) for reject in rejects) == {
-        ("175b_finetuning", "no-answer"): 5,
-        ("6b_finetuning", "no-answer"): 4,
-        ("175b_verification", "no-answer"): 1,
-        ("6b_verification", "no-answer"): 1,
-    }
-    for trace in traces:
-        check_spans(trace)
-        assert trace.answer.text == trace.text.rpartition("\nA: ")[2].strip()
-    right = [trace for trace in traces if trace.labels["is_correct"]]
-    # The data's README: correct shares of 22%, 39%, 35% and 56%; the ground truth is all right.
-    shares = Counter(trace.variant for trace in right)
-    assert {name: round(100 * count / 1_319) for name, count in shares.items()} == {
-        "ground_truth": 100,
-        "6b_finetuning": 22,
-        "6b_verification": 39,
-        "175b_finetuning": 35,
-        "175b_verification": 56,
-    }

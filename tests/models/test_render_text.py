@@ -71,8 +71,8 @@ def test_the_same_text_in_the_prompt_and_in_other_steps_does_not_confuse(rendere
 
 
 def test_placeholders_that_stand_in_the_trace_itself_are_not_used(renderer, make_trace):
-    trace = make_trace("⟦\U000f0000 is it.⟧ ⟪\U000f0001⟫", prompt="\U000f0002")
-    assert read(renderer().render(trace)) == ["\U000f0000 is it.", "\U000f0001"]
+    trace = make_trace("⟦\U000f0001 is it.⟧ ⟪\U000f0002⟫", prompt="\U000f0000")
+    assert read(renderer().render(trace)) == ["\U000f0001 is it.", "\U000f0002"]
 
 
 def test_marks_belong_to_their_segments_on_request(renderer, make_trace):

@@ -132,11 +132,13 @@ def test_the_gram_table_equals_what_was_put_in(
     upsert_run(workspace, run)
     add_scored(workspace, run.id, scored[3:])
     add_scored(workspace, run.id, scored[:3])
-    table = read_grams(workspace, run.id)
+    found = read_grams(workspace, run.id)
+    table = found.table
     by_id = {item.rendered.trace_id: item for item in scored}
     record_digests = {trace.id: trace.record.digest for trace in traces}
     assert table.trace_ids.tolist() == sorted(by_id)
-    assert table.datasets.tolist() == ["sums"] * 6
+    assert found.datasets.tolist() == ["sums"] * 6
+    packed_offsets, segment_offsets = table.packed_offsets, table.segment_offsets
     assert (table.packed.dtype, table.n_tokens.dtype, table.nll.dtype) == (
         np.float32,
         np.int32,
@@ -144,13 +146,13 @@ def test_the_gram_table_equals_what_was_put_in(
     )
     for i, trace_id in enumerate(table.trace_ids):
         gram = by_id[trace_id].gram
-        packed = slice(table.packed_offsets[i], table.packed_offsets[i + 1])
-        segments = slice(table.segment_offsets[i], table.segment_offsets[i + 1])
+        packed = slice(packed_offsets[i], packed_offsets[i + 1])
+        segments = slice(segment_offsets[i], segment_offsets[i + 1])
         assert tuple(table.packed[packed].tolist()) == gram.packed
         assert tuple(table.n_tokens[segments].tolist()) == gram.n_tokens
         assert tuple(table.nll[segments].tolist()) == gram.nll
         assert table.n_segments[i] == len(gram.n_tokens)
-        assert table.record_digests[i] == record_digests[trace_id]
+        assert found.record_digests[i] == record_digests[trace_id]
 
 
 def test_the_gram_table_can_be_restricted(
@@ -165,14 +167,14 @@ def test_the_gram_table_can_be_restricted(
     add_traces(workspace, "more", source, [more])
     upsert_run(workspace, replace(run, datasets=("more", "sums")))
     add_scored(workspace, run.id, [*scored, make_scored(more, 1)])
-    assert read_grams(workspace, run.id, names=["more"]).trace_ids.tolist() == [more.id]
+    assert read_grams(workspace, run.id, names=["more"]).table.trace_ids.tolist() == [more.id]
     wanted = sorted(item.rendered.trace_id for item in scored[1:3])
-    assert read_grams(workspace, run.id, ids=wanted).trace_ids.tolist() == wanted
+    assert read_grams(workspace, run.id, ids=wanted).table.trace_ids.tolist() == wanted
 
 
 def test_a_run_without_grams_gives_an_empty_table(workspace: Workspace, run: ScoringRun) -> None:
     upsert_run(workspace, run)
-    table = read_grams(workspace, run.id)
+    table = read_grams(workspace, run.id).table
     assert table.trace_ids.shape == table.packed.shape == table.nll.shape == (0,)
     assert table.packed.dtype == np.float32
     assert table.packed_offsets.tolist() == table.segment_offsets.tolist() == [0]
@@ -215,8 +217,8 @@ def test_deleting_a_run_keeps_the_grams_that_another_uses(
     link_cached(workspace, other.id, [(item.rendered, item.gram_key) for item in scored[:2]])
     assert delete_run(workspace, run.id) == run.id
     assert count_rows(workspace, "grams") == 2 + 6
-    assert len(read_grams(workspace, other.id).trace_ids) == 2
-    assert len(read_grams(workspace, stranger.id).trace_ids) == 6
+    assert len(read_grams(workspace, other.id).table.trace_ids) == 2
+    assert len(read_grams(workspace, stranger.id).table.trace_ids) == 6
     delete_run(workspace, other.id)
     delete_run(workspace, "latest")
     assert count_rows(workspace, "grams") == count_rows(workspace, "run_traces") == 0
@@ -236,7 +238,7 @@ def test_deleting_a_dataset_takes_its_traces_out_of_runs(
     upsert_run(workspace, replace(run, datasets=("more", "sums")))
     add_scored(workspace, run.id, [*scored, make_scored(more, 1)])
     delete_dataset(workspace, "sums")
-    assert read_grams(workspace, run.id).trace_ids.tolist() == [more.id]
+    assert read_grams(workspace, run.id).table.trace_ids.tolist() == [more.id]
     assert get_run(workspace).n_pending == 0
     for table in ("datasets", "sources", "records", "traces", "segmentations", "grams"):
         assert count_rows(workspace, table) == 1

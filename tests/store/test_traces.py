@@ -20,6 +20,7 @@ from grace_engine.store import (
     get_trace,
     iter_traces,
     labels_of,
+    list_sources,
     rejects,
 )
 
@@ -66,7 +67,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return Workspace(tmp_path_factory.mktemp("shared"))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(traces=st.lists(TRACES, min_size=1, max_size=8, unique_by=lambda t: t.record.digest))
 def test_every_trace_comes_back_as_it_went_in(shared: Workspace, traces: list[Trace]) -> None:
     dataset = f"set {next(_names)}"
@@ -144,11 +145,13 @@ def test_labels_come_as_a_frame(
     traces = [make_trace(i) for i in range(3)]
     add_traces(workspace, "sums", source, traces)
     frame = labels_of(workspace, ["sums"], ids=[traces[2].id, traces[1].id])
-    assert list(frame.columns) == ["id", "dataset", "variant", "labels", "n_steps", "line"]
+    assert " ".join(frame.columns) == ("id dataset variant labels n_steps path line record_digest")
     assert frame["id"].tolist() == [traces[1].id, traces[2].id]
     assert frame["labels"].tolist() == [trace.labels for trace in traces[1:]]
     assert frame["n_steps"].tolist() == [2, 2]
+    assert frame["path"].tolist() == ["a.jsonl", "a.jsonl"]
     assert frame["line"].tolist() == [2, 3]
+    assert frame["record_digest"].tolist() == [trace.record.digest for trace in traces[1:]]
     assert labels_of(workspace, ids=[]).empty
 
 
@@ -175,3 +178,13 @@ def test_datasets_are_listed_with_their_sources(
     assert (info.name, info.segmenter, info.n_traces) == ("sums", "lines", 2)
     assert info.sources == ("a.jsonl", "b.jsonl")
     assert info.created_at.endswith("+00:00")
+
+
+def test_sources_say_how_each_file_was_read(
+    workspace: Workspace, source: Source, make_trace: MakeTrace
+) -> None:
+    mapped = replace(source, path="b.jsonl", digest="b", mapping={"answer": "solution"})
+    add_traces(workspace, "sums", source, [make_trace(0)])
+    add_traces(workspace, "more", mapped, [make_trace(0, dataset="more")])
+    assert list_sources(workspace) == [("sums", source), ("more", mapped)]
+    assert list_sources(workspace, ["more"]) == [("more", mapped)]

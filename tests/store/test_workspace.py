@@ -32,11 +32,27 @@ WRITE_ON = """
 import sys
 from pathlib import Path
 from grace_engine.store import Workspace
-database = Workspace(Path(sys.argv[1])).database
+database = Workspace(Path(sys.argv[1]), busy_timeout=60).database
 print("ready", flush=True)
-for number in range(60):
+for number in range(20):
     with database.unit() as connection:
         connection.execute("INSERT INTO datasets VALUES (?, '', 'lines')", [str(number)])
+"""
+
+LEAVE_A_LOG = """
+import os, sys, duckdb
+connection = duckdb.connect(sys.argv[1])
+connection.execute("INSERT INTO rejects VALUES ('sums', 's', 'a', 1, '', 'r', 'd', 'e')")
+os._exit(0)
+"""
+
+DIE_AFTER_THE_SWAP = """
+import os, sys
+from pathlib import Path
+from grace_engine.store import Workspace, compact
+workspace = Workspace(Path(sys.argv[1]))
+Path.replace = lambda self, target: (os.replace(self, target), os._exit(0))
+compact(workspace)
 """
 
 
@@ -108,15 +124,15 @@ def test_compaction_shrinks_the_file_and_keeps_its_content(
     add_traces(workspace, "sums", source, kept)
     upsert_run(workspace, run)
     add_scored(workspace, run.id, [make_scored(trace, i) for i, trace in enumerate(kept)])
-    grams = read_grams(workspace, run.id).packed.tolist()
-    many = [make_trace(i, dataset="many") for i in range(20_000)]
+    grams = read_grams(workspace, run.id).table.packed.tolist()
+    many = [make_trace(i, dataset="many") for i in range(5000)]
     add_traces(workspace, "many", source, many)
     delete_dataset(workspace, "many")
     result = compact(workspace)
     assert result.bytes_after < result.bytes_before
     assert result.bytes_after == workspace.database.path.stat().st_size
     assert [trace for batch in iter_traces(workspace) for trace in batch] == kept
-    assert read_grams(workspace, run.id).packed.tolist() == grams
+    assert read_grams(workspace, run.id).table.packed.tolist() == grams
     assert add_traces(workspace, "sums", source, kept).added == 0
     assert {path.name for path in workspace.root.glob("grace.duckdb*")} == {
         "grace.duckdb",
@@ -127,6 +143,7 @@ def test_compaction_shrinks_the_file_and_keeps_its_content(
 def test_compaction_loses_nothing_that_another_process_writes_meanwhile(
     workspace: Workspace, start_python: Callable[..., "subprocess.Popen[str]"]
 ) -> None:
+    workspace = Workspace(workspace.root, busy_timeout=60)
     writer = start_python(WRITE_ON, workspace.root)
     assert writer.stdout is not None
     assert writer.stdout.readline() == "ready\n"
@@ -134,7 +151,17 @@ def test_compaction_loses_nothing_that_another_process_writes_meanwhile(
         compact(workspace)
     assert writer.returncode == 0
     with workspace.database.unit() as connection:
-        assert connection.execute("SELECT count(*) FROM datasets").fetchall() == [(60,)]
+        assert connection.execute("SELECT count(*) FROM datasets").fetchall() == [(20,)]
+
+
+def test_a_compaction_that_dies_right_after_the_swap_doubles_nothing(
+    workspace: Workspace, start_python: Callable[..., "subprocess.Popen[str]"]
+) -> None:
+    start_python(LEAVE_A_LOG, workspace.database.path).wait()
+    assert workspace.database.path.with_name("grace.duckdb.wal").exists()
+    start_python(DIE_AFTER_THE_SWAP, workspace.root).wait()
+    with workspace.database.unit() as connection:
+        assert connection.execute("SELECT count(*) FROM rejects").fetchall() == [(1,)]
 
 
 def test_the_digest_of_a_file_is_computed_again_only_when_it_changed(

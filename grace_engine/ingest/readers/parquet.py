@@ -1,6 +1,7 @@
 """Which records does a Parquet file hold?"""
 
 import base64
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 # Rows held at a time: enough to hide the cost of a batch, few enough for rows of a megabyte.
 _BATCH_ROWS = 256
 
+# What pyarrow raises for values outside of Python's range: text that is not UTF-8, the year 10000,
+# an unknown time zone, two struct fields of one name.
+_NO_VALUE = (ValueError, ArithmeticError, LookupError)
+
 
 def _rows(path: Path) -> Iterator[Row | Reject]:
     # Takes a third of a second, which `grace --help` need not wait for.
@@ -26,6 +31,7 @@ def _rows(path: Path) -> Iterator[Row | Reject]:
     name, line = str(path), 0
     try:
         with pq.ParquetFile(path) as file:
+            _refuse_duplicates(path, file.schema_arrow.names)
             for batch in file.iter_batches(batch_size=_BATCH_ROWS):
                 for values in _values_of(batch):
                     line += 1
@@ -36,17 +42,24 @@ def _rows(path: Path) -> Iterator[Row | Reject]:
         ) from fault
 
 
-def _values_of(batch: "pa.RecordBatch") -> list[dict[str, object] | UnicodeDecodeError]:
-    """The rows of a batch; in place of a row whose text is not UTF-8, the fault."""
+def _refuse_duplicates(path: Path, names: list[str]) -> None:
+    """Refuse columns that would hide one another in a row."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise ReadError(f"{path} has {count} columns named {name!r}: rename all but one.")
+
+
+def _values_of(batch: "pa.RecordBatch") -> list[dict[str, object] | Exception]:
+    """The rows of a batch; in place of a row that Python has no values for, the fault."""
     try:
         return list(batch.to_pylist())
-    except UnicodeDecodeError as fault:
+    except _NO_VALUE as fault:
         if batch.num_rows == 1:
             return [fault]
     return [_values_of(batch.slice(index, 1))[0] for index in range(batch.num_rows)]
 
 
-def _row(path: str, line: int, values: dict[str, object] | UnicodeDecodeError) -> Row | Reject:
+def _row(path: str, line: int, values: dict[str, object] | Exception) -> Row | Reject:
     """One row as compact JSON, its columns in the file's order, and what that JSON holds.
 
     The fields are read back from the JSON, so that a stored record means the same as the row did.
@@ -54,11 +67,10 @@ def _row(path: str, line: int, values: dict[str, object] | UnicodeDecodeError) -
     if isinstance(values, UnicodeDecodeError):
         detail = "a text in the row is not UTF-8"
         return Reject(path=path, line=line, reason="not-utf8", detail=detail)
-    try:
-        raw = orjson.dumps(values, default=_json_value)
-    except orjson.JSONEncodeError as fault:
-        detail = f"the row cannot be written as JSON: {_first_line(fault)}"
+    if isinstance(values, Exception):
+        detail = f"a value in the row cannot be written as JSON: {_first_line(values)}"
         return Reject(path=path, line=line, reason="not-json", detail=detail)
+    raw = orjson.dumps(values, default=_json_value)
     return Row(path=path, line=line, raw=raw, fields=orjson.loads(raw))
 
 

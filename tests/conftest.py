@@ -1,0 +1,63 @@
+"""A small workspace of real traces, scored by the shipped model, for all who only look at it."""
+
+import shutil
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from grace_engine import api
+from grace_engine.config import IngestConfig, ScoreConfig
+
+SAMPLE = Path(__file__).resolve().parents[1] / "sample_data"
+N_RECORDS = 8
+
+
+@pytest.fixture(scope="session")
+def sample_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight records of the shipped GSM8K model solutions: forty traces, one without an answer."""
+    path = tmp_path_factory.mktemp("source") / "solutions.jsonl"
+    with (SAMPLE / "gsm8k" / "model_solutions.jsonl").open("rb") as lines:
+        path.write_bytes(b"".join(islice(lines, N_RECORDS)))
+    return path
+
+
+@pytest.fixture(scope="session")
+def _scored(tmp_path_factory: pytest.TempPathFactory, sample_file: Path) -> Path:
+    root = tmp_path_factory.mktemp("scored") / "workspace"
+    workspace = api.open_workspace(root, create=True)
+    api.ingest(workspace, [sample_file], IngestConfig(dataset="solutions"))
+    api.score(workspace, ScoreConfig(model=str(SAMPLE / "tiny-reasoner")))
+    return root
+
+
+@pytest.fixture(scope="session")
+def scored_workspace(_scored: Path) -> api.Workspace:
+    """For tests that only read it."""
+    return api.open_workspace(_scored, create=False)
+
+
+@pytest.fixture
+def own_workspace(_scored: Path, tmp_path: Path) -> api.Workspace:
+    """A copy that a test may change."""
+    shutil.copytree(_scored, tmp_path / "workspace")
+    return api.open_workspace(tmp_path / "workspace", create=False)
+
+
+@pytest.fixture
+def grace(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run ``grace`` with these arguments: exit status, standard output, standard error."""
+    from grace_engine.cli import app
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        capfd.readouterr()
+        try:
+            app([str(argument) for argument in arguments], standalone_mode=True)
+            status = 0
+        except SystemExit as stop:
+            status = int(stop.code or 0)
+        out, err = capfd.readouterr()
+        return status, out, err
+
+    return run
