@@ -22,7 +22,7 @@ class Estimate:
 
     Attributes:
         seconds: Estimated time of the model's part.
-        disk_bytes: Estimated bytes of new Grams.
+        disk_bytes: Bytes of new Grams and rendered texts, before the database compresses them.
         basis: How ``seconds`` was made, for a person to read.
     """
 

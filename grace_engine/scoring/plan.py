@@ -1,7 +1,7 @@
 """What would a scoring run do: which traces are cached, which remain, and what will it cost?"""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ from grace_engine.signals import packed_size
 from grace_engine.store import FailedTrace, Workspace
 
 _BATCH = 1000
+# Some 5 kB each.
+_KEPT_TRACES = 20_000
 # Memory may suffice the next time; every other reason would only come again.
 _WORTH_ANOTHER_TRY = "out-of-memory"
 
@@ -41,11 +43,14 @@ class PendingTrace:
         trace_id: The trace.
         n_tokens: Tokens of the whole rendered trace.
         n_segments: K + 1.
+        n_bytes: What it will take in the workspace before compression: its Gram (4 bytes a
+            number), 24 bytes a segment for counts, loss and spans, and its rendered text.
     """
 
     trace_id: str
     n_tokens: int
     n_segments: int
+    n_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,6 +70,7 @@ class ScoringPlan:
         linkable: Traces not reached before whose Gram is stored all the same.
         pending: Traces that need the model.
         rejected: Traces that it cannot score, with the reason.
+        kept: Rendered traces by id, as many as memory is spared for; the rest is rendered again.
     """
 
     run: ScoringRun
@@ -79,6 +85,7 @@ class ScoringPlan:
     linkable: tuple[str, ...]
     pending: tuple[PendingTrace, ...] = field(repr=False)
     rejected: tuple[FailedTrace, ...] = field(repr=False)
+    kept: dict[str, RenderedTrace] = field(repr=False)
 
     @property
     def n_tokens(self) -> int:
@@ -87,10 +94,8 @@ class ScoringPlan:
 
     @property
     def disk_bytes(self) -> int:
-        """Estimated bytes of the Grams to come, before the database compresses them."""
-        return sum(
-            4 * packed_size(trace.n_segments) + 8 * trace.n_segments for trace in self.pending
-        )
+        """Bytes to come, before the database compresses them."""
+        return sum(trace.n_bytes for trace in self.pending)
 
     @property
     def most_segments(self) -> int:
@@ -113,7 +118,7 @@ def plan_scoring(workspace: Workspace, config: ScoreConfig, progress: Progress) 
     tokenizer = load_tokenizer(files, trust_remote_code=config.trust_remote_code)
     device = resolve_device(config.device)
     run = _run_of(workspace, config, files, adapter, tokenizer, device)
-    ids = sorted(store.labels_of(workspace, run.datasets)["id"])
+    ids = store.trace_ids(workspace, run.datasets)
     run = replace(run, data_digest=_data_digest(workspace, run, ids))
     # Ids are digests, so the lowest of them are a fair draw, and a larger sample holds a smaller.
     wanted = set(ids[: config.sample] if config.sample else ids)
@@ -123,8 +128,9 @@ def plan_scoring(workspace: Workspace, config: ScoreConfig, progress: Progress) 
     pending: list[PendingTrace] = []
     linkable: list[str] = []
     rejected: list[FailedTrace] = []
+    kept: dict[str, RenderedTrace] = {}
     progress.begin("Rendering", len(todo), "traces")
-    for batch in render_pending(workspace, run, todo, tokenizer, limit):
+    for batch in _render(workspace, run, todo, tokenizer, limit):
         rendered = [item for item in batch if isinstance(item, RenderedTrace)]
         rejected += [
             FailedTrace(trace_id=item.trace_id, reason=item.reason, detail=item.detail)
@@ -133,15 +139,9 @@ def plan_scoring(workspace: Workspace, config: ScoreConfig, progress: Progress) 
         ]
         keys = store.known_gram_keys(workspace, run.fingerprint, [item.digest for item in rendered])
         linkable += [item.trace_id for item in rendered if item.digest in keys]
-        pending += [
-            PendingTrace(
-                trace_id=item.trace_id,
-                n_tokens=len(item.token_ids),
-                n_segments=len(item.segments),
-            )
-            for item in rendered
-            if item.digest not in keys
-        ]
+        pending += [_pending(item) for item in rendered if item.digest not in keys]
+        room = _KEPT_TRACES - len(kept)
+        kept |= {item.trace_id: item for item in rendered[:room]} if room > 0 else {}
         progress.advance(len(batch))
     return ScoringPlan(
         run=run,
@@ -156,10 +156,34 @@ def plan_scoring(workspace: Workspace, config: ScoreConfig, progress: Progress) 
         linkable=tuple(linkable),
         pending=tuple(pending),
         rejected=tuple(rejected),
+        kept=kept,
     )
 
 
-def render_pending(
+def _pending(rendered: RenderedTrace) -> PendingTrace:
+    n_segments = len(rendered.segments)
+    return PendingTrace(
+        trace_id=rendered.trace_id,
+        n_tokens=len(rendered.token_ids),
+        n_segments=n_segments,
+        n_bytes=4 * packed_size(n_segments) + 24 * n_segments + len(rendered.text.encode()),
+    )
+
+
+def rendered_again(
+    workspace: Workspace, plan: ScoringPlan, ids: Sequence[str]
+) -> Iterator[list[RenderedTrace]]:
+    """Traces that a plan found to be in order, from memory where it kept them."""
+    found = [plan.kept[name] for name in ids if name in plan.kept]
+    if found:
+        yield found
+    limit = plan.config.max_length or length_limit(plan.model_config)
+    missing = {name for name in ids if name not in plan.kept}
+    for batch in _render(workspace, plan.run, missing, plan.tokenizer, limit):
+        yield [item for item in batch if isinstance(item, RenderedTrace)]
+
+
+def _render(
     workspace: Workspace, run: ScoringRun, ids: set[str], tokenizer: Any, max_length: int
 ) -> Iterator[list[RenderedTrace | RejectedTrace]]:
     """Render traces by id, a batch at a time, as the run's flags say."""

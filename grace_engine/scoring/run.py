@@ -11,12 +11,12 @@ import torch
 from grace_engine import store
 from grace_engine.config import ScoreConfig
 from grace_engine.errors import TraceRejected
-from grace_engine.models.load import LoadedModel, length_limit, load_model
+from grace_engine.models.load import LoadedModel, load_model
 from grace_engine.progress import Progress
 from grace_engine.records import RenderedTrace, ScoringRun
 from grace_engine.scoring.batches import batches_by_tokens
 from grace_engine.scoring.exact import ParameterBlocks, parameter_blocks
-from grace_engine.scoring.plan import ScoringPlan, render_pending
+from grace_engine.scoring.plan import ScoringPlan, rendered_again
 from grace_engine.scoring.scorer import Scorer
 from grace_engine.store import FailedTrace, ScoredTrace, Workspace
 
@@ -60,10 +60,8 @@ def run_scoring(workspace: Workspace, plan: ScoringPlan, progress: Progress) -> 
         ResourceError: ``exact`` gradients that do not fit.
     """
     store.upsert_run(workspace, plan.run)
-    limit = plan.config.max_length or length_limit(plan.model_config)
-    for batch in render_pending(workspace, plan.run, set(plan.linkable), plan.tokenizer, limit):
-        rendered = [(item, item.digest) for item in batch if isinstance(item, RenderedTrace)]
-        store.link_cached(workspace, plan.run.id, rendered)
+    for batch in rendered_again(workspace, plan, plan.linkable):
+        store.link_cached(workspace, plan.run.id, [(item, item.digest) for item in batch])
     if plan.rejected:
         store.add_scored(workspace, plan.run.id, [], plan.rejected)
     failures = Counter(item.reason for item in plan.rejected)
@@ -77,9 +75,8 @@ def run_scoring(workspace: Workspace, plan: ScoringPlan, progress: Progress) -> 
         writer = _Writer(workspace, plan.run.id)
         try:
             for first in range(0, len(pending), _WINDOW):
-                ids = {trace.trace_id for trace in pending[first : first + _WINDOW]}
-                for batch in render_pending(workspace, plan.run, ids, plan.tokenizer, limit):
-                    traces = [item for item in batch if isinstance(item, RenderedTrace)]
+                ids = [trace.trace_id for trace in pending[first : first + _WINDOW]]
+                for traces in rendered_again(workspace, plan, ids):
                     _score_window(traces, scorer, writer, progress)
         finally:
             writer.flush()

@@ -23,7 +23,13 @@ from grace_engine.store.selections import (
     list_selections,
     save_selection,
 )
-from grace_engine.store.traces import count_traces, get_trace, iter_traces, labels_of
+from grace_engine.store.traces import (
+    count_traces,
+    get_trace,
+    iter_traces,
+    labels_of,
+    trace_ids,
+)
 from grace_engine.store.usage import WorkspaceUsage, usage
 from grace_engine.store.workspace import Workspace, open_workspace
 
@@ -65,6 +71,7 @@ __all__ = [
     "rejects",
     "remembered_digest",
     "save_selection",
+    "trace_ids",
     "upsert_run",
     "usage",
 ]

@@ -63,6 +63,18 @@ def count_traces(workspace: Workspace, names: Sequence[str] = ()) -> int:
     return int(rows[0][0])
 
 
+def trace_ids(workspace: Workspace, names: Sequence[str] = ()) -> list[str]:
+    """Ids of the traces of the named datasets, ascending; of all when none is named."""
+    with workspace.database.unit() as connection:
+        require_datasets(connection, names)
+        rows = connection.execute(
+            "SELECT trace_id FROM traces "
+            "WHERE $every OR list_contains($names::VARCHAR[], dataset) ORDER BY trace_id",
+            {"every": not names, "names": list(names)},
+        ).fetchall()
+    return [row[0] for row in rows]
+
+
 def get_trace(workspace: Workspace, wanted: str) -> Trace:
     """The trace with this id, or with the only id that begins with it."""
     with workspace.database.unit() as connection:
