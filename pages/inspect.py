@@ -29,6 +29,8 @@ with left:
 shown = frames.page_rows(rows, page, size)
 rank = state.linked_rank(rows["trace_id"], default=(page - 1) * size)
 row = rows.iloc[rank]
+if state.get(state.TRACE) not in ("", row["trace_id"]):
+    st.toast("The linked trace is not scored in this run: another one is open.")
 step = state.linked_number(state.STEP, int(row["n_steps"]))
 state.publish(trace=row["trace_id"], step=step)
 scale = palette.colour_scale(signal, limits[signal], dark=dark, full=full)

@@ -13,15 +13,12 @@ if TYPE_CHECKING:
         summary,
         weights_of,
     )
-    from grace_engine.api.exporting import (
-        ExportReport,
-        export,
-        replay,
-    )
+    from grace_engine.api.exporting import ExportReport, export
     from grace_engine.api.reading import (
         FileIngest,
         ingest,
     )
+    from grace_engine.api.replaying import replay
     from grace_engine.api.sample import (
         SampleReport,
         app_script,
@@ -118,11 +115,8 @@ _HOMES = {
         "summary",
         "weights_of",
     ),
-    "grace_engine.api.exporting": (
-        "ExportReport",
-        "export",
-        "replay",
-    ),
+    "grace_engine.api.exporting": ("ExportReport", "export"),
+    "grace_engine.api.replaying": ("replay",),
     "grace_engine.api.reading": (
         "FileIngest",
         "ingest",

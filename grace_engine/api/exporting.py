@@ -3,17 +3,14 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
 from grace_engine import export as writing
-from grace_engine import ingest as reading
 from grace_engine import store
 from grace_engine.api.choosing import summary, weights_of
 from grace_engine.api.views import run_view
 from grace_engine.config import require_one_of
-from grace_engine.digests import file_digest
 from grace_engine.errors import InputError, NotFoundError
 from grace_engine.export.formats import Format
 from grace_engine.records import ScoringRun, Selection, Trace
@@ -81,9 +78,9 @@ def export(
     if not ids:
         raise NotFoundError(f"Selection {chosen.id} holds no trace: its budget took none.")
     path = Path(to)
-    annotations = _annotations(workspace, chosen, run) if annotate else None
-    batches = _workspace_batches(workspace, ids)
-    traces = _joined(batches, annotations)
+    annotations = annotator(workspace, chosen, run) if annotate else None
+    batches = traces_in_order(workspace, ids)
+    traces = with_annotations(batches, annotations)
     published = writing.publish(
         path,
         writing.exported_lines(traces, as_format, reasoning_key=run.reasoning_key),
@@ -128,63 +125,7 @@ def export(
     )
 
 
-def replay(
-    manifest_path: Path | str,
-    *,
-    workspace: Workspace | None = None,
-    to: Path | str | None = None,
-    overwrite: bool = False,
-) -> ExportReport:
-    """Write an exported file again, and hold its bytes against the manifest's digest.
-
-    Traces come from the workspace where it holds them all, else from the sources that the manifest
-    names. Annotations need the workspace, since a source knows no scores.
-
-    Raises:
-        InputError: No manifest, a source that is gone or changed, or bytes that differ.
-        NotFoundError: Annotations without the workspace that holds the run.
-    """
-    manifest_path = Path(manifest_path)
-    manifest = writing.read_manifest(manifest_path)
-    path = Path(to) if to is not None else manifest_path.parent / Path(manifest.file).name
-    ids = [str(entry["trace_id"]) for entry in manifest.traces]
-    origin = "workspace" if workspace is not None and _holds(workspace, ids) else "sources"
-    annotations = None
-    if manifest.annotate:
-        if workspace is None or origin == "sources":
-            raise NotFoundError(
-                "This export carries scores, which only the workspace that it came from holds: "
-                "name it with --workspace."
-            )
-        chosen = store.get_selection(workspace, str(manifest.selection["selection"]))
-        annotations = _annotations(workspace, chosen, store.get_run(workspace, chosen.run_id))
-    if origin == "workspace" and workspace is not None:
-        batches = _workspace_batches(workspace, ids)
-    else:
-        batches = iter([_from_sources(manifest, ids)])
-    traces = _checked(_joined(batches, annotations), manifest)
-    lines = writing.exported_lines(
-        traces,
-        manifest.as_format,  # type: ignore[arg-type]
-        reasoning_key=manifest.reasoning_key,
-    )
-    published = writing.publish(
-        path, _same_bytes(lines, manifest, manifest_path), overwrite=overwrite
-    )
-    return ExportReport(
-        path=path,
-        manifest=manifest_path,
-        n_lines=published.n_lines,
-        n_traces=len(ids),
-        n_riding=0,
-        n_bytes=published.n_bytes,
-        sha256=published.sha256,
-        unchanged=published.unchanged,
-        source=origin,
-    )
-
-
-def _workspace_batches(workspace: Workspace, ids: Sequence[str]) -> Iterator[list[Trace]]:
+def traces_in_order(workspace: Workspace, ids: Sequence[str]) -> Iterator[list[Trace]]:
     """Traces by id in the order of ``ids``, a batch at a time."""
     for first in range(0, len(ids), _BATCH):
         part = ids[first : first + _BATCH]
@@ -198,15 +139,16 @@ def _workspace_batches(workspace: Workspace, ids: Sequence[str]) -> Iterator[lis
         yield [found[name] for name in part]
 
 
-def _joined(
+def with_annotations(
     batches: Iterator[list[Trace]], annotate: Callable[[Trace], writing.Annotation] | None
 ) -> Iterator[tuple[Trace, writing.Annotation | None]]:
+    """Each trace with its annotation, where there are any."""
     for batch in batches:
         for trace in batch:
             yield trace, annotate(trace) if annotate else None
 
 
-def _annotations(
+def annotator(
     workspace: Workspace, chosen: Selection, run: ScoringRun
 ) -> Callable[[Trace], writing.Annotation]:
     """How to annotate a trace of a selection, from stored Grams."""
@@ -247,59 +189,6 @@ def _sources(workspace: Workspace, run: ScoringRun) -> tuple[writing.ManifestSou
         )
         for dataset, source in store.list_sources(workspace, run.datasets)
     )
-
-
-def _from_sources(manifest: writing.Manifest, ids: Sequence[str]) -> list[Trace]:
-    wanted = set(ids)
-    found: dict[str, Trace] = {}
-    for source in manifest.sources:
-        path = Path(source.path)
-        if not path.is_file():
-            raise InputError(f"{path} is gone: put it back, or name the workspace (--workspace).")
-        if file_digest(path) != source.digest:
-            raise InputError(f"{path} has changed since it was ingested: it is not the same file.")
-        mapping = reading.parse_mapping(source.mapping) if source.mapping else None
-        for item in reading.traces_of(
-            path,
-            dataset=source.dataset,
-            segmenter=reading.parse_segmenter(source.segmenter),
-            schema=source.schema_name,
-            mapping=mapping,
-        ):
-            if isinstance(item, Trace) and item.id in wanted:
-                found.setdefault(item.id, item)
-    missing = [name for name in ids if name not in found]
-    if missing:
-        raise InputError(f"The sources no longer hold {len(missing)} traces, such as {missing[0]}.")
-    return [found[name] for name in ids]
-
-
-def _checked(
-    traces: Iterator[tuple[Trace, writing.Annotation | None]], manifest: writing.Manifest
-) -> Iterator[tuple[Trace, writing.Annotation | None]]:
-    for (trace, annotation), entry in zip(traces, manifest.traces, strict=True):
-        if trace.record.digest != entry["record_digest"]:
-            raise InputError(f"Trace {trace.id} has another source record than when exported.")
-        yield trace, annotation
-
-
-def _same_bytes(
-    lines: Iterator[bytes], manifest: writing.Manifest, manifest_path: Path
-) -> Iterator[bytes]:
-    """Pass lines on; fail after the last, before anything is published, where bytes differ."""
-    digest = sha256()
-    for line in lines:
-        digest.update(line + b"\n")
-        yield line
-    if digest.hexdigest() != manifest.sha256:
-        raise InputError(
-            f"The bytes made from {manifest_path} differ from those exported then: the scores in "
-            "the workspace, or the studio's version, have changed. Nothing was written."
-        )
-
-
-def _holds(workspace: Workspace, ids: Sequence[str]) -> bool:
-    return len(store.labels_of(workspace, ids=ids)) == len(ids)
 
 
 def _riding(workspace: Workspace, run: ScoringRun, ids: Sequence[str]) -> int:

@@ -131,6 +131,15 @@ class _RateColumn(TextColumn):
         return rate + (f"  {tokens / elapsed:,.0f} tokens/s" if tokens else "")
 
 
+class _LeftColumn(TimeRemainingColumn):
+    """Remaining time, where the number of units is known."""
+
+    def render(self, task: Task) -> Any:
+        if task.total is None or task.finished:
+            return ""
+        return super().render(task).append(" left")
+
+
 class ShellProgress:
     """Bars on standard error; plain lines every few seconds where it is no terminal."""
 
@@ -140,8 +149,7 @@ class ShellProgress:
             BarColumn(),
             MofNCompleteColumn(),
             _RateColumn(),
-            TextColumn("[dim]left[/dim]"),
-            TimeRemainingColumn(),
+            _LeftColumn(),
             console=err,
         )
         self._task: TaskID | None = None

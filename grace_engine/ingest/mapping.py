@@ -124,7 +124,11 @@ def _answer_at(fields: Fields, path: str) -> str | None:
 
 
 def _label_at(fields: Fields, path: str) -> Label:
-    value = _at(fields, path)
+    """A label's value; None where the record lacks it, for that is no reason to lose the trace."""
+    try:
+        value = _at(fields, path)
+    except TraceRejected:
+        return None
     if value is None or isinstance(value, str | int | float):
         return value
     raise TraceRejected("wrong-type", f"field {path!r} is {kind_of(value)}: a label is one value")

@@ -39,14 +39,14 @@ def linked_rank(trace_ids: pd.Series, default: int) -> int:
 def linked_number(name: str, most: int) -> int:
     """The number that the address gives ``name``, held between 1 and ``most``; 1 without one."""
     text = get(name)
-    return min(max(int(text), 1), max(most, 1)) if text.isdecimal() else 1
+    return min(max(int(text), 1), max(most, 1)) if text.isdecimal() and len(text) < 10 else 1
 
 
 def publish(**chosen: str | int) -> None:
-    """Write what is chosen into the address where it differs."""
-    for name, value in chosen.items():
-        if get(name) != str(value):
-            st.query_params[name] = str(value)
+    """Write what is chosen into the address, as one entry of the browser's history."""
+    changed = {name: str(value) for name, value in chosen.items() if get(name) != str(value)}
+    if changed:
+        st.query_params.update(changed)
 
 
 def turn() -> int:
@@ -61,7 +61,7 @@ def choose_run() -> None:
 
 def turn_page(name: str, key: str) -> None:
     """Callback of page buttons."""
-    st.query_params[name] = str(st.session_state[key])
+    publish(**{name: st.session_state[key]})
 
 
 def choose_cell() -> None:

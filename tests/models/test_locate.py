@@ -2,22 +2,24 @@
 
 from pathlib import Path
 
-import httpx
 import pytest
 from huggingface_hub import errors
 
 from grace_engine.errors import ModelError
 from grace_engine.models.locate import locate_adapter, locate_model
 
-_RESPONSE = httpx.Response(403, request=httpx.Request("GET", "https://example.invalid"))
+
+def bare(kind: type[Exception]) -> Exception:
+    """An error of the hub library without the HTTP response that its constructor asks for."""
+    return kind.__new__(kind)
 
 
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        (errors.GatedRepoError("gated", response=_RESPONSE), "hf auth login"),
-        (errors.RepositoryNotFoundError("missing", response=_RESPONSE), "not on the hub"),
-        (errors.RevisionNotFoundError("missing", response=_RESPONSE), "no revision 'v9'"),
+        (bare(errors.GatedRepoError), "hf auth login"),
+        (bare(errors.RepositoryNotFoundError), "not on the hub"),
+        (bare(errors.RevisionNotFoundError), "no revision 'v9'"),
         (errors.LocalEntryNotFoundError("offline"), "hub cannot be reached"),
         (errors.OfflineModeIsEnabled("offline"), "hub cannot be reached"),
         (errors.HFValidationError("name"), "neither a folder here nor a hub id"),
