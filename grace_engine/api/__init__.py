@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         summary,
         weights_of,
     )
+    from grace_engine.api.evaluating import Evaluation, evaluate
     from grace_engine.api.exporting import ExportReport, export
     from grace_engine.api.reading import (
         FileIngest,
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
 __all__ = [
     "STEP_SIGNALS",
     "Estimate",
+    "Evaluation",
     "ExportReport",
     "FileIngest",
     "RunView",
@@ -83,6 +85,7 @@ __all__ = [
     "delete_run",
     "delete_selection",
     "estimate",
+    "evaluate",
     "export",
     "export_steps",
     "failed",
@@ -115,6 +118,7 @@ _HOMES = {
         "summary",
         "weights_of",
     ),
+    "grace_engine.api.evaluating": ("Evaluation", "evaluate"),
     "grace_engine.api.exporting": ("ExportReport", "export"),
     "grace_engine.api.replaying": ("replay",),
     "grace_engine.api.reading": (

@@ -2,7 +2,7 @@
 
 import typer
 
-from grace_engine.cli import choosing, looking, reading, scoring, studio, workspaces
+from grace_engine.cli import choosing, judging, looking, reading, scoring, studio, workspaces
 
 app = typer.Typer(
     name="grace",
@@ -15,7 +15,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (reading, scoring, looking, choosing, workspaces, studio):
+for module in (reading, scoring, looking, judging, choosing, workspaces, studio):
     module.register(app)
 
 

@@ -51,6 +51,23 @@ class SignalTable:
         """``[N]`` steps per trace."""
         return np.diff(self.offsets)
 
+    def take(self, kept: npt.NDArray[np.bool_]) -> "SignalTable":
+        """The traces for which ``kept`` ``[N]`` is true, in their order."""
+        steps = np.repeat(kept, self.n_steps)
+        return SignalTable(
+            trace_ids=self.trace_ids[kept],
+            offsets=offsets_of(self.n_steps[kept]),
+            alignment=self.alignment[steps],
+            consistency=self.consistency[steps],
+            norm=self.norm[steps],
+            nll=self.nll[steps],
+            n_tokens=self.n_tokens[steps],
+            zero=self.zero[steps],
+            answer_nll=self.answer_nll[kept],
+            answer_tokens=self.answer_tokens[kept],
+            history=self.history,
+        )
+
     def steps_of(self, index: int) -> slice:
         """Where the steps of the trace at ``index`` stand in the flat arrays."""
         return slice(int(self.offsets[index]), int(self.offsets[index + 1]))

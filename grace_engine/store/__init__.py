@@ -28,6 +28,7 @@ from grace_engine.store.traces import (
     get_trace,
     iter_traces,
     labels_of,
+    step_labels,
     trace_ids,
 )
 from grace_engine.store.usage import WorkspaceUsage, usage
@@ -71,6 +72,7 @@ __all__ = [
     "rejects",
     "remembered_digest",
     "save_selection",
+    "step_labels",
     "trace_ids",
     "upsert_run",
     "usage",

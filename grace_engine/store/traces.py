@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import duckdb
 import pandas as pd
 
-from grace_engine.records import Answer, SourceRecord, Step, Trace
+from grace_engine.records import Answer, Label, SourceRecord, Step, Trace
 from grace_engine.store.catalog import require_datasets
 from grace_engine.store.lookup import by_prefix
 from grace_engine.store.workspace import Workspace
@@ -116,6 +116,22 @@ def iter_traces(
             traces = _read(connection, positions[start : start + batch])
         if traces:
             yield traces
+
+
+def step_labels(workspace: Workspace, names: Sequence[str] = ()) -> dict[str, list[Label]]:
+    """What the data says of each step, by trace id, for traces with any such label."""
+    with workspace.database.unit() as connection:
+        require_datasets(connection, names)
+        rows = connection.execute(
+            "SELECT traces.trace_id, step_labels FROM traces "
+            "JOIN datasets ON datasets.name = traces.dataset "
+            "JOIN segmentations ON segmentations.position = traces.position "
+            "AND segmentations.segmenter = datasets.segmenter "
+            "WHERE $every OR list_contains($names::VARCHAR[], dataset)",
+            {"every": not names, "names": list(names)},
+        ).fetchall()
+    parsed = ((name, json.loads(labels)) for name, labels in rows)
+    return {name: labels for name, labels in parsed if any(x is not None for x in labels)}
 
 
 def labels_of(

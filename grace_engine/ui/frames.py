@@ -1,6 +1,7 @@
 """Which rows and cells of a run does a page show, in which order?"""
 
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,10 +62,7 @@ def page_rows(rows: pd.DataFrame, page: int, size: int) -> pd.DataFrame:
     """The rows of a page, counted from 1, with a ``row`` label that is unique among them."""
     shown = rows.iloc[(page - 1) * size : page * size].reset_index(drop=True)
     names = [row_name(*fields) for fields in zip(*(shown[name] for name in _NAMED), strict=True)]
-    ids = shown["trace_id"].str.slice(0, 6)
-    twice = pd.Series(names).duplicated(keep=False)
-    unique = [f"{n} #{i}" if t else n for n, i, t in zip(names, ids, twice, strict=True)]
-    return shown.assign(row=unique)
+    return shown.assign(row=_unique(names, shown["trace_id"].tolist()))
 
 
 def row_name(variant: str, line: int, trace_id: str, correct: bool | None) -> str:
@@ -136,6 +134,18 @@ def plain(text: str, limit: int) -> str:
 
 
 _NAMED = ("variant", "line", "trace_id", "correct")
+
+
+def _unique(names: list[str], trace_ids: list[str]) -> list[str]:
+    """Names with as much of the id as keeps rows apart: equal labels would share one row."""
+    labels = names
+    for length in (6, None):
+        count = Counter(labels)
+        labels = [
+            label if count[label] == 1 else f"{name} #{trace_id[:length]}"
+            for label, name, trace_id in zip(labels, names, trace_ids, strict=True)
+        ]
+    return labels
 
 
 def _verdicts(rows: pd.DataFrame) -> pd.Series:

@@ -106,7 +106,7 @@ def rgb(colour: str) -> tuple[int, int, int]:
 
 def _quantile(values: npt.NDArray[np.float64]) -> float:
     values = values[~np.isnan(values)]
-    return float(np.quantile(values, _COVERED)) if len(values) else 0.0
+    return float(np.quantile(values, _COVERED, method="higher")) if len(values) else 0.0
 
 
 def _round_up(value: float) -> float:
