@@ -1,8 +1,20 @@
 """Which commands does ``grace`` have?"""
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
-from grace_engine.cli import choosing, judging, looking, reading, scoring, studio, workspaces
+from grace_engine.cli import (
+    choosing,
+    console,
+    judging,
+    looking,
+    reading,
+    scoring,
+    studio,
+    workspaces,
+)
 
 app = typer.Typer(
     name="grace",
@@ -17,6 +29,24 @@ app = typer.Typer(
 )
 for module in (reading, scoring, looking, judging, choosing, workspaces, studio):
     module.register(app)
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        console.out.print(version("grace-studio"))
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and stop.", callback=_say_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Score the steps of reasoning traces by the gradients of your own model."""
 
 
 def main() -> None:

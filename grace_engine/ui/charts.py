@@ -70,7 +70,7 @@ def heatmap(
             labelExpr=f"datum.value === 0 ? '0' : format(datum.value, '{number}')",
         ),
     )
-    ink = "#ffffff" if dark else "#14171c"
+    ink, muted = ("#ffffff", "#c3c8d0") if dark else ("#14171c", "#4d545e")
     pick = alt.selection_point(
         name=SELECTION, fields=["trace_id", "step", "turn"], on="click", toggle="false"
     )
@@ -115,9 +115,12 @@ def heatmap(
                 alt.Tooltip("place:N", title="Step"),
                 *(alt.Tooltip(f"{key}_text:N", title=title) for key, title in SIGNALS.items()),
                 alt.Tooltip("tokens:Q", title="Tokens"),
+                alt.Tooltip("trace_value:N", title="Trace value"),
             ],
         )
         .add_params(pick)
+        .configure_axis(labelColor=muted, titleColor=muted)
+        .configure_legend(labelColor=muted, titleColor=muted)
         .properties(height=alt.Step(_row_height(len(rows))))
     )
     return chart

@@ -86,7 +86,7 @@ def cells(view: RunView, rows: pd.DataFrame, signal: str, window: StepWindow) ->
     """One row per trace of ``rows`` and step of ``window``.
 
     Columns: ``trace_id``, ``row``, ``step`` (from 1), ``of`` (steps of the trace), ``value`` of
-    ``signal`` (NaN without one) and all signals and tokens as text for a tooltip.
+    ``signal`` (NaN without one) and, for a tooltip, all signals, tokens and the trace's value.
     """
     starts = view.signals.offsets[rows["index"].to_numpy(int)]
     n_steps = rows["n_steps"].to_numpy(int)
@@ -101,6 +101,7 @@ def cells(view: RunView, rows: pd.DataFrame, signal: str, window: StepWindow) ->
         "of": n_steps[row],
         "value": view.step_values(signal)[flat],
         "tokens": view.signals.n_tokens[flat],
+        "trace_value": np.array(number_texts(rows["value"].to_numpy(float), "score"))[row],
     }
     texts = {name: number_texts(view.step_values(name)[flat], name) for name in SIGNALS}
     return pd.DataFrame(frame | {f"{name}_text": text for name, text in texts.items()})
