@@ -24,10 +24,11 @@ with left:
     sort, descending, size = controls.choose_order(view.traces)
     rows = frames.ranked_rows(view, sort, descending=descending)
     heatmap_pane = st.container(key="heatmap-pane", height=560, border=False)
-    page = controls.choose_page(len(rows), size)
+    linked = state.linked_rank(rows["trace_id"])
+    page = controls.choose_page(len(rows), size, linked)
 
 shown = frames.page_rows(rows, page, size)
-rank = state.linked_rank(rows["trace_id"], default=(page - 1) * size)
+rank = (page - 1) * size if linked is None else linked
 row = rows.iloc[rank]
 if state.get(state.TRACE) not in ("", row["trace_id"]):
     st.toast("The linked trace is not scored in this run: another one is open.")
@@ -36,7 +37,7 @@ state.publish(trace=row["trace_id"], step=step)
 scale = palette.colour_scale(signal, limits[signal], dark=dark, full=full)
 
 with heatmap_pane:
-    window = controls.choose_window(int(shown["n_steps"].max()))
+    window = controls.choose_window(int(shown["n_steps"].max()), step)
     st.altair_chart(
         charts.heatmap(
             frames.cells(view, shown, signal, window),

@@ -123,26 +123,28 @@ def choose_order(traces: pd.DataFrame) -> tuple[str, bool, int]:
     return names.get(sort, "value"), order == "Descending", size
 
 
-def choose_page(n_rows: int, size: int) -> int:
-    """The page of rows, from 1."""
-    return _paginate(state.PAGE, frames.page_count(n_rows, size))
+def choose_page(n_rows: int, size: int, rank: int | None) -> int:
+    """The page of rows, from 1; at first the one that holds the row at ``rank``."""
+    return _paginate(state.PAGE, frames.page_count(n_rows, size), (rank or 0) // size + 1)
 
 
-def choose_window(longest: int) -> frames.StepWindow:
-    """The steps to show: all of them, or a window where the longest trace has too many."""
+def choose_window(longest: int, step: int) -> frames.StepWindow:
+    """The steps to show: all, or, where there are too many, at first those around ``step``."""
     windows = frames.window_holding(longest)
     if windows == 1:
         return frames.step_window(1, longest)
     with st.container(horizontal=True, vertical_alignment="center"):
         note = st.empty()
-        window = frames.step_window(_paginate(state.WINDOW, windows), longest)
+        number = _paginate(state.WINDOW, windows, frames.window_holding(step))
+        window = frames.step_window(number, longest)
         note.text(f"Steps {window.first} to {window.last} of {longest:,}", width="content")
     return window
 
 
-def _paginate(name: str, pages: int) -> int:
+def _paginate(name: str, pages: int, default: int) -> int:
     """Page buttons whose page is what the address says, so that links and buttons can move it."""
-    page = state.linked_number(name, pages)
+    page = state.linked_number(name, pages, default)
+    state.publish(**{name: page})
     key = f"{name}-{page}"
     st.pagination(
         pages,

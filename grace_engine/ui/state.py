@@ -30,16 +30,17 @@ def get(name: str) -> str:
     return st.query_params.get(name, "")
 
 
-def linked_rank(trace_ids: pd.Series, default: int) -> int:
-    """Place of the trace that the address names; ``default`` where it names none of these."""
+def linked_rank(trace_ids: pd.Series) -> int | None:
+    """Place of the trace that the address names; None where it names none of these."""
     found = np.flatnonzero(trace_ids.to_numpy(str) == get(TRACE))
-    return int(found[0]) if len(found) else default
+    return int(found[0]) if len(found) else None
 
 
-def linked_number(name: str, most: int) -> int:
-    """The number that the address gives ``name``, held between 1 and ``most``; 1 without one."""
+def linked_number(name: str, most: int, default: int = 1) -> int:
+    """The number, from 1, that the address gives ``name``, or ``default``; at most ``most``."""
     text = get(name)
-    return min(max(int(text), 1), max(most, 1)) if text.isdecimal() and len(text) < 10 else 1
+    number = int(text) if text.isdecimal() and len(text) < 10 else default
+    return min(max(number, 1), max(most, 1))
 
 
 def publish(**chosen: str | int) -> None:

@@ -1,0 +1,247 @@
+"""Does a person in a real browser see the heatmap, reach a step by a click, and stay safe?"""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import psutil
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from grace_engine import api
+from tests.pages.conftest import HOSTILE_NAME, HOSTILE_PROMPT, HOSTILE_STEPS, Studio
+
+pytestmark = pytest.mark.browser
+expect.set_options(timeout=20_000)
+
+CELLS = ".st-key-heatmap .mark-rect.role-mark path"
+CURRENT = ".g-step[aria-current]"
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open the app at a link; a script error on the page fails the test."""
+    opened, errors = [], []
+
+    def open_at(studio: Studio, scheme: str = "light", **link: object) -> Page:
+        context = browser.new_context(
+            viewport={"width": 1280, "height": 800}, color_scheme=scheme, base_url=studio.url
+        )
+        opened.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(f"/?{urlencode(link)}")
+        wait_until_drawn(page)
+        return page
+
+    yield open_at
+    for context in opened:
+        context.close()
+    assert not errors
+
+
+def wait_until_drawn(page: Page) -> None:
+    """The first draw is over; it takes a while on a busy machine."""
+    expect(page.locator(CURRENT)).to_be_visible(timeout=60_000)
+    expect(page.locator(CELLS).first).to_be_visible(timeout=60_000)
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def link_of(page: Page) -> dict[str, str]:
+    """The address's parameters, as the page has them."""
+    return dict(parse_qsl(page.evaluate("location.search.slice(1)")))
+
+
+def cell(page: Page, row: str, step: int) -> Locator:
+    return page.locator(f'{CELLS}[aria-label*="Step: {step};"][aria-label*="row: {row};"]')
+
+
+def expect_open(page: Page, trace: str, step: int) -> None:
+    """Address, outlined text and outlined cell agree."""
+    expect(page.locator(CURRENT)).to_have_attribute("aria-label", _starts(f"step {step}, "))
+    page.wait_for_function(
+        "([trace, step]) => { const link = new URLSearchParams(location.search);"
+        "return link.get('trace') === trace && link.get('step') === String(step); }",
+        arg=[trace, step],
+    )
+    outlined = page.locator(f'{CELLS}[stroke-width="2.5"]')
+    expect(outlined).to_have_attribute("aria-label", _starts(f"Step: {step}; "))
+
+
+def _starts(text: str) -> re.Pattern[str]:
+    return re.compile("^" + re.escape(text))
+
+
+def row_names(workspace: Path) -> dict[str, tuple[str, int]]:
+    """Row label without its mark → trace id and number of steps."""
+    view = api.run_view(api.open_workspace(workspace, create=False))
+    return {
+        f"{'✓' if row.correct else '✗'} {row.variant} · {row.line}": (row.trace_id, row.n_steps)
+        for row in view.traces.rename(columns={"label.is_correct": "correct"}).itertuples()
+    }
+
+
+def test_the_heatmap_shows_every_step_of_the_page(studio: Studio, visit) -> None:
+    page = visit(studio, rows=50)
+
+    names = row_names(studio.workspace)
+    expect(page.locator(CELLS)).to_have_count(sum(steps for _, steps in names.values()))
+
+
+def test_a_click_on_a_cell_opens_the_trace_at_that_step(studio: Studio, visit) -> None:
+    page = visit(studio, rows=50)
+    names = row_names(studio.workspace)
+    row, (trace, steps) = max(names.items(), key=lambda item: item[1][1])
+
+    cell(page, row, steps - 1).click()
+
+    expect_open(page, trace, steps - 1)
+    opened = api.trace_view(api.open_workspace(studio.workspace, create=False), trace).trace
+    step = opened.steps[steps - 2]
+    expect(page.locator(f"{CURRENT} .g-text")).to_contain_text(opened.text[step.start : step.end])
+    expect(page.locator(".g-head")).to_contain_text(opened.prompt)
+    expect(page.locator(CURRENT)).to_be_in_viewport()
+
+
+def test_the_cell_that_was_clicked_last_can_be_clicked_again(studio: Studio, visit) -> None:
+    page = visit(studio, rows=50)
+    row, (trace, _) = max(row_names(studio.workspace).items(), key=lambda item: item[1][1])
+    cell(page, row, 1).click()
+    expect_open(page, trace, 1)
+
+    page.locator(".st-key-next-step button").click()
+    expect_open(page, trace, 2)
+
+    cell(page, row, 1).click()
+    expect_open(page, trace, 1)
+
+
+def test_a_slider_keeps_the_open_trace(studio: Studio, visit) -> None:
+    page = visit(studio, rows=50)
+    row, (trace, _) = max(row_names(studio.workspace).items(), key=lambda item: item[1][1])
+    cell(page, row, 2).click()
+    expect_open(page, trace, 2)
+    before = page.locator(f"{CURRENT} b").inner_text()
+
+    slider = page.locator(".st-key-alpha").get_by_role("slider")
+    slider.focus()
+    slider.press("Home")
+
+    expect(page.locator(f"{CURRENT} b")).not_to_have_text(before)
+    expect_open(page, trace, 2)
+    assert link_of(page)["alpha"] in ("0", "0.0")
+
+
+def test_a_link_reopens_the_state_in_another_browser(studio: Studio, visit) -> None:
+    page = visit(studio, rows=50, signal="Alignment", sort="Steps", alpha=0.3)
+    row, (trace, steps) = max(row_names(studio.workspace).items(), key=lambda item: item[1][1])
+    cell(page, row, steps).click()
+    expect_open(page, trace, steps)
+
+    again = visit(studio, **link_of(page))
+
+    expect_open(again, trace, steps)
+    for one, other in zip(
+        *(p.locator(".g-side").all_inner_texts() for p in (page, again)), strict=True
+    ):
+        assert one == other
+    assert link_of(again) == link_of(page)
+
+
+def test_hostile_text_is_shown_and_runs_nothing(hostile_studio: Studio, visit) -> None:
+    names = row_names(hostile_studio.workspace)
+    trace = next(trace for row, (trace, _) in names.items() if "onerror" in row)
+    reached: list[str] = []
+    page = visit(hostile_studio, signal="Loss", sort="Label source")
+    page.on("request", lambda request: reached.append(request.url))
+    page.on("dialog", lambda dialog: reached.append(dialog.message))
+    page.goto(f"/?{urlencode({'trace': trace, 'sort': 'Steps', 'step': 6})}")
+    wait_until_drawn(page)
+    page.locator(CELLS).last.hover()
+    page.get_by_text("Numbers", exact=True).click()
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+
+    shown = page.evaluate("[...document.querySelectorAll('.g-text')].map(e => e.textContent)")
+    for step, text in zip(HOSTILE_STEPS, shown, strict=False):
+        assert text.startswith(step)
+    facts = page.evaluate("document.querySelector('.g-head').textContent")
+    assert HOSTILE_PROMPT in facts
+    assert HOSTILE_NAME in facts
+    assert page.evaluate("window.pwned") is None
+    assert page.locator(".katex, iframe[src^=javascript], img[src='x']").count() == 0
+    assert page.evaluate("getComputedStyle(document.body).display") == "block"
+    assert {urlsplit(url).hostname for url in reached if not url.startswith("data:")} <= {
+        "127.0.0.1"
+    }
+
+
+def test_500_steps_stay_readable(hostile_studio: Studio, visit) -> None:
+    view = api.run_view(api.open_workspace(hostile_studio.workspace, create=False))
+    trace = view.traces.loc[view.traces["n_steps"].idxmax(), "trace_id"]
+
+    page = visit(hostile_studio, trace=trace, step=333, sort="Steps")
+
+    expect_open(page, trace, 333)
+    expect(page.get_by_text("Steps 321 to 360 of 500")).to_be_visible()
+    expect(page.locator(CURRENT)).to_be_in_viewport()
+    assert page.locator(".g-step").count() == 101
+
+
+def test_a_hostile_fault_stays_a_sentence(studio: Studio, browser: Browser) -> None:
+    page = browser.new_page(base_url=studio.url)
+    hostile = ":red[x] $y$ <img src=x onerror=window.pwned=1> ![p](http://pwned.invalid/p.png)"
+
+    page.goto(f"/?{urlencode({'history': hostile})}")
+
+    expect(page.get_by_test_id("stAlert")).to_contain_text(f"History '{hostile}' is not known")
+    assert page.evaluate("window.pwned") is None
+    assert page.locator(".katex").count() == 0
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_theme_of_the_browser_is_followed(studio: Studio, visit, scheme: str) -> None:
+    page = visit(studio, scheme=scheme)
+
+    background, ink = page.evaluate(
+        "['backgroundColor', 'color'].map(name =>"
+        " getComputedStyle(document.querySelector('[data-testid=stApp]'))[name])"
+    )
+    assert (background, ink) == {
+        "light": ("rgb(255, 255, 255)", "rgb(31, 35, 41)"),
+        "dark": ("rgb(20, 23, 28)", "rgb(232, 234, 237)"),
+    }[scheme]
+    outline = page.locator(f'{CELLS}[stroke-width="2.5"]')
+    expect(outline).to_have_attribute("stroke", "#ffffff" if scheme == "dark" else "#14171c")
+
+
+def test_the_server_listens_on_loopback_only(studio: Studio) -> None:
+    listening = {
+        connection.laddr.ip
+        for connection in psutil.Process(studio.pid).net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+
+    assert listening == {"127.0.0.1"}
+
+
+def test_the_page_asks_no_other_host(studio: Studio, browser: Browser) -> None:
+    page = browser.new_page(base_url=studio.url)
+    hosts = set()
+    page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
+
+    page.goto("/")
+    wait_until_drawn(page)
+
+    assert hosts - {None} == {"127.0.0.1"}
+    page.close()

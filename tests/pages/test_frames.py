@@ -1,0 +1,139 @@
+"""Do pages show the right rows and cells, in the right order?"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from grace_engine.api import RunView
+from grace_engine.ui import frames
+
+MakeView = Callable[..., RunView]
+
+
+def test_rows_are_ranked_by_value_and_those_without_one_come_last(
+    view_of_lengths: MakeView,
+) -> None:
+    view = replace(view_of_lengths(2, 3, 1, 4), values=np.array([0.1, np.nan, 0.5, 0.3]))
+
+    down, up = frames.ranked_rows(view), frames.ranked_rows(view, descending=False)
+
+    assert down["index"].tolist() == [2, 3, 0, 1]
+    assert up["index"].tolist() == [0, 3, 2, 1]
+
+
+def test_ties_go_by_trace_id_in_both_directions(view_of_lengths: MakeView) -> None:
+    view = view_of_lengths(3, 5, 3, 5)
+
+    down = frames.ranked_rows(view, "n_steps")
+    up = frames.ranked_rows(view, "n_steps", descending=False)
+
+    assert down["index"].tolist() == [1, 3, 0, 2]
+    assert up["index"].tolist() == [0, 2, 1, 3]
+
+
+@pytest.mark.parametrize(
+    ("labels", "ascending"),
+    [
+        ([2, None, 10, 1], [3, 0, 2, 1]),
+        (["b", "a", None, "c"], [1, 0, 3, 2]),
+        ([True, False, None, True], [1, 0, 3, 2]),
+        (["b", 10, None, "a"], [1, 3, 0, 2]),
+    ],
+)
+def test_rows_are_sorted_by_labels_of_any_kind(
+    view_of_lengths: MakeView, labels: list[object], ascending: list[int]
+) -> None:
+    view = view_of_lengths(1, 1, 1, 1, **{"label.kind": labels})
+
+    assert "label.kind" in frames.sort_options(view.traces)
+    rows = frames.ranked_rows(view, "label.kind", descending=False)
+    assert rows["index"].tolist() == ascending
+
+
+def test_pages_hold_every_row_once(view_of_lengths: MakeView) -> None:
+    rows = frames.ranked_rows(view_of_lengths(*[2] * 60))
+
+    pages = [frames.page_rows(rows, page, 25) for page in (1, 2, 3)]
+
+    assert frames.page_count(60, 25) == 3
+    assert [len(page) for page in pages] == [25, 25, 10]
+    shown = [trace for page in pages for trace in page["trace_id"]]
+    assert shown == rows["trace_id"].tolist()
+
+
+def test_row_labels_are_unique_and_say_what_is_right(view_of_lengths: MakeView) -> None:
+    view = view_of_lengths(
+        1,
+        1,
+        1,
+        variant=["a", "a", "b"],
+        line=[4, 4, 4],
+        **{"label.is_correct": [True, True, False]},
+    )
+
+    rows = frames.ranked_rows(view, "trace_id", descending=False)
+
+    assert frames.page_rows(rows, 1, 25)["row"].tolist() == [
+        "✓ a · 4 #0000000000000000",
+        "✓ a · 4 #0000000000000001",
+        "✗ b · 4",
+    ]
+
+
+def test_a_label_that_is_no_verdict_marks_nothing(view_of_lengths: MakeView) -> None:
+    view = view_of_lengths(1, 1, **{"label.is_correct": ["maybe", None]})
+
+    assert frames.ranked_rows(view)["correct"].tolist() == [None, None]
+
+
+def test_cells_hold_the_numbers_of_their_steps(view_of_lengths: MakeView) -> None:
+    view = view_of_lengths(3, 1, 5)
+    rows = frames.page_rows(frames.ranked_rows(view), 1, 25)
+
+    cells = frames.cells(view, rows, "alignment", frames.step_window(1, 5))
+
+    assert len(cells) == 9
+    for cell in cells.itertuples():
+        index = int(rows.loc[rows["trace_id"] == cell.trace_id, "index"].iloc[0])
+        where = view.signals.steps_of(index)
+        assert cell.value == view.signals.alignment[where][cell.step - 1]
+        assert cell.of == view.signals.n_steps[index]
+        assert cell.tokens == view.signals.n_tokens[where][cell.step - 1]
+
+
+def test_a_window_of_steps_leaves_out_what_lies_beside_it(view_of_lengths: MakeView) -> None:
+    view = view_of_lengths(100, 45, 3)
+    rows = frames.page_rows(frames.ranked_rows(view, "n_steps"), 1, 25)
+    window = frames.step_window(frames.window_holding(41), 100)
+
+    cells = frames.cells(view, rows, "score", window)
+
+    assert (window.first, window.last) == (41, 80)
+    assert cells.groupby("trace_id", sort=False)["step"].agg(["min", "max"]).values.tolist() == [
+        [41, 80],
+        [41, 45],
+    ]
+
+
+def test_step_table_agrees_with_the_run(view_of_lengths: MakeView) -> None:
+    view = view_of_lengths(2, 4)
+
+    table = frames.step_table(view, 1)
+
+    assert table["step"].tolist() == [1, 2, 3, 4]
+    np.testing.assert_array_equal(table["score"], view.scores[2:])
+    assert np.isnan(table["consistency"].iloc[0])
+
+
+def test_numbers_read_as_people_write_them() -> None:
+    numbers = np.array([0.25, -0.5, np.nan])
+
+    assert frames.number_texts(numbers, "score") == ["+0.250", "−0.500", "–"]
+    assert frames.number_texts(numbers[:1], "nll") == ["0.25"]
+
+
+def test_plain_text_is_one_short_line_without_control_marks() -> None:
+    assert frames.plain("a\n\tb\u202ec\x00", 10) == "a bc"
+    assert frames.plain("abcdef", 4) == "abc…"
