@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import psutil
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import TimeoutError as Late
 
 from grace_engine import api
 from tests.pages.conftest import HOSTILE_NAME, HOSTILE_PROMPT, HOSTILE_STEPS, Studio
@@ -66,14 +67,28 @@ def cell(page: Page, row: str, step: int) -> Locator:
     return page.locator(f'{CELLS}[aria-label*="Step: {step};"][aria-label*="row: {row};"]')
 
 
+_OPENED = (
+    "([trace, step]) => { const link = new URLSearchParams(location.search);"
+    "return link.get('trace') === trace && link.get('step') === String(step); }"
+)
+
+
+def open_cell(page: Page, row: str, step: int, trace: str) -> None:
+    """Click a cell until it opens: a click while the chart is being drawn anew can be lost."""
+    for _ in range(5):
+        cell(page, row, step).click()
+        try:
+            page.wait_for_function(_OPENED, arg=[trace, step], timeout=5000)
+            break
+        except Late:
+            continue
+    expect_open(page, trace, step)
+
+
 def expect_open(page: Page, trace: str, step: int) -> None:
     """Address, outlined text and outlined cell agree."""
     expect(page.locator(CURRENT)).to_have_attribute("aria-label", _starts(f"step {step}, "))
-    page.wait_for_function(
-        "([trace, step]) => { const link = new URLSearchParams(location.search);"
-        "return link.get('trace') === trace && link.get('step') === String(step); }",
-        arg=[trace, step],
-    )
+    page.wait_for_function(_OPENED, arg=[trace, step])
     outlined = page.locator(f'{CELLS}[stroke-width="2.5"]')
     expect(outlined).to_have_attribute("aria-label", _starts(f"Step: {step}; "))
 
@@ -103,9 +118,8 @@ def test_a_click_on_a_cell_opens_the_trace_at_that_step(studio: Studio, visit) -
     names = row_names(studio.workspace)
     row, (trace, steps) = max(names.items(), key=lambda item: item[1][1])
 
-    cell(page, row, steps - 1).click()
+    open_cell(page, row, steps - 1, trace)
 
-    expect_open(page, trace, steps - 1)
     opened = api.trace_view(api.open_workspace(studio.workspace, create=False), trace).trace
     step = opened.steps[steps - 2]
     expect(page.locator(f"{CURRENT} .g-text")).to_contain_text(opened.text[step.start : step.end])
@@ -116,21 +130,18 @@ def test_a_click_on_a_cell_opens_the_trace_at_that_step(studio: Studio, visit) -
 def test_the_cell_that_was_clicked_last_can_be_clicked_again(studio: Studio, visit) -> None:
     page = visit(studio, rows=50)
     row, (trace, _) = max(row_names(studio.workspace).items(), key=lambda item: item[1][1])
-    cell(page, row, 1).click()
-    expect_open(page, trace, 1)
+    open_cell(page, row, 1, trace)
 
     page.locator(".st-key-next-step button").click()
     expect_open(page, trace, 2)
 
-    cell(page, row, 1).click()
-    expect_open(page, trace, 1)
+    open_cell(page, row, 1, trace)
 
 
 def test_a_slider_keeps_the_open_trace(studio: Studio, visit) -> None:
     page = visit(studio, rows=50)
     row, (trace, _) = max(row_names(studio.workspace).items(), key=lambda item: item[1][1])
-    cell(page, row, 2).click()
-    expect_open(page, trace, 2)
+    open_cell(page, row, 2, trace)
     before = page.locator(f"{CURRENT} b").inner_text()
 
     slider = page.locator(".st-key-alpha").get_by_role("slider")
@@ -145,8 +156,7 @@ def test_a_slider_keeps_the_open_trace(studio: Studio, visit) -> None:
 def test_a_link_reopens_the_state_in_another_browser(studio: Studio, visit) -> None:
     page = visit(studio, rows=50, signal="Alignment", sort="Steps", alpha=0.3)
     row, (trace, steps) = max(row_names(studio.workspace).items(), key=lambda item: item[1][1])
-    cell(page, row, steps).click()
-    expect_open(page, trace, steps)
+    open_cell(page, row, steps, trace)
 
     again = visit(studio, **link_of(page))
 
