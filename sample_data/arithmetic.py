@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 from typing import Literal
 
@@ -13,7 +14,8 @@ from sample_data.wording import NAMES, PLAIN_STEPS, THEMES, Theme
 
 Split = Literal["train", "test", "planted"]
 
-LARGEST = 100
+# No number is 1: every noun in the wording stands in the plural.
+SMALLEST, LARGEST = 2, 100
 MIN_STEPS, MAX_STEPS = 2, 12
 _LARGEST_START = 50
 _LARGEST_TERM = 20
@@ -42,10 +44,10 @@ class Move:
                 return value // self.n
 
     def fits(self, value: int) -> bool:
-        """Says whether the move keeps `value` a whole number in 1..LARGEST."""
+        """Says whether the move keeps `value` a whole number in SMALLEST..LARGEST."""
         if self.op == "/" and value % self.n:
             return False
-        return 1 <= self.apply(value) <= LARGEST
+        return SMALLEST <= self.apply(value) <= LARGEST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,11 +120,15 @@ def draw_problem(
     n_steps = n_steps or rng.randint(MIN_STEPS, MAX_STEPS)
     theme = theme or rng.choice(THEMES)
     while True:
-        start = rng.randint(2, _LARGEST_START)
+        start = rng.randint(SMALLEST, _LARGEST_START)
         moves = _draw_moves(rng, theme, start, n_steps)
         who = rng.choice(NAMES)
         problem = Problem(
-            theme=theme, who=who, start=start, moves=moves, prompt=_tell(rng, theme, who, start, moves)
+            theme=theme,
+            who=who,
+            start=start,
+            moves=moves,
+            prompt=_tell(rng, theme, who, start, moves),
         )
         if split_of(problem.canonical) == split:
             return problem
@@ -160,7 +166,7 @@ def right_equations(problem: Problem) -> tuple[Equation, ...]:
     values = problem.values
     return tuple(
         Equation(left=left, op=move.op, right=move.n, result=result)
-        for left, move, result in zip(values, problem.moves, values[1:], strict=False)
+        for (left, result), move in zip(pairwise(values), problem.moves, strict=True)
     )
 
 
@@ -192,7 +198,7 @@ def _draw_moves(rng: Random, theme: Theme, start: int, n_steps: int) -> tuple[Mo
     while len(moves) < n_steps:
         op = rng.choices(ops, weights)[0]
         largest = _LARGEST_TERM if op in "+-" else _LARGEST_FACTOR
-        move = Move(op=op, n=rng.randint(1 if op in "+-" else 2, largest))
+        move = Move(op=op, n=rng.randint(SMALLEST, largest))
         if move not in moves and move.fits(value):
             moves.append(move)
             value = move.apply(value)

@@ -13,9 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import sys
-import time
 from pathlib import Path
 from random import Random
 
@@ -24,7 +22,12 @@ FOLDER = Path(__file__).resolve().parent
 sys.path.insert(0, str(FOLDER.parent))
 
 import torch  # noqa: E402
-from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen3ForCausalLM  # noqa: E402
+from transformers import (  # noqa: E402
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedTokenizerFast,
+    Qwen3ForCausalLM,
+)
 
 from sample_data.arithmetic import MAX_STEPS, training_pairs  # noqa: E402
 from sample_data.cards import Figures, model_card  # noqa: E402
@@ -32,7 +35,8 @@ from sample_data.evaluate import held_out_problems, perplexity, score_arithmetic
 from sample_data.grade_school import read_pairs  # noqa: E402
 from sample_data.make_tokenizer import make_tokenizer  # noqa: E402
 from sample_data.planting import plant_many  # noqa: E402
-from sample_data.train_model import Recipe, make_model, publish, train  # noqa: E402
+from sample_data.recipe import Progress, Recipe  # noqa: E402
+from sample_data.train_model import make_model, publish, train  # noqa: E402
 
 log = logging.getLogger("sample_data")
 
@@ -40,8 +44,9 @@ PLANTED = FOLDER / "planted" / "traces.jsonl"
 PLANTED_SEED, PLANTED_COUNT, CLEAN_SHARE = 0, 400, 0.4
 FINISHED, EARLY = FOLDER / "tiny-reasoner", FOLDER / "tiny-reasoner-early"
 STATE = FOLDER / "training.state.pt"
-# An early model is more like a model at work: it solves most problems and still errs.
-EARLY_SHARE = 0.7
+# An early model is more like a model at work: it solves most problems and still errs. The upper
+# bound keeps a run that was stopped and goes on from taking a late model for an early one.
+EARLY_SHARES = (0.7, 0.9)
 THREADS = 2
 
 
@@ -56,43 +61,44 @@ def build_data() -> None:
     PLANTED.parent.mkdir(exist_ok=True)
     part = PLANTED.with_suffix(".part")
     part.write_text(planted_lines(), encoding="utf-8")
-    os.replace(part, PLANTED)
+    part.replace(PLANTED)
     log.info("wrote %s", PLANTED.relative_to(FOLDER))
 
 
 def build_model() -> None:
     """Trains the tokenizer and the model, and keeps the model once on the way."""
     recipe = Recipe()
-    started = time.monotonic()
     gsm8k, held_out = read_pairs()
     chains = training_pairs(Random("tokenizer"), 60_000, MAX_STEPS)
     tokenizer = make_tokenizer(text for pair in [*gsm8k, *chains] for text in pair)
     untrained = perplexity(make_model(tokenizer, recipe.seed), tokenizer, held_out)
+    finished = Progress(rounds=0, seconds=0.0)
     early_done = False
 
-    def save(model: Qwen3ForCausalLM, rounds: int, folder: Path) -> None:
+    def save(model: Qwen3ForCausalLM, progress: Progress, folder: Path) -> None:
         figures = measure(model, tokenizer, untrained, per_cell=10)
-        minutes = (time.monotonic() - started) / 60
-        card = model_card(folder.name, recipe, rounds, figures, minutes)
-        publish(model, tokenizer, card, folder)
+        publish(model, tokenizer, model_card(folder.name, recipe, progress, figures), folder)
         log.info("wrote %s: %s", folder.name, figures.summary())
 
-    def after_round(rounds: int, model: Qwen3ForCausalLM) -> None:
-        nonlocal early_done
-        if rounds % 2 and rounds < recipe.rounds:
+    def after_round(progress: Progress, model: Qwen3ForCausalLM) -> None:
+        nonlocal early_done, finished
+        finished = progress
+        if early_done:
             return
         share = score_arithmetic(model, tokenizer, held_out_problems(1, per_cell=2)).share
         log.info("held-out problems solved: %.0f%%", 100 * share)
-        if share >= EARLY_SHARE and not early_done:
-            save(model, rounds, EARLY)
+        if EARLY_SHARES[0] <= share < EARLY_SHARES[1]:
+            save(model, progress, EARLY)
             early_done = True
 
     model = train(recipe, tokenizer, gsm8k, STATE, after_round)
-    save(model, recipe.rounds, FINISHED)
+    save(model, finished, FINISHED)
     STATE.unlink(missing_ok=True)
 
 
-def measure(model, tokenizer, untrained: float, per_cell: int) -> Figures:
+def measure(
+    model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, untrained: float, per_cell: int
+) -> Figures:
     """Measures a model on held-out arithmetic and on held-out GSM8K."""
     solved = score_arithmetic(model, tokenizer, held_out_problems(0, per_cell))
     _, held_out = read_pairs()
@@ -123,7 +129,9 @@ def evaluate() -> None:
 def main() -> None:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description="Makes the sample data again.")
-    parser.add_argument("what", choices=("data", "model", "evaluate", "all"), default="all", nargs="?")
+    parser.add_argument(
+        "what", choices=("data", "model", "evaluate", "all"), default="all", nargs="?"
+    )
     what = parser.parse_args().what
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(THREADS)

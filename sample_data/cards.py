@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from sample_data.grade_school import HELD_OUT
-from sample_data.train_model import Recipe
+from sample_data.recipe import Progress, Recipe
 
 _CARD = """\
 ---
@@ -82,13 +82,14 @@ class Figures:
         return _table("measured on", "figure", rows)
 
 
-def model_card(name: str, recipe: Recipe, rounds: int, figures: Figures, minutes: float) -> str:
-    """Writes the card of the model that `recipe` gives after `rounds` rounds."""
+def model_card(name: str, recipe: Recipe, progress: Progress, figures: Figures) -> str:
+    """Writes the card of the model that `recipe` gives at `progress`."""
+    rounds = progress.rounds
     stage = f"The run was taken to its end: {rounds} rounds."
     if rounds < recipe.rounds:
         stage = (
-            f"Kept on the way, after {rounds} of {recipe.rounds} rounds: it solves most problems and "
-            "still errs, as a model at work does."
+            f"Kept on the way, after {rounds} of {recipe.rounds} rounds: it solves most problems "
+            "and still errs, as a model at work does."
         )
     settings = _table("setting", "value", [(k, f"{v:g}") for k, v in asdict(recipe).items()])
     return _CARD.format(
@@ -97,7 +98,7 @@ def model_card(name: str, recipe: Recipe, rounds: int, figures: Figures, minutes
         stage=stage,
         table=figures.table(),
         held_out=HELD_OUT,
-        minutes=minutes,
+        minutes=progress.seconds / 60,
         settings=settings,
     )
 

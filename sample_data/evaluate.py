@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 import torch
 from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
@@ -40,8 +41,8 @@ class Solved:
         """The share of right answers for each theme."""
         return self._by(lambda problem: problem.theme.name)
 
-    def _by(self, key) -> dict:
-        groups: dict = {}
+    def _by(self, key: Callable[[Problem], Any]) -> dict[Any, float]:
+        groups: dict[Any, list[bool]] = {}
         for problem, right in zip(self.problems, self.right, strict=True):
             groups.setdefault(key(problem), []).append(right)
         return {name: sum(group) / len(group) for name, group in sorted(groups.items())}
@@ -76,7 +77,9 @@ def solve_greedily(
             return_dict=True,
         )
         ids = model.generate(**inputs, max_new_tokens=420, do_sample=False)
-        texts = tokenizer.batch_decode(ids[:, inputs.input_ids.shape[1] :], skip_special_tokens=True)
+        texts = tokenizer.batch_decode(
+            ids[:, inputs.input_ids.shape[1] :], skip_special_tokens=True
+        )
         answers.extend(texts)
     return answers
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from sample_data.arithmetic import (
     LARGEST,
+    SMALLEST,
     Equation,
     Move,
     Problem,
@@ -17,6 +18,7 @@ from sample_data.arithmetic import (
     say_equation,
     say_step,
 )
+from sample_data.rules import RULES
 from sample_data.wording import IRRELEVANT_STEPS
 
 Kind = Literal[
@@ -110,53 +112,15 @@ def plant_many(seed: int, count: int, clean_share: float) -> list[PlantedTrace]:
     return [plant(rng, kind, f"planted-{i:04d}") for i, kind in enumerate(kinds)]
 
 
-def forgets_carry(equation: Equation) -> int:
-    """The rule "add digit by digit and drop the carry"; other operations stay right."""
-    if equation.op != "+":
-        return equation.result
-    left, right, total, place = equation.left, equation.right, 0, 1
-    while left or right:
-        total += (left % 10 + right % 10) % 10 * place
-        left, right, place = left // 10, right // 10, place * 10
-    return total
-
-
-def larger_minus_smaller(equation: Equation) -> int:
-    """The rule "in each column take the smaller digit from the larger"."""
-    if equation.op != "-":
-        return equation.result
-    left, right, total, place = equation.left, equation.right, 0, 1
-    while left or right:
-        total += abs(left % 10 - right % 10) * place
-        left, right, place = left // 10, right // 10, place * 10
-    return total
-
-
-def counts_the_first(equation: Equation) -> int:
-    """The rule "counting on begins at the number itself": every sum is one too small."""
-    return equation.result - 1 if equation.op == "+" else equation.result
-
-
-def adds_for_times(equation: Equation) -> int:
-    """The rule "times means plus"."""
-    return equation.left + equation.right if equation.op == "*" else equation.result
-
-
-RULES: tuple[Callable[[Equation], int], ...] = (
-    forgets_carry,
-    larger_minus_smaller,
-    counts_the_first,
-    adds_for_times,
-)
-
-
 def _words(rng: Random, problem: Problem, equations: list[Equation]) -> tuple[str, ...]:
     return tuple(say_step(rng, problem, equation) for equation in equations)
 
 
 def _near_miss(rng: Random, equation: Equation) -> int:
     """A wrong result such as a slip would give: near, or one ten away."""
-    slips = [d for d in (-10, -3, -2, -1, 1, 2, 3, 10) if 1 <= equation.result + d <= LARGEST]
+    slips = [
+        d for d in (-10, -3, -2, -1, 1, 2, 3, 10) if SMALLEST <= equation.result + d <= LARGEST
+    ]
     return equation.result + rng.choice(slips)
 
 
@@ -197,7 +161,9 @@ def _carried_on(rng: Random, problem: Problem) -> Draft | None:
 
 def _irrelevant(rng: Random, problem: Problem) -> Draft:
     clean = _clean(rng, problem)
-    left, right = rng.randint(2, 60), rng.randint(2, 30)
+    # Its numbers are none of the chain's, so that it cannot be taken for a step of it.
+    left = rng.choice([n for n in range(2, 60) if n not in problem.values])
+    right = rng.randint(2, 30)
     aside = Equation(left=left, op="+", right=right, result=left + right)
     step = rng.choice(IRRELEVANT_STEPS).format(eq=say_equation(aside))
     at = rng.randint(1, len(clean.steps) - 1)
@@ -232,7 +198,7 @@ def _systematic(rng: Random, problem: Problem) -> Draft | None:
             return None
         right = Equation(left=value, op=move.op, right=move.n, result=move.apply(value))
         value = rule(right)
-        if not 1 <= value <= LARGEST:
+        if not SMALLEST <= value <= LARGEST:
             return None
         if value != right.result:
             bad.append(at)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -16,58 +14,11 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-from sample_data.arithmetic import MAX_STEPS, training_pairs
+from sample_data.arithmetic import training_pairs
 from sample_data.grade_school import Pair, vary_ending
+from sample_data.recipe import Progress, Recipe
 
 log = logging.getLogger("sample_data")
-
-_SHORT_CHAIN = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """The settings of a training run.
-
-    Attributes:
-        seed: Fixes the first weights and every drawn problem.
-        rounds: The run is cut into rounds; a stopped run goes on from its last whole round.
-        steps_per_round: Arithmetic traces are drawn anew in each round, up to so many steps in all.
-        all_lengths_at: Share of the run at which the longest chains are met. It begins with chains
-            of up to four steps: a model that sees long ones at once is slow to learn where in the
-            prompt the next number stands.
-        gsm8k_per_round: GSM8K rows drawn in each round.
-        batch_tokens: Padded tokens in a batch.
-        peak_rate: Highest learning rate of AdamW.
-        warmup: Share of the run in which the rate rises; it then falls along a cosine.
-        last_rate: Share of the peak that is left at the end.
-        weight_decay: Of AdamW, on matrices only.
-        prompt_weight: Weight of a prompt token in the loss; a token of the answer has 1.
-    """
-
-    seed: int = 0
-    rounds: int = 60
-    steps_per_round: int = 8400
-    all_lengths_at: float = 0.4
-    gsm8k_per_round: int = 360
-    batch_tokens: int = 4096
-    peak_rate: float = 3e-3
-    warmup: float = 0.04
-    last_rate: float = 0.02
-    weight_decay: float = 0.05
-    prompt_weight: float = 0.1
-
-    def rate(self, progress: float) -> float:
-        """The learning rate when a share `progress` of the run is done."""
-        if progress < self.warmup:
-            return self.peak_rate * (progress / self.warmup + 1e-3)
-        fallen = (progress - self.warmup) / (1 - self.warmup)
-        share = self.last_rate + (1 - self.last_rate) * (1 + math.cos(math.pi * fallen)) / 2
-        return self.peak_rate * share
-
-    def longest_chain(self, progress: float) -> int:
-        """The most steps of an arithmetic trace when a share `progress` of the run is done."""
-        reached = min(1.0, progress / self.all_lengths_at)
-        return _SHORT_CHAIN + round((MAX_STEPS - _SHORT_CHAIN) * reached)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +70,8 @@ def draw_round(
     first = number * recipe.gsm8k_per_round
     order = list(gsm8k)
     Random(recipe.seed).shuffle(order)
-    for index in range(first, first + recipe.gsm8k_per_round):
-        pairs.append(vary_ending(rng, order[index % len(order)]))
+    places = (i % len(order) for i in range(first, first + recipe.gsm8k_per_round))
+    pairs += [vary_ending(rng, order[place]) for place in places]
     examples = sorted((render(tokenizer, pair) for pair in pairs), key=lambda e: len(e.ids))
     batches: list[list[Example]] = [[]]
     for example in examples:
@@ -158,73 +109,113 @@ def train(
     tokenizer: PreTrainedTokenizerFast,
     gsm8k: list[Pair],
     state_file: Path,
-    after_round: Callable[[int, Qwen3ForCausalLM], None],
+    after_round: Callable[[Progress, Qwen3ForCausalLM], None],
 ) -> Qwen3ForCausalLM:
     """Trains a model, going on from `state_file` where a run of the same recipe left one."""
     model = make_model(tokenizer, recipe.seed)
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": others}],
-        betas=(0.9, 0.98),
-        weight_decay=0.0,
-        fused=True,
-    )
-    first = _resume(recipe, state_file, model, optimizer)
-    for number in range(first, recipe.rounds):
-        started, tokens, losses = time.monotonic(), 0, []
+    optimizers = _make_optimizers(recipe, model)
+    progress = _resume(recipe, state_file, model, optimizers)
+    while progress.rounds < recipe.rounds:
+        started, number = time.monotonic(), progress.rounds
         batches = draw_round(recipe, tokenizer, gsm8k, number)
         model.train()
+        losses = []
         for done, batch in enumerate(batches):
-            for group in optimizer.param_groups:
-                group["lr"] = recipe.rate((number + done / len(batches)) / recipe.rounds)
-            loss, _ = loss_of(model, batch, recipe.prompt_weight)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            optimizer.zero_grad()
-            losses.append(loss.item())
-            tokens += sum(len(example.ids) for example in batch)
-        speed = tokens / (time.monotonic() - started)
-        mean = sum(losses) / len(losses)
+            share = recipe.rate((number + done / len(batches)) / recipe.rounds)
+            losses.append(_update(recipe, model, optimizers, batch, share))
+        tokens = sum(len(example.ids) for batch in batches for example in batch)
+        seconds = time.monotonic() - started
         log.info(
-            "round %d/%d: %d batches, loss %.3f, %.0f tokens/s",
-            number + 1, recipe.rounds, len(batches), mean, speed,
+            "round %d/%d: %d updates, loss %.3f, %.0f tokens/s",
+            number + 1, recipe.rounds, len(batches), sum(losses) / len(losses), tokens / seconds,
         )  # fmt: skip
-        _keep(recipe, state_file, model, optimizer, number + 1)
-        after_round(number + 1, model)
+        progress = Progress(rounds=number + 1, seconds=progress.seconds + seconds)
+        _keep(recipe, state_file, model, optimizers, progress)
+        after_round(progress, model)
     return model
 
 
-def publish(model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, card: str, folder: Path):
+def _make_optimizers(recipe: Recipe, model: Qwen3ForCausalLM) -> list[torch.optim.Optimizer]:
+    inside = {id(p) for p in model.model.layers.parameters() if p.ndim == 2}
+    matrices = [p for p in model.parameters() if id(p) in inside]
+    others = [p for p in model.parameters() if id(p) not in inside]
+    muon = torch.optim.Muon(
+        matrices,
+        lr=recipe.matrix_rate,
+        weight_decay=recipe.weight_decay,
+        adjust_lr_fn="match_rms_adamw",
+    )
+    adamw = torch.optim.AdamW(others, lr=recipe.peak_rate, betas=(0.9, 0.98), weight_decay=0.0)
+    for optimizer in (muon, adamw):
+        for group in optimizer.param_groups:
+            group["highest"] = group["lr"]
+    return [muon, adamw]
+
+
+def _update(
+    recipe: Recipe,
+    model: Qwen3ForCausalLM,
+    optimizers: list[torch.optim.Optimizer],
+    batch: list[Example],
+    share: float,
+) -> float:
+    loss, _ = loss_of(model, batch, recipe.prompt_weight)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["highest"] * share
+        optimizer.step()
+        optimizer.zero_grad()
+    return loss.item()
+
+
+def publish(
+    model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, card: str, folder: Path
+) -> None:
     """Writes a model folder beside its place, then renames it, so no one reads half of it."""
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     model.save_pretrained(part)
     tokenizer.save_pretrained(part)
     (part / "README.md").write_text(card, encoding="utf-8")
+    # The writer of safetensors keeps its file to its owner; what is shipped is for all to read.
+    for file in part.iterdir():
+        file.chmod(0o644)
     old = folder.with_name(folder.name + ".old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
-        os.rename(folder, old)
-    os.rename(part, folder)
+        folder.rename(old)
+    part.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _keep(recipe, state_file, model, optimizer, number) -> None:
+def _keep(
+    recipe: Recipe,
+    state_file: Path,
+    model: Qwen3ForCausalLM,
+    optimizers: list[torch.optim.Optimizer],
+    progress: Progress,
+) -> None:
     part = state_file.with_suffix(".part")
-    state = {"recipe": asdict(recipe), "number": number}
-    state |= {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    state = {"recipe": asdict(recipe), "progress": asdict(progress), "model": model.state_dict()}
+    state["optimizers"] = [optimizer.state_dict() for optimizer in optimizers]
     torch.save(state, part)
-    os.replace(part, state_file)
+    part.replace(state_file)
 
 
-def _resume(recipe, state_file, model, optimizer) -> int:
+def _resume(
+    recipe: Recipe,
+    state_file: Path,
+    model: Qwen3ForCausalLM,
+    optimizers: list[torch.optim.Optimizer],
+) -> Progress:
     if not state_file.exists():
-        return 0
+        return Progress(rounds=0, seconds=0.0)
     state = torch.load(state_file)
     if state["recipe"] != asdict(recipe):
-        return 0
+        return Progress(rounds=0, seconds=0.0)
     model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    return state["number"]
+    for optimizer, kept in zip(optimizers, state["optimizers"], strict=True):
+        optimizer.load_state_dict(kept)
+    return Progress(**state["progress"])

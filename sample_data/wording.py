@@ -71,8 +71,14 @@ THEMES: tuple[Theme, ...] = (
         },
         questions=("How many dollars does {who} have now?", "How much money is left?"),
         steps={
-            "+": ("After getting {n} dollars {who} has {eq} dollars.", "{who} now has {eq} dollars."),
-            "-": ("After paying {n} dollars {who} has {eq} dollars.", "There are {eq} dollars left."),
+            "+": (
+                "After getting {n} dollars {who} has {eq} dollars.",
+                "{who} now has {eq} dollars.",
+            ),
+            "-": (
+                "After paying {n} dollars {who} has {eq} dollars.",
+                "There are {eq} dollars left.",
+            ),
             "*": ("The prize makes it {eq} dollars.", "{n} times as much is {eq} dollars."),
             "/": ("One share of {n} is {eq} dollars.", "{who} keeps {eq} dollars."),
         },
@@ -84,7 +90,7 @@ THEMES: tuple[Theme, ...] = (
             "+": ("{n} people get on.", "At the next stop {n} people get on."),
             "-": ("{n} people get off.", "At the next stop {n} people get off."),
         },
-        questions=("How many people are on the bus?", "How many people ride on?"),
+        questions=("How many people are on the bus?", "How many people are on it now?"),
         steps={
             "+": ("With {n} more people there are {eq} people.", "{n} get on, so {eq} people."),
             "-": ("Without {n} people there are {eq} people.", "{n} get off, so {eq} people."),
@@ -111,7 +117,7 @@ THEMES: tuple[Theme, ...] = (
         name="kitchen",
         openings=("A bakery has {a} rolls.", "{who} bakes {a} rolls."),
         clauses={
-            "+": ("The oven gives {n} more rolls.", "{who} bakes another {n} rolls."),
+            "+": ("Another tray gives {n} more rolls.", "{who} bakes another {n} rolls."),
             "-": ("Guests eat {n} rolls.", "{who} sells {n} rolls."),
             "*": ("For a party the recipe is made {n} times as large.",),
             "/": ("The rolls are packed into {n} equal bags and one bag stays.",),

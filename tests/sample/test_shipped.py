@@ -142,6 +142,6 @@ def test_the_finished_model_solves_short_problems_that_it_has_not_met() -> None:
     folder = FOLDER / "tiny-reasoner"
     model = AutoModelForCausalLM.from_pretrained(folder)
     rng = Random(5)
-    problems = tuple(draw_problem(rng, "test", n_steps) for n_steps in (2, 3, 4) for _ in range(8))
+    problems = tuple(draw_problem(rng, "test", n_steps) for n_steps in (2, 3, 4) for _ in range(4))
     solved = score_arithmetic(model, AutoTokenizer.from_pretrained(folder), problems)
-    assert sum(solved.right) >= 22
+    assert sum(solved.right) >= 11
