@@ -66,6 +66,27 @@ def test_an_interrupted_run_keeps_what_it_did_and_ends_as_an_uninterrupted_one(
     assert_same(packed(unscored), packed(scored_workspace))
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_the_tokenizers_padding_side_moves_no_gram(
+    unscored: api.Workspace,
+    scored_workspace: api.Workspace,
+    monkeypatch: pytest.MonkeyPatch,
+    side: str,
+) -> None:
+    from grace_engine.scoring import plan
+
+    load = plan.load_tokenizer
+
+    def padded(*arguments: object, **options: object) -> object:
+        tokenizer = load(*arguments, **options)
+        tokenizer.padding_side = side
+        return tokenizer
+
+    monkeypatch.setattr(plan, "load_tokenizer", padded)
+    api.score(unscored, CONFIG)
+    assert_same(packed(unscored), packed(scored_workspace))
+
+
 def test_a_sample_is_part_of_the_run_that_later_scores_all(unscored: api.Workspace) -> None:
     sample = api.score(unscored, replace(CONFIG, sample=5))
     assert (sample.run.n_scored, sample.run.n_pending) == (5, 34)
