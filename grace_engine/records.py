@@ -168,6 +168,21 @@ class RenderedTrace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RejectedTrace:
+    """A trace that a model and template cannot score, or that a run could not.
+
+    Attributes:
+        trace_id: The trace.
+        reason: Stable kebab-case code.
+        detail: What was seen, for a person to read.
+    """
+
+    trace_id: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepGram:
     """Inner products between the segment gradients of one trace.
 

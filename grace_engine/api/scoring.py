@@ -7,6 +7,7 @@ from grace_engine import store
 from grace_engine.api.sample import sample_folder
 from grace_engine.config import ScoreConfig
 from grace_engine.progress import Progress, Silent
+from grace_engine.records import RejectedTrace
 from grace_engine.scoring import (
     Estimate,
     ScoreReport,
@@ -15,7 +16,7 @@ from grace_engine.scoring import (
     plan_scoring,
     run_scoring,
 )
-from grace_engine.store import FailedTrace, Workspace
+from grace_engine.store import Workspace
 
 __all__ = ["Estimate", "ScoreReport", "ScoringPlan", "estimate", "failed", "plan", "score"]
 
@@ -54,7 +55,7 @@ def score(
     return run_scoring(workspace, planned or plan(workspace, config, progress), progress)
 
 
-def failed(workspace: Workspace, run: str = "latest") -> list[FailedTrace]:
+def failed(workspace: Workspace, run: str = "latest") -> list[RejectedTrace]:
     """The traces that a run could not score, with their reasons."""
     return store.failed_traces(workspace, store.get_run(workspace, run).id)
 

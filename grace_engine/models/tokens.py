@@ -10,7 +10,6 @@ import json
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from grace_engine.config import Target
 from grace_engine.errors import ModelError, TraceRejected
 from grace_engine.models.render import RenderedText, Renderer, Span, template_name_of
-from grace_engine.records import RenderedTrace, Segment, Trace
+from grace_engine.records import RejectedTrace, RenderedTrace, Segment, Trace
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -29,21 +28,6 @@ T = TypeVar("T")
 
 VISIBLE = re.compile(r"\S")
 TRACES_PER_CALL = 64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RejectedTrace:
-    """A trace that this model and template cannot score.
-
-    Attributes:
-        trace_id: The trace.
-        reason: Stable kebab-case code.
-        detail: What was seen, for a person to read.
-    """
-
-    trace_id: str
-    reason: str
-    detail: str
 
 
 def render_trace(

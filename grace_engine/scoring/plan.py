@@ -22,11 +22,11 @@ from grace_engine.models.load import (
 )
 from grace_engine.models.locate import ModelFiles, locate_adapter, locate_model
 from grace_engine.models.render import reasoning_key_of, template_name_of
-from grace_engine.models.tokens import RejectedTrace, render_traces
+from grace_engine.models.tokens import render_traces
 from grace_engine.progress import Progress
-from grace_engine.records import RenderedTrace, ScoringRun
+from grace_engine.records import RejectedTrace, RenderedTrace, ScoringRun
 from grace_engine.signals import packed_size
-from grace_engine.store import FailedTrace, Workspace
+from grace_engine.store import Workspace
 
 _BATCH = 1000
 # Some 5 kB each.
@@ -84,7 +84,7 @@ class ScoringPlan:
     n_done: int
     linkable: tuple[str, ...]
     pending: tuple[PendingTrace, ...] = field(repr=False)
-    rejected: tuple[FailedTrace, ...] = field(repr=False)
+    rejected: tuple[RejectedTrace, ...] = field(repr=False)
     kept: dict[str, RenderedTrace] = field(repr=False)
 
     @property
@@ -127,16 +127,12 @@ def plan_scoring(workspace: Workspace, config: ScoreConfig, progress: Progress) 
     limit = config.max_length or length_limit(model_config)
     pending: list[PendingTrace] = []
     linkable: list[str] = []
-    rejected: list[FailedTrace] = []
+    rejected: list[RejectedTrace] = []
     kept: dict[str, RenderedTrace] = {}
     progress.begin("Rendering", len(todo), "traces")
     for batch in _render(workspace, run, todo, tokenizer, limit):
         rendered = [item for item in batch if isinstance(item, RenderedTrace)]
-        rejected += [
-            FailedTrace(trace_id=item.trace_id, reason=item.reason, detail=item.detail)
-            for item in batch
-            if isinstance(item, RejectedTrace)
-        ]
+        rejected += [item for item in batch if isinstance(item, RejectedTrace)]
         keys = store.known_gram_keys(workspace, run.fingerprint, [item.digest for item in rendered])
         linkable += [item.trace_id for item in rendered if item.digest in keys]
         pending += [_pending(item) for item in rendered if item.digest not in keys]

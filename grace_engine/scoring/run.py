@@ -13,12 +13,12 @@ from grace_engine.config import ScoreConfig
 from grace_engine.errors import TraceRejected
 from grace_engine.models.load import LoadedModel, load_model
 from grace_engine.progress import Progress
-from grace_engine.records import RenderedTrace, ScoringRun
+from grace_engine.records import RejectedTrace, RenderedTrace, ScoringRun
 from grace_engine.scoring.batches import batches_by_tokens
 from grace_engine.scoring.exact import ParameterBlocks, parameter_blocks
 from grace_engine.scoring.plan import ScoringPlan, rendered_again
 from grace_engine.scoring.scorer import Scorer
-from grace_engine.store import FailedTrace, ScoredTrace, Workspace
+from grace_engine.store import ScoredTrace, Workspace
 
 # Grams are committed at least that often, so that a killed run loses seconds.
 _COMMIT_SECONDS = 5.0
@@ -100,7 +100,7 @@ class _Writer:
         self._workspace = workspace
         self._run_id = run_id
         self._scored: list[ScoredTrace] = []
-        self._failed: list[FailedTrace] = []
+        self._failed: list[RejectedTrace] = []
         self._last = time.monotonic()
         self.n_scored = self.n_tokens = 0
         self.failures: Counter[str] = Counter()
@@ -111,7 +111,7 @@ class _Writer:
         if isinstance(outcome, TraceRejected):
             self.failures[outcome.reason] += 1
             self._failed.append(
-                FailedTrace(trace_id=trace.trace_id, reason=outcome.reason, detail=outcome.detail)
+                RejectedTrace(trace_id=trace.trace_id, reason=outcome.reason, detail=outcome.detail)
             )
         else:
             self.n_scored += 1

@@ -9,7 +9,6 @@ from grace_engine.store.grams import RunGrams, RunTrace, get_run_trace, read_gra
 from grace_engine.store.intake import IngestCount, Source, add_traces
 from grace_engine.store.runs import get_run, list_runs, upsert_run
 from grace_engine.store.scored import (
-    FailedTrace,
     ScoredTrace,
     add_scored,
     failed_traces,
@@ -38,7 +37,6 @@ __all__ = [
     "Compaction",
     "Database",
     "DatasetInfo",
-    "FailedTrace",
     "IngestCount",
     "RunGrams",
     "RunTrace",

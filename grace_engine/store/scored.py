@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from grace_engine.errors import NotFoundError
-from grace_engine.records import RenderedTrace, StepGram
+from grace_engine.records import RejectedTrace, RenderedTrace, StepGram
 from grace_engine.store.migrations import now
 from grace_engine.store.workspace import Workspace
 
@@ -26,21 +26,6 @@ class ScoredTrace:
     rendered: RenderedTrace
     gram_key: str
     gram: StepGram
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailedTrace:
-    """One trace that a run could not score.
-
-    Attributes:
-        trace_id: The trace.
-        reason: Stable kebab-case code.
-        detail: What was seen, for a person to read.
-    """
-
-    trace_id: str
-    reason: str
-    detail: str
 
 
 def known_gram_keys(workspace: Workspace, fingerprint: str, keys: Iterable[str]) -> set[str]:
@@ -63,7 +48,7 @@ def reached_traces(workspace: Workspace, run_id: str) -> dict[str, str | None]:
     return dict(rows)
 
 
-def failed_traces(workspace: Workspace, run_id: str) -> list[FailedTrace]:
+def failed_traces(workspace: Workspace, run_id: str) -> list[RejectedTrace]:
     """The traces that a run could not score, with their reasons."""
     with workspace.database.unit() as connection:
         rows = connection.execute(
@@ -71,14 +56,14 @@ def failed_traces(workspace: Workspace, run_id: str) -> list[FailedTrace]:
             "WHERE run_id = ? AND reason IS NOT NULL ORDER BY reason, trace_id",
             [run_id],
         ).fetchall()
-    return [FailedTrace(trace_id=row[0], reason=row[1], detail=row[2]) for row in rows]
+    return [RejectedTrace(trace_id=row[0], reason=row[1], detail=row[2]) for row in rows]
 
 
 def add_scored(
     workspace: Workspace,
     run_id: str,
     scored: Sequence[ScoredTrace],
-    failed: Sequence[FailedTrace] = (),
+    failed: Sequence[RejectedTrace] = (),
 ) -> None:
     """Commit one batch of a run: all of it or nothing; what is stored already stays as it is.
 

@@ -6,8 +6,8 @@ import pytest
 
 from grace_engine.errors import ModelError, TraceRejected
 from grace_engine.models import tokens
-from grace_engine.models.tokens import RejectedTrace, render_trace, render_traces
-from grace_engine.records import RenderedTrace
+from grace_engine.models.tokens import render_trace, render_traces
+from grace_engine.records import RejectedTrace, RenderedTrace
 
 GOOD = "⟦Ann has 3 apples.⟧ ⟦She buys 12 more.⟧ The answer is ⟪B⟫"  # 23 tokens, Qwen-like
 NO_UTF8 = "⟦Ann has \ud800.⟧ ⟪B⟫"

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from grace_engine.errors import TraceRejected
 from grace_engine.models.render import Renderer
-from grace_engine.models.tokens import RejectedTrace, own_tokens, render_traces
+from grace_engine.models.tokens import own_tokens, render_traces
+from grace_engine.records import RejectedTrace
 
 # Words that the tiny tokenizers know as one token, tokens that straddle ("{x"), every kind of
 # white space that traces bring, and characters that become several tokens each.

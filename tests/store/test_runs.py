@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from grace_engine.errors import InputError, NotFoundError
-from grace_engine.records import ScoringRun, Trace
+from grace_engine.records import RejectedTrace, ScoringRun, Trace
 from grace_engine.store import (
-    FailedTrace,
     ScoredTrace,
     Source,
     Workspace,
@@ -55,7 +54,7 @@ def test_a_run_comes_back_with_its_counts(
 ) -> None:
     fresh = upsert_run(workspace, run)
     assert replace(fresh, created_at="", updated_at="") == replace(run, n_pending=6)
-    failed = FailedTrace(trace_id=scored[5].rendered.trace_id, reason="too-long", detail="9 > 8")
+    failed = RejectedTrace(trace_id=scored[5].rendered.trace_id, reason="too-long", detail="9 > 8")
     add_scored(workspace, run.id, scored[:4], [failed])
     found = get_run(workspace, "r-0000")
     assert (found.n_scored, found.n_rejected, found.n_pending) == (4, 1, 1)
@@ -71,7 +70,7 @@ def test_the_same_batch_twice_doubles_nothing(
     workspace: Workspace, run: ScoringRun, scored: list[ScoredTrace]
 ) -> None:
     upsert_run(workspace, run)
-    failed = [FailedTrace(trace_id=scored[5].rendered.trace_id, reason="nan", detail="")]
+    failed = [RejectedTrace(trace_id=scored[5].rendered.trace_id, reason="nan", detail="")]
     for _ in range(2):
         add_scored(workspace, run.id, [*scored[:3], scored[0]], failed)
     assert count_rows(workspace, "grams") == 3
@@ -82,7 +81,7 @@ def test_a_trace_that_failed_may_be_scored_later_but_not_the_reverse(
     workspace: Workspace, run: ScoringRun, scored: list[ScoredTrace]
 ) -> None:
     upsert_run(workspace, run)
-    failed = [FailedTrace(trace_id=scored[0].rendered.trace_id, reason="oom", detail="")]
+    failed = [RejectedTrace(trace_id=scored[0].rendered.trace_id, reason="oom", detail="")]
     for batch in (([], failed), (scored[:1], []), ([], failed)):
         add_scored(workspace, run.id, *batch)
     found = get_run(workspace)
@@ -184,7 +183,7 @@ def test_one_trace_of_a_run_comes_with_its_segments(
     workspace: Workspace, run: ScoringRun, scored: list[ScoredTrace]
 ) -> None:
     upsert_run(workspace, run)
-    failed = FailedTrace(trace_id=scored[1].rendered.trace_id, reason="too-long", detail="9 > 8")
+    failed = RejectedTrace(trace_id=scored[1].rendered.trace_id, reason="too-long", detail="9 > 8")
     add_scored(workspace, run.id, scored[:1], [failed])
     rendered = scored[0].rendered
     found = get_run_trace(workspace, run.id, rendered.trace_id)
