@@ -33,7 +33,7 @@ lock: ## Write requirements.lock anew from pyproject.toml
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet --upgrade pip
 	build/lock/bin/python -m pip install --quiet --group dev .
-	build/lock/bin/python -m pip freeze --exclude grace-studio | sed 's/+cpu//' | grep -v '^nvidia-\|^triton==\|^pip==' > requirements.lock
+	build/lock/bin/python -m pip freeze --all --exclude pip --exclude grace-studio | sed 's/+cpu//' | grep -v '^nvidia-\|^triton==' > requirements.lock
 	rm -rf build/lock
 
 wheel: $(READY)
