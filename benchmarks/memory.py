@@ -26,8 +26,7 @@ from grace_engine.records import RenderedTrace
 VOCABULARIES = (15_194, 151_936)
 N_TRACES, N_TOKENS, N_STEPS, WIDTH = 4, 256, 8, 64
 AT_ONCE = 2  # memory does not mind company
-# Linux: "5" makes the present size the highest so far.
-PEAK_RESET = Path("/proc/self/clear_refs")
+PROCESS = Path("/proc/self")  # Linux only
 
 SCORERS: dict[str, Callable[[LoadedModel, Sequence[RenderedTrace]], Any]] = {
     "forward": lambda loaded, traces: forward_with_logits(loaded.model, traces),
@@ -78,12 +77,21 @@ def growth_of(scorer: str, vocabulary: int) -> int:
     # What is made once, at the first use, is no cost of scoring.
     work(loaded, [random_trace(0, n_tokens=32, n_steps=1, vocabulary=vocabulary)])
     gc.collect()
-    if PEAK_RESET.exists():
-        PEAK_RESET.write_text("5")
+    if PROCESS.exists():
+        (PROCESS / "clear_refs").write_text("5")  # the present size becomes the highest so far
     before = psutil.Process().memory_info().rss
     work(loaded, traces)
+    return _highest() - before
+
+
+def _highest() -> int:
+    """Bytes that this process had resident at its largest."""
+    if PROCESS.exists():
+        # Not ru_maxrss, which on Linux a child takes over from the process that started it.
+        status = (PROCESS / "status").read_text().splitlines()
+        return 1024 * next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
     unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit - before
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 if __name__ == "__main__":
