@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from grace_engine.errors import InputError, ResourceError
 from grace_engine.models.heads import AutogradHead, Head, captured_hidden
-from grace_engine.scoring.gradients import SegmentGram
+from grace_engine.scoring.gradients import SegmentGram, token_losses
 
 _BYTES = 4
 
@@ -147,4 +147,4 @@ def _segment_loss(
 
 
 def _summed_loss(head: Head | AutogradHead, hidden: Tensor, targets: Tensor) -> Tensor:
-    return nn.functional.cross_entropy(head.logits(hidden), targets, reduction="sum")
+    return token_losses(head.logits(hidden), targets).sum()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from grace_engine.models.heads import AutogradHead, Head
 
@@ -102,12 +102,13 @@ def lm_head_gram(
     by_pairs = n * n <= d * (n + n_segments**2) and n * n <= 4 * tile_elements
     states = hidden.float()
     columns = max(1, tile_elements // (n if by_pairs else max(n, n_segments * d)))
-    normaliser, chosen = _log_normaliser(head, hidden, targets, columns)
+    rest, chosen = _log_rest(head, hidden, targets, columns)
+    losses = nn.functional.softplus(rest - chosen)
     total = torch.zeros((n, n) if by_pairs else (n_segments, n_segments), device=hidden.device)
     bounds = [0, *torch.cumsum(lengths.cpu(), 0).tolist()]
     for first in range(0, head.vocabulary, columns):
         part = slice(first, min(first + columns, head.vocabulary))
-        raw = _raw_gradient_slice(head, hidden, targets, normaliser, part)
+        raw = _raw_gradient_slice(head, hidden, targets, rest, chosen + losses, part)
         if by_pairs:
             total += raw @ raw.T
         else:
@@ -119,8 +120,18 @@ def lm_head_gram(
         spread = torch.zeros((n_segments, n), device=hidden.device)
         spread[segment, torch.arange(n, device=hidden.device)] = shares
         total = spread @ (total * (states @ states.T)) @ spread.T
-    nll = _segment_means(normaliser - chosen, segment, shares, lengths)
-    return SegmentGram(gram=total, nll=nll)
+    return SegmentGram(gram=total, nll=_segment_means(losses, segment, shares, lengths))
+
+
+def token_losses(logits: Tensor, targets: Tensor) -> Tensor:
+    """``[n]`` −log p_y of ``[n, V]`` logits, as log(1 + Σ_(j≠y) exp(z_j − z_y)).
+
+    Of a token that the model is sure of, p_y − 1 would be left over from a cancellation: here the
+    other tokens' share is summed by itself, in the loss and in its gradient.
+    """
+    others = logits.scatter(1, targets[:, None], -torch.inf)
+    chosen = logits.gather(1, targets[:, None])[:, 0]
+    return nn.functional.softplus(torch.logsumexp(others, dim=1) - chosen)
 
 
 def _segment_means(nll: Tensor, segment: Tensor, shares: Tensor, lengths: Tensor) -> Tensor:
@@ -129,15 +140,21 @@ def _segment_means(nll: Tensor, segment: Tensor, shares: Tensor, lengths: Tensor
 
 
 def _raw_gradient(head: Head, hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """δ ``[n, V]`` = ∂L/∂(W h + b) and the loss ``[n]`` of each token."""
+    """δ ``[n, V]`` = ∂L/∂(W h + b) and the loss ``[n]`` of each token.
+
+    The target's entry is −Σ_(j≠y) p_j: p_y − 1 cancels for tokens that the model is sure of.
+    """
     logits = head.logits(hidden)
     rows = torch.arange(len(targets), device=hidden.device)
-    normaliser = torch.logsumexp(logits, dim=1)
-    losses = normaliser - logits[rows, targets]
+    chosen = logits[rows, targets]
     # The logits are needed again with a softcap only; without one their memory is used over.
     kept = logits.clone() if head.softcap else None
+    logits[rows, targets] = -torch.inf
+    rest = torch.logsumexp(logits, dim=1)
+    losses = nn.functional.softplus(rest - chosen)
+    normaliser = chosen + losses
     residual = logits.sub_(normaliser[:, None]).exp_()
-    residual[rows, targets] -= 1.0
+    residual[rows, targets] = -torch.exp(rest - normaliser)
     return head.raw_gradient_(residual, kept), losses
 
 
@@ -147,39 +164,38 @@ def _autograd_gradient(
     """U ``[n, d]`` by autograd of the loss with respect to h, and the loss ``[n]``."""
     with torch.inference_mode(mode=False), torch.enable_grad():
         leaf = hidden.detach().clone().requires_grad_()
-        losses = torch.nn.functional.cross_entropy(
-            head.logits(leaf), targets.clone(), reduction="none"
-        )
+        losses = token_losses(head.logits(leaf), targets.clone())
         (gradient,) = torch.autograd.grad(losses.sum(), leaf)
     return gradient.float(), losses.detach()
 
 
-def _log_normaliser(
-    head: Head, hidden: Tensor, targets: Tensor, columns: int
-) -> tuple[Tensor, Tensor]:
-    """Log Σ exp(z) ``[n]`` and the target's logit ``[n]``, a slice of the vocabulary at a time."""
+def _log_rest(head: Head, hidden: Tensor, targets: Tensor, columns: int) -> tuple[Tensor, Tensor]:
+    """Log Σ_(j≠y) exp(z_j) ``[n]`` and z_y ``[n]``, a slice of the vocabulary at a time."""
     n = hidden.shape[0]
-    total = torch.full((n,), -torch.inf, device=hidden.device)
+    rest = torch.full((n,), -torch.inf, device=hidden.device)
     chosen = torch.zeros(n, device=hidden.device)
     for first in range(0, head.vocabulary, columns):
         part = slice(first, min(first + columns, head.vocabulary))
         logits = head.logits(hidden, part)
-        total = torch.logaddexp(total, torch.logsumexp(logits, dim=1))
-        rows = torch.nonzero((targets >= part.start) & (targets < part.stop)).flatten()
-        chosen[rows] = logits[rows, targets[rows] - part.start]
-    return total, chosen
+        rows, entries = _targets_in(targets, part)
+        chosen[rows] = logits[rows, entries]
+        logits[rows, entries] = -torch.inf
+        rest = torch.logaddexp(rest, torch.logsumexp(logits, dim=1))
+    return rest, chosen
 
 
 def _raw_gradient_slice(
-    head: Head, hidden: Tensor, targets: Tensor, normaliser: Tensor, part: slice
+    head: Head, hidden: Tensor, targets: Tensor, rest: Tensor, normaliser: Tensor, part: slice
 ) -> Tensor:
-    """δ ``[n, v]`` of a slice of the vocabulary.
-
-    The one-hot is subtracted inside the slice: expanded products p·p − p_y − p_y + 1 cancel for
-    confident tokens.
-    """
+    """δ ``[n, v]`` of a slice of the vocabulary, the target's entry summed as in ``_log_rest``."""
     logits = head.logits(hidden, part)
     residual = torch.exp(logits - normaliser[:, None])
-    rows = torch.nonzero((targets >= part.start) & (targets < part.stop)).flatten()
-    residual[rows, targets[rows] - part.start] -= 1.0
+    rows, entries = _targets_in(targets, part)
+    residual[rows, entries] = -torch.exp(rest - normaliser)[rows]
     return head.raw_gradient_(residual, logits)
+
+
+def _targets_in(targets: Tensor, part: slice) -> tuple[Tensor, Tensor]:
+    """Rows whose target lies in a slice of the vocabulary, and where in it."""
+    rows = torch.nonzero((targets >= part.start) & (targets < part.stop)).flatten()
+    return rows, targets[rows] - part.start

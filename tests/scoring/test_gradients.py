@@ -14,7 +14,7 @@ from grace_engine.records import RenderedTrace, StepGram
 from grace_engine.scoring.exact import exact_gram, parameter_blocks
 from grace_engine.scoring.gradients import lm_head_gram, upstream_gradients
 from grace_engine.scoring.scorer import Scorer
-from grace_engine.signals import unpack
+from grace_engine.signals import cosine_matrix, unpack
 
 # Largest deviation of a Gram, relative to its largest entry, in float32.
 TOLERANCE = 1e-5
@@ -166,6 +166,48 @@ def test_long_traces_go_by_segments_and_agree_with_pairs_of_tokens(qwen: LoadedM
         ]
     )
     assert_close(found.gram.numpy(), expected.numpy())
+
+
+@pytest.mark.parametrize("proxy", ["upstream", "lm_head", "autograd"])
+@pytest.mark.parametrize("confidence", [5.0, 12.0, 20.0, 40.0])
+def test_cosines_hold_however_sure_the_model_is_of_an_answer(proxy: str, confidence: float) -> None:
+    """Segment 2 is predicted with a loss of about exp(−confidence): p − 1 would cancel there."""
+    generator = torch.Generator().manual_seed(5)
+    weight = torch.randn((50, 16), generator=generator, dtype=torch.float64)
+    hidden = torch.randn((9, 16), generator=generator, dtype=torch.float64)
+    targets = torch.randint(0, 50, (9,), generator=generator)
+    lengths = torch.tensor([4, 3, 2])
+    for row in range(7, 9):  # the likeliest token is the target, ahead of the next by this much
+        ahead = weight @ hidden[row]
+        targets[row] = ahead.argmax()
+        best = ahead.topk(2).values
+        hidden[row] *= confidence / (best[0] - best[1])
+    logits = hidden @ weight.T
+    delta = torch.softmax(logits, dim=1)
+    delta[torch.arange(9), targets] = 0.0
+    delta[torch.arange(9), targets] = -delta.sum(dim=1)
+    losses = torch.log1p(-delta[torch.arange(9), targets] / (1 + delta[torch.arange(9), targets]))
+    assert losses[7:].max() < 50 * np.exp(-confidence)
+    ranges = [(0, 4), (4, 7), (7, 9)]
+    if proxy == "lm_head":
+        g = torch.stack([(delta[i:j].T @ hidden[i:j] / (j - i)).flatten() for i, j in ranges])
+    else:
+        g = torch.stack([(delta[i:j] @ weight).mean(dim=0) for i, j in ranges])
+    expected = cosine_matrix((g @ g.T).numpy())
+    single = Head(weight=weight.float())
+    if proxy == "lm_head":
+        for tile in (1 << 20, 100):
+            found = lm_head_gram(single, hidden.float(), targets, lengths, tile)
+            np.testing.assert_allclose(
+                cosine_matrix(found.gram.double().numpy()), expected, rtol=0, atol=1e-4
+            )
+            np.testing.assert_allclose(found.nll[2], losses[7:].mean(), rtol=1e-3)
+        return
+    head = single if proxy == "upstream" else AutogradHead(module=single.logits, vocabulary=50)
+    found = upstream_gradients(head, hidden.float(), targets, lengths, 1 << 20)
+    gram = (found.gradients @ found.gradients.T).double().numpy()
+    np.testing.assert_allclose(cosine_matrix(gram), expected, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(found.nll[2], losses[7:].mean(), rtol=1e-3)
 
 
 class LargestTensor(TorchDispatchMode):

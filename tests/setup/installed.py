@@ -126,8 +126,9 @@ def install(wheel: Path, folder: Path) -> Environment:
         command, capture_output=True, text=True, check=False, env=clean_environment()
     )
     said = done.stdout + done.stderr
-    if done.returncode and UNREACHABLE.search(said):
-        raise UnreachableError(said.strip().splitlines()[-1])
+    told = [line.strip() for line in said.splitlines() if UNREACHABLE.search(line)]
+    if done.returncode and told:
+        raise UnreachableError(told[0][:200])
     assert done.returncode == 0, said
     return Environment(folder=folder)
 
