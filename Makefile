@@ -15,7 +15,8 @@ demo: $(READY) ## The main job without a browser: ingest, score, choose, export
 	@PATH="$(BIN):$$PATH" sh docs/demo.sh
 
 test: $(READY) lint ## All tests but the slow ones
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow and not browser"
+	$(BIN)/python -m pytest -q -m "browser and not slow"
 
 test-slow: $(READY) ## Soak and kill tests
 	$(BIN)/python -m pytest -m slow

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         listing,
         run_view,
         trace_view,
+        unscored,
         view_of,
         weights_json,
     )
@@ -106,6 +107,7 @@ __all__ = [
     "score",
     "summary",
     "trace_view",
+    "unscored",
     "usage",
     "view_of",
     "weights_json",
@@ -149,6 +151,7 @@ _HOMES = {
         "listing",
         "run_view",
         "trace_view",
+        "unscored",
         "view_of",
         "weights_json",
     ),

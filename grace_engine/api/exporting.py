@@ -29,6 +29,8 @@ class ExportReport:
         manifest: Its recipe.
         n_lines: Lines of the file.
         n_traces: Chosen traces; more than lines where a record holds several.
+        n_other_answers: Chosen traces that were scored against a reference answer other than the
+            one that they were exported with, their own.
         n_riding: Traces that were not chosen but stand in the written records (``original`` only).
         n_bytes: Size of the file.
         sha256: Hex digest of its bytes.
@@ -40,6 +42,7 @@ class ExportReport:
     manifest: Path
     n_lines: int
     n_traces: int
+    n_other_answers: int = 0
     n_riding: int
     n_bytes: int
     sha256: str
@@ -118,6 +121,7 @@ def export(
         manifest=where,
         n_lines=published.n_lines,
         n_traces=len(ids),
+        n_other_answers=_other_answers(workspace, ids) if run.target == "reference" else 0,
         n_riding=riding,
         n_bytes=published.n_bytes,
         sha256=published.sha256,
@@ -188,6 +192,15 @@ def _sources(workspace: Workspace, run: ScoringRun) -> tuple[writing.ManifestSou
             segmenter=source.segmenter,
         )
         for dataset, source in store.list_sources(workspace, run.datasets)
+    )
+
+
+def _other_answers(workspace: Workspace, ids: Sequence[str]) -> int:
+    """Traces whose own answer is not their reference."""
+    return sum(
+        trace.reference is not None and trace.answer.text != trace.reference.strip()
+        for batch in store.iter_traces(workspace, (), ids)
+        for trace in batch
     )
 
 

@@ -60,7 +60,7 @@ def ingest(
         try:
             schema = _schema_of(path, config)
             source = store.Source(
-                path=str(path),
+                path=str(path.resolve()),
                 digest=file_digest(path),
                 size=path.stat().st_size,
                 schema_name=schema,

@@ -95,11 +95,18 @@ class TraceView:
     scores: npt.NDArray[np.float64]
     value: float
 
+    @property
+    def answer(self) -> str:
+        """The answer that was aimed at: the trace's own, or the reference in its place."""
+        reference = self.trace.reference
+        if self.run.target == "reference" and reference is not None:
+            return reference.strip()
+        return self.trace.answer.text
+
     def as_json(self) -> dict[str, Any]:
         """The document of ``grace show --json``; numbers that do not exist are null."""
-        answer = self.trace.answer
-        in_source = not answer.appended
-        segments = self.seen.segments
+        answer, segments = self.trace.answer, self.seen.segments
+        in_source = not answer.appended and self.answer == answer.text
         return {
             "trace_id": self.trace.id,
             "run": self.run.id,
@@ -114,7 +121,7 @@ class TraceView:
                 "start": answer.start if in_source else None,
                 "end": answer.end if in_source else None,
                 **_ranges(segments[-1]),
-                "text": answer.text,
+                "text": self.answer,
             },
             "gram": self.gram.tolist(),
             "alignment": nullable(self.signals.alignment),
@@ -135,6 +142,29 @@ class TraceView:
             "reference": self.trace.reference,
             "labels": dict(self.trace.labels),
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnscoredTrace:
+    """A trace that a run could not score.
+
+    Attributes:
+        run: Id of the run.
+        trace_id: The trace.
+        path: The file that it came from.
+        line: 1-based line or row number there.
+        variant: Which trace of its record.
+        reason: Stable kebab-case code.
+        detail: What was seen, for a person to read.
+    """
+
+    run: str
+    trace_id: str
+    path: str
+    line: int
+    variant: str
+    reason: str
+    detail: str
 
 
 def weights_json(weights: Weights) -> dict[str, Any]:
@@ -216,6 +246,26 @@ def trace_view(
         scores=scores,
         value=float(trace_values(scores, signals, weights)[0]),
     )
+
+
+def unscored(workspace: Workspace, dataset: str = "") -> list[UnscoredTrace]:
+    """The traces that scoring runs could not score, of one dataset or of all."""
+    listed = store.labels_of(workspace, [dataset] if dataset else []).set_index("id")
+    return [
+        UnscoredTrace(
+            run=run.id,
+            trace_id=item.trace_id,
+            path=str(listed.at[item.trace_id, "path"]),
+            line=int(str(listed.at[item.trace_id, "line"])),
+            variant=str(listed.at[item.trace_id, "variant"]),
+            reason=item.reason,
+            detail=item.detail,
+        )
+        for run in store.list_runs(workspace)
+        if run.n_rejected
+        for item in store.failed_traces(workspace, run.id)
+        if item.trace_id in listed.index
+    ]
 
 
 def one_gram(trace_id: str, gram: StepGram) -> GramTable:

@@ -128,7 +128,12 @@ def _say(report: "api.ExportReport", *, as_json: bool) -> None:
             f"{report.n_riding:,} traces that were not chosen stand in the same source records and "
             "ride along: --as messages (or another format) writes the chosen ones alone."
         )
-    console.note(f"Manifest: {report.manifest} (from the {report.source}, sha256 {report.sha256}).")
+    if report.n_other_answers:
+        console.note(
+            f"{report.n_other_answers:,} of them were scored against a reference answer "
+            "(--target reference) and are exported with their own, other answer."
+        )
+    console.note(f"Read from the {report.source}, by {report.manifest}; sha256 {report.sha256}.")
     if as_json:
         console.emit_json(
             {name: getattr(report, name) for name in report.__slots__}

@@ -164,10 +164,17 @@ class ShellProgress:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
+        self._end()
         self._bars.stop()
 
+    def _end(self) -> None:
+        """Stop the current bar's clock, so that its rate stays that of its own time."""
+        if self._task is not None:
+            self._bars.stop_task(self._task)
+
     def begin(self, what: str, total: int, unit: str) -> None:
-        """Start a bar."""
+        """Start a bar; the one before it has ended."""
+        self._end()
         self._task = self._bars.add_task(what, total=total or None, unit=unit, tokens=0)
 
     def advance(self, amount: int, *, tokens: int = 0) -> None:

@@ -38,7 +38,7 @@ def traces(
     history: HistoryOption = "uniform",
     aggregate: AggregateOption = "mean",
     history_only: HistoryOnlyOption = False,
-    limit: Annotated[int, typer.Option(help="Rows of the table; 0 for all.")] = 20,
+    limit: Annotated[int, typer.Option(min=0, help="Rows of the table; 0 for all.")] = 20,
     as_json: JsonOption = False,
 ) -> None:
     """List a run's traces with their values and labels, the highest value first."""
@@ -117,6 +117,7 @@ def show(
             "labels": labels or None,
             "answer": view.trace.answer.text,
             "reference": view.trace.reference,
+            "aimed at": f"{view.answer} (--target {view.run.target})",
         }
     )
     console.table("Prompt", [""], [(view.trace.prompt,)])

@@ -57,9 +57,11 @@ def ingest(
             f"{count.already_present:,} there before, {count.rejected:,} rejected"
             + (f" ({reasons}; see grace rejects)." if reasons else ".")
         )
+        if not count.held:
+            console.fault(f"No record of {result.path} could be used.")
     if as_json:
         console.emit_json({"files": [asdict(result) for result in results]})
-    if any(result.count is None for result in results):
+    if any(result.count is None or not result.count.held for result in results):
         raise typer.Exit(1)
 
 
@@ -69,18 +71,32 @@ def rejects(
     dataset: Annotated[str, typer.Option(help="Only of this dataset.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """List the records and traces that could not be used, with file, line and reason."""
-    found = api.rejects(api.open_workspace(workspace, create=False), dataset or None)
+    """List what could not be used, with file, line and reason: at ingest, and by scoring runs."""
+    opened = api.open_workspace(workspace, create=False)
+    found = api.rejects(opened, dataset or None)
+    unscored = api.unscored(opened, dataset)
     if as_json:
-        console.emit_json({"rejects": [asdict(reject) for reject in found]})
+        console.emit_json(
+            {
+                "rejects": [asdict(reject) for reject in found],
+                "unscored": [asdict(trace) for trace in unscored],
+            }
+        )
         return
-    if not found:
+    if not found and not unscored:
         console.note("Nothing was rejected.")
         return
-    console.table(
-        "Rejected",
-        ["file", "line", "variant", "reason", "detail"],
-        [(r.path, r.line, r.variant, r.reason, r.detail) for r in found],
-    )
-    counts = Counter(reject.reason for reject in found).most_common()
+    if found:
+        console.table(
+            "Rejected at ingest",
+            ["file", "line", "variant", "reason", "detail"],
+            [(r.path, r.line, r.variant, r.reason, r.detail) for r in found],
+        )
+    if unscored:
+        console.table(
+            "Not scored",
+            ["run", "trace", "file", "line", "variant", "reason", "detail"],
+            [(t.run, t.trace_id, t.path, t.line, t.variant, t.reason, t.detail) for t in unscored],
+        )
+    counts = Counter([*(r.reason for r in found), *(t.reason for t in unscored)]).most_common()
     console.note(", ".join(f"{n:,} {reason}" for reason, n in counts) + ".")

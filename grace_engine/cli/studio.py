@@ -36,7 +36,9 @@ def sample(workspace: WorkspaceOption = DEFAULT_WORKSPACE, as_json: JsonOption =
 @console.speaks
 def open_app(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    port: Annotated[int, typer.Option(help="Port on the loopback address.")] = 8501,
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port on the loopback address.")
+    ] = 8501,
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")
     ] = True,
@@ -49,6 +51,8 @@ def open_app(
         "server.port": str(port),
         "server.headless": "false" if browser else "true",
         "browser.gatherUsageStats": "false",
+        # A first start would ask for an e-mail address and wait.
+        "server.showEmailPrompt": "false",
     }
     flags = [f"--{name}={value}" for name, value in settings.items()]
     console.note(f"The studio opens on http://127.0.0.1:{port} (Ctrl-C closes it).")

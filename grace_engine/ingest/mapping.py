@@ -1,6 +1,7 @@
 """Which fields of a record does a user call prompt, trace and answer?"""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeGuard
 
@@ -117,18 +118,22 @@ def _at(fields: Fields, path: str) -> object:
     return value
 
 
+def _at_or_none(fields: Fields, path: str) -> object:
+    """The value at a path; None where the record lacks it."""
+    with suppress(TraceRejected):
+        return _at(fields, path)
+    return None
+
+
 def _answer_at(fields: Fields, path: str) -> str | None:
-    """The answer at a path as text; None when the path is not mapped or holds null."""
-    value = _at(fields, path) if path else None
+    """The answer at a path as text; None where there is none, for the trace may hold its own."""
+    value = _at_or_none(fields, path) if path else None
     return None if value is None else answer_text(path, value)
 
 
 def _label_at(fields: Fields, path: str) -> Label:
     """A label's value; None where the record lacks it, for that is no reason to lose the trace."""
-    try:
-        value = _at(fields, path)
-    except TraceRejected:
-        return None
+    value = _at_or_none(fields, path)
     if value is None or isinstance(value, str | int | float):
         return value
     raise TraceRejected("wrong-type", f"field {path!r} is {kind_of(value)}: a label is one value")

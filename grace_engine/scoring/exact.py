@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from grace_engine.errors import InputError, ResourceError
 from grace_engine.models.heads import AutogradHead, Head, captured_hidden
-from grace_engine.scoring.gradients import SegmentGram, token_losses
+from grace_engine.scoring.gradients import SegmentGram, row_products, token_losses
 
 _BYTES = 4
 
@@ -124,7 +124,7 @@ def _block_gram(losses: list[Tensor], block: tuple[nn.Parameter, ...]) -> Tensor
     total = torch.zeros((len(losses), len(losses)), dtype=torch.float64)
     for gradients in zip(*rows, strict=True):
         flat = torch.stack([gradient.float().flatten() for gradient in gradients])
-        total += (flat @ flat.T).double().cpu()
+        total += row_products(flat).double().cpu()
     return total
 
 

@@ -15,6 +15,8 @@ from grace_engine.models.heads import AutogradHead, Head
 
 # More rows than this in a tile only add work to the segment sums.
 _TILE_ROWS = 256
+# Numbers that are summed in a row before their sum joins others.
+_SUMMED = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -114,13 +116,23 @@ def lm_head_gram(
         else:
             raw *= shares[:, None]
             pieces = [raw[i:j].T @ states[i:j] for i, j in pairwise(bounds)]
-            flat = torch.stack(pieces).flatten(1)
-            total += flat @ flat.T
+            total += row_products(torch.stack(pieces).flatten(1))
     if by_pairs:
         spread = torch.zeros((n_segments, n), device=hidden.device)
         spread[segment, torch.arange(n, device=hidden.device)] = shares
         total = spread @ (total * (states @ states.T)) @ spread.T
     return SegmentGram(gram=total, nll=_segment_means(losses, segment, shares, lengths))
+
+
+def row_products(rows: Tensor) -> Tensor:
+    """``[S, S]`` inner products of ``[S, m]`` rows, m in the millions.
+
+    Summed in blocks: one float32 sum over millions of numbers loses four digits.
+    """
+    whole = rows.shape[1] // _SUMMED * _SUMMED
+    blocks = rows[:, :whole].unflatten(1, (-1, _SUMMED)).transpose(0, 1)
+    last = rows[:, whole:]
+    return (blocks @ blocks.mT).sum(dim=0) + last @ last.T
 
 
 def token_losses(logits: Tensor, targets: Tensor) -> Tensor:

@@ -129,7 +129,8 @@ def plan_scoring(workspace: Workspace, config: ScoreConfig, progress: Progress) 
     linkable: list[str] = []
     rejected: list[RejectedTrace] = []
     kept: dict[str, RenderedTrace] = {}
-    progress.begin("Rendering", len(todo), "traces")
+    if todo:
+        progress.begin("Rendering", len(todo), "traces")
     for batch in _render(workspace, run, todo, tokenizer, limit):
         rendered = [item for item in batch if isinstance(item, RenderedTrace)]
         rejected += [item for item in batch if isinstance(item, RejectedTrace)]

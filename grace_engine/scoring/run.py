@@ -59,6 +59,8 @@ def run_scoring(workspace: Workspace, plan: ScoringPlan, progress: Progress) -> 
         ModelError: The model cannot be loaded.
         ResourceError: ``exact`` gradients that do not fit.
     """
+    # A model that cannot be loaded leaves no run behind.
+    scorer = _scorer_of(plan, progress) if plan.pending else None
     store.upsert_run(workspace, plan.run)
     for batch in rendered_again(workspace, plan, plan.linkable):
         store.link_cached(workspace, plan.run.id, [(item, item.digest) for item in batch])
@@ -67,8 +69,7 @@ def run_scoring(workspace: Workspace, plan: ScoringPlan, progress: Progress) -> 
     failures = Counter(item.reason for item in plan.rejected)
     n_scored = n_tokens = 0
     started = time.monotonic()
-    if plan.pending:
-        scorer = _scorer_of(plan, progress)
+    if scorer is not None:
         started = time.monotonic()
         progress.begin("Scoring", len(plan.pending), "traces")
         pending = sorted(plan.pending, key=lambda trace: (-trace.n_tokens, trace.trace_id))

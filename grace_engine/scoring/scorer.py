@@ -51,6 +51,8 @@ class Scorer:
         self._config = config
         self._parameters = parameters
         self._say = say
+        on_cpu = loaded.device.type == "cpu"
+        self._tile = config.workspace_elements or (1 << 21 if on_cpu else 1 << 25)
         self.tokens_per_batch = config.tokens_per_batch
 
     def score(self, traces: Sequence[RenderedTrace]) -> list[Outcome]:
@@ -136,9 +138,7 @@ class Scorer:
     def _upstream(
         self, states: Tensor, targets: Tensor, lengths: Tensor, traces: Sequence[RenderedTrace]
     ) -> list[Outcome]:
-        found = upstream_gradients(
-            self._loaded.head, states, targets, lengths, self._config.workspace_elements
-        )
+        found = upstream_gradients(self._loaded.head, states, targets, lengths, self._tile)
         outcomes, first = [], 0
         for trace in traces:
             part = slice(first, first + len(trace.segments))
@@ -156,9 +156,7 @@ class Scorer:
         for trace in traces:
             own = lengths[segment : segment + len(trace.segments)]
             part = slice(token, token + int(own.sum()))
-            found = lm_head_gram(
-                head, states[part], targets[part], own, self._config.workspace_elements
-            )
+            found = lm_head_gram(head, states[part], targets[part], own, self._tile)
             outcomes.append(_outcome(found.gram, found.nll, trace))
             token, segment = part.stop, segment + len(trace.segments)
         return outcomes
@@ -171,7 +169,7 @@ class Scorer:
             torch.tensor(trace.token_ids, device=self._loaded.device),
             [(segment.token_start, segment.token_end) for segment in trace.segments],
             self._parameters,
-            self._config.workspace_elements,
+            self._tile,
         )
         return _outcome(found.gram, found.nll, trace)
 

@@ -54,6 +54,11 @@ class IngestCount:
     rejected: int
     by_reason: Mapping[str, int]
 
+    @property
+    def held(self) -> int:
+        """Traces of the source that the dataset holds now."""
+        return self.added + self.already_present
+
 
 def add_traces(
     workspace: Workspace, dataset: str, source: Source, items: Iterable[Trace | Reject]

@@ -53,7 +53,10 @@ def upsert_run(workspace: Workspace, run: ScoringRun) -> ScoringRun:
 
 
 def get_run(workspace: Workspace, wanted: str = LATEST) -> ScoringRun:
-    """The run with this id or unique beginning of one, or the one last scored with (``latest``)."""
+    """The run with this id or unique beginning of one, or the ``latest``.
+
+    That is the one scored with last; one without any scored trace stands behind all others.
+    """
     with workspace.database.unit() as connection:
         return _runs(connection, find_run(connection, wanted))[0]
 
@@ -68,7 +71,8 @@ def find_run(connection: duckdb.DuckDBPyConnection, wanted: str) -> str:
     """The id of the run that ``get_run`` gives."""
     if wanted == LATEST:
         rows = connection.execute(
-            "SELECT run_id FROM runs ORDER BY touched DESC LIMIT 1"
+            "SELECT run_id FROM runs ORDER BY run_id IN "
+            "(SELECT run_id FROM run_traces WHERE reason IS NULL) DESC, touched DESC LIMIT 1"
         ).fetchall()
         if not rows:
             raise NotFoundError("Nothing was scored in this workspace yet. Run grace score.")

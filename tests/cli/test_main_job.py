@@ -286,3 +286,73 @@ def test_flags_out_of_range_are_refused_with_what_is_allowed(grace, scored_works
         status, _, err = grace(*flags, "-w", root)
         assert status == 1, flags
         assert said in err
+
+
+def test_what_scoring_could_not_use_is_listed_with_file_line_and_reason(
+    grace, sample_file: Path, tmp_path
+) -> None:
+    root = tmp_path / "new"
+    grace("ingest", sample_file, "-w", root)
+    status, _, _ = grace("score", "-w", root, "--max-length", "150")
+    assert status == 0
+    found = document(grace("rejects", "-w", root, "--json"))
+    assert [r["reason"] for r in found["rejects"]] == ["no-answer"]
+    assert {t["reason"] for t in found["unscored"]} == {"too-long"}
+    assert all(t["path"] == str(sample_file) and t["line"] >= 1 for t in found["unscored"])
+    _, out, _ = grace("rejects", "-w", root)
+    assert "Not scored" in out
+
+
+def test_a_run_that_failed_does_not_hide_the_one_that_scored(grace, own_workspace) -> None:
+    root, before = own_workspace.root, api.get_run(own_workspace).id
+    status, _, err = grace("score", "-w", root, "--proxy", "exact", "--parameters", "nothing.*")
+    assert status == 1
+    assert "nothing.*" in err
+    assert [run.id for run in api.list_runs(own_workspace)] == [before]
+    status, _, _ = grace("score", "-w", root, "--max-length", "3")
+    assert status == 0
+    assert len(api.list_runs(own_workspace)) == 2
+    assert api.get_run(own_workspace).id == before
+
+
+def test_a_reference_target_is_shown_as_such_and_exports_say_what_they_keep(
+    grace, own_workspace, tmp_path
+) -> None:
+    root = own_workspace.root
+    grace("score", "-w", root, "--target", "reference")
+    listed = document(grace("traces", "-w", root, "--json"))["traces"]
+    wrong = next(t for t in listed if t["labels"]["is_correct"] is False)
+    found = document(grace("show", wrong["trace_id"], "-w", root, "--json"))
+    answer = found["answer"]
+    aimed = found["text"][answer["rendered_start"] : answer["rendered_end"]]
+    assert answer["text"] == aimed == found["reference"]
+    assert (answer["start"], answer["end"]) == (None, None)
+    api.curate(own_workspace, "100%")
+    _, _, err = grace("export", "latest", "--to", tmp_path / "o.jsonl", "-w", root)
+    assert "exported with their own, other answer" in err
+
+
+def test_a_mapping_that_no_record_fits_fails_the_command(grace, tmp_path) -> None:
+    path = tmp_path / "own.jsonl"
+    path.write_text('{"q": "1+1?", "t": "One and one. The answer is 2."}\n')
+    status, _, err = grace("ingest", path, "-w", tmp_path / "w", "--map", "prompt=q,trace=nope")
+    assert status == 1
+    assert "No record of" in err
+
+
+def test_replay_finds_sources_from_any_folder(
+    grace, own_workspace, tmp_path, monkeypatch: pytest.MonkeyPatch, sample_file: Path
+) -> None:
+    monkeypatch.chdir(sample_file.parent)
+    root = tmp_path / "relative"
+    grace("ingest", sample_file.name, "-w", root)
+    grace("score", "-w", root)
+    grace("curate", "-w", root, "--budget", "3")
+    grace("export", "latest", "--to", tmp_path / "o.jsonl", "--as", "messages", "-w", root)
+    monkeypatch.chdir("/")
+    again = tmp_path / "again.jsonl"
+    found = document(
+        grace("replay", tmp_path / "manifest.json", "--to", again, "-w", tmp_path / "no", "--json")
+    )
+    assert found["source"] == "sources"
+    assert again.read_bytes() == (tmp_path / "o.jsonl").read_bytes()

@@ -14,6 +14,10 @@ from grace_engine.progress import Silent
 
 MODEL = Path(__file__).resolve().parents[2] / "sample_data" / "tiny-reasoner"
 CONFIG = ScoreConfig(model=str(MODEL))
+# Of a Gram's largest entry. Where a trained model is sure of an answer, the rounding of the forward
+# pass itself is amplified: over 200 sample traces and four batch sizes the worst was 1.1e-5. On
+# random models (tests/scoring) the bound is 1e-5.
+TOLERANCE = 2e-5
 
 
 @pytest.fixture
@@ -35,7 +39,7 @@ def packed(workspace: api.Workspace, run: str = "latest") -> dict[str, np.ndarra
 def assert_same(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
     assert found.keys() == expected.keys()
     for name, gram in expected.items():
-        np.testing.assert_allclose(found[name], gram, rtol=0, atol=1e-5 * np.abs(gram).max())
+        np.testing.assert_allclose(found[name], gram, rtol=0, atol=TOLERANCE * np.abs(gram).max())
 
 
 class StopsAfter(Silent):

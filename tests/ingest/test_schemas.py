@@ -184,12 +184,19 @@ def test_a_null_answer_or_reference_counts_as_none() -> None:
     assert draft == Draft(prompt="Q", text="T", answer=None, reference="7")
 
 
+@pytest.mark.parametrize("record", [{"q": "Q", "t": "T"}, {"q": "Q", "t": "T", "a": ["x"]}])
+def test_a_record_without_the_mapped_answer_or_label_may_still_hold_a_trace(
+    record: dict[str, object],
+) -> None:
+    draft = _mapped("prompt=q,trace=t,answer=a.b,label.l=l", record)
+    assert draft == Draft(prompt="Q", text="T", answer=None, labels={"l": None})
+
+
 @pytest.mark.parametrize(
     ("record", "reason", "detail"),
     [
         ({"t": "T"}, "missing-field", "'q' is missing; the record has t"),
-        ({"q": "Q", "t": "T"}, "missing-field", "'a.b' is missing"),
-        ({"q": "Q", "t": "T", "a": ["x"]}, "missing-field", "'a.b' is missing"),
+        ({"q": "Q"}, "missing-field", "'t' is missing; the record has q"),
         ({"q": 7, "t": "T", "a": {"b": ""}}, "wrong-type", "'q' is a number, not text"),
         ({"q": "Q", "t": {}, "a": {"b": ""}}, "wrong-type", "'t' is an object, not text or a list"),
         ({"q": "Q", "t": ["T", 1]}, "wrong-type", "'t' is a list of other things"),

@@ -138,7 +138,7 @@ def test_a_mapping_reads_any_record(ingest: Ingest, write_rows: Callable[..., Pa
     ]
     (trace,), rejects = ingest(write_rows(*rows), mapping=MAPPING)
     assert trace.full_text == "One. Two.\nThe answer is 2"
-    assert [reject.reason for reject in rejects] == ["missing-field", "no-prompt"]
+    assert [reject.reason for reject in rejects] == ["no-answer", "no-prompt"]
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,8 @@ def expect_open(page: Page, trace: str, step: int) -> None:
     """Address, outlined text and outlined cell agree."""
     expect(page.locator(CURRENT)).to_have_attribute("aria-label", _starts(f"step {step}, "))
     page.wait_for_function(_OPENED, arg=[trace, step])
+    # What is done while the page is still being drawn can overtake it: act on a page at rest.
+    wait_until_drawn(page)
     outlined = page.locator(f'{CELLS}[stroke-width="2.5"]')
     expect(outlined).to_have_attribute("aria-label", _starts(f"Step: {step}; "))
 

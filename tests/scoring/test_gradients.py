@@ -12,7 +12,11 @@ from grace_engine.models.heads import AutogradHead, Head, captured_hidden, find_
 from grace_engine.models.load import LoadedModel
 from grace_engine.records import RenderedTrace, StepGram
 from grace_engine.scoring.exact import exact_gram, parameter_blocks
-from grace_engine.scoring.gradients import lm_head_gram, upstream_gradients
+from grace_engine.scoring.gradients import (
+    lm_head_gram,
+    row_products,
+    upstream_gradients,
+)
 from grace_engine.scoring.scorer import Scorer
 from grace_engine.signals import cosine_matrix, unpack
 
@@ -208,6 +212,13 @@ def test_cosines_hold_however_sure_the_model_is_of_an_answer(proxy: str, confide
     gram = (found.gradients @ found.gradients.T).double().numpy()
     np.testing.assert_allclose(cosine_matrix(gram), expected, rtol=0, atol=1e-4)
     np.testing.assert_allclose(found.nll[2], losses[7:].mean(), rtol=1e-3)
+
+
+def test_products_over_millions_of_numbers_keep_their_digits() -> None:
+    generator = torch.Generator().manual_seed(6)
+    rows = torch.randn((3, 2_000_003), generator=generator) + 0.5
+    exact = (rows.double() @ rows.double().T).numpy()
+    np.testing.assert_allclose(row_products(rows).double().numpy(), exact, rtol=1e-6)
 
 
 class LargestTensor(TorchDispatchMode):

@@ -1,0 +1,5 @@
+"""Run ``python -m grace_engine`` as ``grace``."""
+
+from grace_engine.cli import main
+
+main()
