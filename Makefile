@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKSPACE ?= workspace
 
-.PHONY: run demo test test-slow lint bench lock wheel clean
+.PHONY: run demo test lint bench lock wheel clean
 
 run: $(READY) ## Prepare the sample workspace and open the studio on 127.0.0.1
 	$(BIN)/grace sample --workspace $(WORKSPACE)
@@ -14,12 +14,9 @@ run: $(READY) ## Prepare the sample workspace and open the studio on 127.0.0.1
 demo: $(READY) ## The main job without a browser: ingest, score, choose, export
 	@PATH="$(BIN):$$PATH" sh docs/demo.sh
 
-test: $(READY) lint ## All tests but the slow ones
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow and not browser"
-	$(BIN)/python -m pytest -q -m "browser and not slow"
-
-test-slow: $(READY) ## Soak and kill tests
-	$(BIN)/python -m pytest -m slow
+test: $(READY) lint ## Checks, then all tests; browser tests alone, so that nothing disturbs them
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not browser"
+	$(BIN)/python -m pytest -q -m browser
 
 lint: $(READY)
 	$(BIN)/ruff check .
