@@ -41,7 +41,8 @@ Greedy decoding, exact final answer, problems whose numbers were kept out of tra
 `python sample_data/build.py model` trains both models from this repository alone.
 `python sample_data/build.py evaluate` measures them. This one was reached after {minutes:.0f}
 minutes on two CPU cores. The order of the data and the first weights are fixed by the seed; other
-processors and thread counts round differently, so the weights agree in kind and not bit by bit.
+processors and thread counts round differently, so the weights agree in kind and not bit by bit:
+{bounds} is what every rebuild must reach, or the build says so and fails.
 
 {settings}
 
@@ -82,7 +83,33 @@ class Figures:
         return _table("measured on", "figure", rows)
 
 
-def model_card(name: str, recipe: Recipe, progress: Progress, figures: Figures) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What a rebuild must reach: the share of solved problems, and at most this perplexity."""
+
+    share: tuple[float, float]
+    perplexity: float
+
+    def sentence(self) -> str:
+        """The bounds in words."""
+        low, high = self.share
+        reach = f"at least {low:.0%}" if high == 1 else f"{low:.0%} to {high:.0%}"
+        return f"{reach} of the problems solved, a GSM8K perplexity of at most {self.perplexity:g}"
+
+    def missed_by(self, figures: Figures) -> list[str]:
+        """What figures lie outside, a sentence each."""
+        low, high = self.share
+        missed = []
+        if not low <= figures.share <= high:
+            missed.append(f"solves {figures.share:.1%}, not {low:.0%} to {high:.0%}")
+        if figures.perplexity > self.perplexity:
+            missed.append(f"GSM8K perplexity {figures.perplexity:.2f} is over {self.perplexity:g}")
+        return missed
+
+
+def model_card(
+    name: str, recipe: Recipe, progress: Progress, figures: Figures, bounds: Bounds
+) -> str:
     """Writes the card of the model that `recipe` gives at `progress`."""
     rounds = progress.rounds
     stage = f"The run was taken to its end: {rounds} rounds."
@@ -99,6 +126,7 @@ def model_card(name: str, recipe: Recipe, progress: Progress, figures: Figures) 
         table=figures.table(),
         held_out=HELD_OUT,
         minutes=progress.seconds / 60,
+        bounds=bounds.sentence(),
         settings=settings,
     )
 

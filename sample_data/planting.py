@@ -9,6 +9,7 @@ from typing import Literal
 
 from sample_data.arithmetic import (
     LARGEST,
+    MAX_STEPS,
     SMALLEST,
     Equation,
     Move,
@@ -85,7 +86,7 @@ def plant(rng: Random, kind: Kind, row_id: str) -> PlantedTrace:
     """Draws a problem of the planted split and a trace of it that goes wrong as `kind` says."""
     while True:
         # Three steps at least, so that a fault has a before and an after.
-        problem = draw_problem(rng, "planted", rng.randint(3, 10))
+        problem = draw_problem(rng, "planted", rng.randint(3, MAX_STEPS))
         draft = _PLANTERS[kind](rng, problem)
         if draft is not None:
             break
