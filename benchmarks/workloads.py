@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from grace_engine.api import sample_folder, sample_traces
+from grace_engine.api import sample_folder
 from grace_engine.ingest import parse_segmenter, traces_of
 from grace_engine.models.heads import find_head
 from grace_engine.models.load import LoadedModel, load_model, load_tokenizer
@@ -55,7 +55,11 @@ def sample_workload(n_traces: int) -> Workload:
     Of middling length: the few traces of a race pad each other as little as all 400 do in a run.
     """
     files = locate_model(str(sample_folder() / "tiny-reasoner"))
-    found = traces_of(sample_traces(), dataset="sample", segmenter=parse_segmenter("auto"))
+    found = traces_of(
+        sample_folder() / "gsm8k" / "model_solutions.jsonl",
+        dataset="sample",
+        segmenter=parse_segmenter("auto"),
+    )
     kept = [item for item in found if isinstance(item, Trace)]
     rendered = [
         item

@@ -1,5 +1,6 @@
 """Which settings can a user turn, and what does each default mean?"""
 
+import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,13 +11,20 @@ from grace_engine.errors import InputError
 Proxy: TypeAlias = Literal["upstream", "lm_head", "exact"]
 Target: TypeAlias = Literal["own", "reference"]
 Aggregate: TypeAlias = Literal["mean", "min", "last-weighted", "length-weighted"]
-Strategy: TypeAlias = Literal["grace", "random", "longest", "stepmax", "perplexity"]
+Strategy: TypeAlias = Literal["grace", "random", "longest", "stepmax", "perplexity", "peak-loss"]
 Dtype: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
 
 PROXIES: tuple[Proxy, ...] = ("upstream", "lm_head", "exact")
 TARGETS: tuple[Target, ...] = ("own", "reference")
 AGGREGATES: tuple[Aggregate, ...] = ("mean", "min", "last-weighted", "length-weighted")
-STRATEGIES: tuple[Strategy, ...] = ("grace", "random", "longest", "stepmax", "perplexity")
+STRATEGIES: tuple[Strategy, ...] = (
+    "grace",
+    "random",
+    "longest",
+    "stepmax",
+    "perplexity",
+    "peak-loss",
+)
 DTYPES: tuple[Dtype, ...] = ("auto", "float32", "bfloat16", "float16")
 
 
@@ -130,6 +138,9 @@ class ScoreConfig:
         adapter: Folder or hub id of a PEFT adapter, merged before scoring.
         proxy: What stands for a segment's gradient.
         parameters: Name patterns (``fnmatch``) of ``exact``; all parameters when empty.
+        entropy_discount: c ≥ 0, nats⁻¹: a segment's gradient weighs its tokens by the softmax of
+            −c·H, H the entropy of the model's prediction of the token. 0 is the paper's plain mean;
+            a larger c listens less to tokens whose wording the model cannot know.
         target: Whose answer is the last segment.
         dtype: ``auto`` is bfloat16 where the device computes in it, else float32.
         device: ``auto`` takes CUDA, then Apple MPS, then the CPU.
@@ -150,6 +161,7 @@ class ScoreConfig:
     adapter: str = ""
     proxy: Proxy = "upstream"
     parameters: tuple[str, ...] = ()
+    entropy_discount: float = 0.0
     target: Target = "own"
     dtype: Dtype = "auto"
     device: str = "auto"
@@ -174,6 +186,11 @@ class ScoreConfig:
             raise InputError("Sample and max length cannot be negative.")
         if self.parameters and self.proxy != "exact":
             raise InputError("Named parameters go with --proxy exact only.")
+        if not 0.0 <= self.entropy_discount < math.inf:
+            raise InputError(
+                f"Entropy discount {self.entropy_discount!r} is out of range: use 0, the paper's "
+                "plain mean over tokens, or a positive number such as 10."
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

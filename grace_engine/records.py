@@ -210,6 +210,7 @@ class ScoringRun:
         dtype: Such as ``float32``.
         proxy: ``upstream``, ``lm_head`` or ``exact``.
         parameters: Parameter name patterns of ``exact``; empty for the others.
+        entropy_discount: c of the tokens' weights exp(−c·H), nats⁻¹; 0 for the plain mean.
         target: ``own`` or ``reference``: whose answer is the last segment.
         template: Name of the template: ``chat`` or ``plain``.
         reasoning_key: Message key in which the chat template expects reasoning; "" when inline.
@@ -232,6 +233,7 @@ class ScoringRun:
     dtype: str
     proxy: str
     parameters: tuple[str, ...]
+    entropy_discount: float = 0.0
     target: str
     template: str
     reasoning_key: str = ""
@@ -244,6 +246,11 @@ class ScoringRun:
     n_pending: int = 0
     created_at: str = ""
     updated_at: str = ""
+
+    @property
+    def gradient(self) -> str:
+        """The proxy and, where there is one, the entropy discount: ``upstream, c=10``."""
+        return self.proxy + (f", c={self.entropy_discount:g}" if self.entropy_discount else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

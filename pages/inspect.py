@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from grace_engine.ui import charts, controls, empty, frames, load, palette, pane, state
+from grace_engine.figures import palette
+from grace_engine.ui import charts, controls, empty, frames, load, pane, state
 
 dark = st.context.theme.type == "dark"
 workspace = load.workspace_path()
@@ -16,6 +17,7 @@ with load.faults_as_sentences():
         full = controls.choose_colours()
     view = load.run_view(workspace, run, weights)
     empty.traces_or_stop(view, workspace)
+    kinds = load.step_kinds(workspace, run.id, run.updated_at, view)
     limits = load.fitted_limits(workspace, run, view)
 
 left, right = st.columns([0.46, 0.54], gap="medium")
@@ -40,7 +42,7 @@ with heatmap_pane:
     window = controls.choose_window(int(shown["n_steps"].max()), step)
     st.altair_chart(
         charts.heatmap(
-            frames.cells(view, shown, signal, window),
+            frames.cells(view, shown, signal, window, kinds),
             shown["row"].tolist(),
             window,
             scale,

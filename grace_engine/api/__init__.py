@@ -13,8 +13,9 @@ if TYPE_CHECKING:
         summary,
         weights_of,
     )
-    from grace_engine.api.evaluating import Evaluation, evaluate
+    from grace_engine.api.evaluating import Evaluation, evaluate, scorer_name, step_kinds
     from grace_engine.api.exporting import ExportReport, export
+    from grace_engine.api.figures import write_figures
     from grace_engine.api.reading import (
         FileIngest,
         ingest,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
         app_script,
         prepare_sample,
         sample_folder,
-        sample_traces,
+        score_sample,
     )
     from grace_engine.api.scoring import (
         Estimate,
@@ -103,8 +104,10 @@ __all__ = [
     "replay",
     "run_view",
     "sample_folder",
-    "sample_traces",
     "score",
+    "score_sample",
+    "scorer_name",
+    "step_kinds",
     "summary",
     "trace_view",
     "unscored",
@@ -112,6 +115,7 @@ __all__ = [
     "view_of",
     "weights_json",
     "weights_of",
+    "write_figures",
 ]
 
 _HOMES = {
@@ -120,8 +124,9 @@ _HOMES = {
         "summary",
         "weights_of",
     ),
-    "grace_engine.api.evaluating": ("Evaluation", "evaluate"),
+    "grace_engine.api.evaluating": ("Evaluation", "evaluate", "scorer_name", "step_kinds"),
     "grace_engine.api.exporting": ("ExportReport", "export"),
+    "grace_engine.api.figures": ("write_figures",),
     "grace_engine.api.replaying": ("replay",),
     "grace_engine.api.reading": (
         "FileIngest",
@@ -132,7 +137,7 @@ _HOMES = {
         "app_script",
         "prepare_sample",
         "sample_folder",
-        "sample_traces",
+        "score_sample",
     ),
     "grace_engine.api.scoring": (
         "Estimate",

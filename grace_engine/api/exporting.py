@@ -168,6 +168,7 @@ def annotator(
                 "run": run.id,
                 "model": run.model,
                 "proxy": run.proxy,
+                **({"entropy_discount": run.entropy_discount} if run.entropy_discount else {}),
                 "value": choice.value,
                 "rank": choice.rank,
                 "reason": choice.reason,

@@ -1,11 +1,11 @@
-"""Where is the data and the model that ship with the studio, and how do they become a workspace?"""
+"""Where are the data and the models that ship with the studio, and how do they become runs?"""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grace_engine.api.reading import FileIngest, ingest
-from grace_engine.config import IngestConfig, ScoreConfig
+from grace_engine.config import IngestConfig, Proxy, ScoreConfig
 from grace_engine.errors import NotFoundError
 from grace_engine.progress import Progress, Silent
 from grace_engine.store import Workspace
@@ -13,7 +13,26 @@ from grace_engine.store import Workspace
 if TYPE_CHECKING:
     from grace_engine.scoring import ScoreReport
 
-DATASET = "gsm8k-solutions"
+SAMPLE_DATASETS = {
+    "gsm8k-solutions": "gsm8k/model_solutions.jsonl",
+    "planted": "planted/traces.jsonl",
+}
+"""Names of the shipped datasets, and their files in the sample folder."""
+
+SAMPLE_MODELS = ("tiny-reasoner-early", "tiny-reasoner")
+"""Folders of the shipped models in the sample folder: on the way, and trained to the end."""
+
+SAMPLE_SCORERS: tuple[tuple[Proxy, float, int], ...] = (
+    ("upstream", 0.0, 0),
+    ("lm_head", 0.0, 0),
+    ("upstream", 10.0, 0),
+    ("lm_head", 10.0, 0),
+    # A backward pass a segment: all 798 traces would take as long as all the rest three times.
+    ("exact", 0.0, 300),
+)
+"""Proxies and entropy discounts that the shipped traces are compared under, and how many of the
+traces each scores; 0 for all."""
+
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -22,11 +41,11 @@ class SampleReport:
     """What the sample workspace holds now.
 
     Attributes:
-        ingested: The shipped file.
+        ingested: The shipped files.
         scored: The run of the shipped model.
     """
 
-    ingested: FileIngest
+    ingested: tuple[FileIngest, ...]
     scored: "ScoreReport"
 
 
@@ -39,13 +58,36 @@ def prepare_sample(workspace: Workspace, progress: Progress | None = None) -> Sa
     from grace_engine.api.scoring import score
 
     progress = progress or Silent()
-    config = IngestConfig(dataset=DATASET)
-    ingested = ingest(workspace, [sample_traces()], config, progress)[0]
-    if ingested.fault:
-        raise NotFoundError(f"The sample cannot be read: {ingested.fault}")
     return SampleReport(
-        ingested=ingested, scored=score(workspace, ScoreConfig(datasets=(DATASET,)), progress)
+        ingested=_ingest_sample(workspace, progress),
+        scored=score(workspace, ScoreConfig(datasets=tuple(SAMPLE_DATASETS)), progress),
     )
+
+
+def score_sample(workspace: Workspace, progress: Progress | None = None) -> list[str]:
+    """Score the shipped traces under both shipped models with every proxy; the runs' ids.
+
+    What is scored already is not scored again.
+
+    Raises:
+        NotFoundError: The sample is missing from this installation.
+    """
+    from grace_engine.api.scoring import score
+
+    progress = progress or Silent()
+    _ingest_sample(workspace, progress)
+    runs = []
+    for model in SAMPLE_MODELS:
+        for proxy, discount, traces in SAMPLE_SCORERS:
+            config = ScoreConfig(
+                model=str(sample_folder() / model),
+                proxy=proxy,
+                entropy_discount=discount,
+                sample=traces,
+                datasets=tuple(SAMPLE_DATASETS),
+            )
+            runs.append(score(workspace, config, progress).run.id)
+    return runs
 
 
 def sample_folder() -> Path:
@@ -55,14 +97,9 @@ def sample_folder() -> Path:
         NotFoundError: Neither is there.
     """
     for folder in (_PACKAGE / "_sample", _PACKAGE.parent / "sample_data"):
-        if (folder / "gsm8k" / "model_solutions.jsonl").is_file():
+        if all((folder / file).is_file() for file in SAMPLE_DATASETS.values()):
             return folder
     raise NotFoundError("The sample data is missing from this installation: install it again.")
-
-
-def sample_traces() -> Path:
-    """The shipped GSM8K model solutions."""
-    return sample_folder() / "gsm8k" / "model_solutions.jsonl"
 
 
 def app_script() -> Path:
@@ -71,3 +108,13 @@ def app_script() -> Path:
         if script.is_file():
             return script
     raise NotFoundError("The app is missing from this installation: install it again.")
+
+
+def _ingest_sample(workspace: Workspace, progress: Progress) -> tuple[FileIngest, ...]:
+    found = []
+    for name, file in SAMPLE_DATASETS.items():
+        report = ingest(workspace, [sample_folder() / file], IngestConfig(dataset=name), progress)
+        if report[0].fault:
+            raise NotFoundError(f"The sample cannot be read: {report[0].fault}")
+        found.append(report[0])
+    return tuple(found)

@@ -39,8 +39,9 @@ def export_steps(
     """Write a Parquet file with a row a step of every scored trace; the number of rows.
 
     Columns: trace_id, step_index (from 0), text, start, end (characters of the full text),
-    alignment, consistency, score, nll (nats a token), norm, n_tokens, step_label, labels (the
-    trace's, as JSON). A number that does not exist, such as the consistency of step 1, is null.
+    alignment, consistency, score, nll and fresh_loss (nats a token), norm, n_tokens, step_label,
+    labels (the trace's, as JSON). A number that does not exist, such as the consistency of step 1,
+    is null.
 
     Raises:
         NotFoundError: No such run.

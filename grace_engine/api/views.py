@@ -22,7 +22,7 @@ from grace_engine.signals import (
 )
 from grace_engine.store import RunTrace, Workspace
 
-STEP_SIGNALS = ("alignment", "consistency", "score", "nll", "norm")
+STEP_SIGNALS = ("alignment", "consistency", "score", "nll", "fresh_loss", "norm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,12 +48,13 @@ class RunView:
     traces: pd.DataFrame
 
     def step_values(self, signal: str) -> npt.NDArray[np.float64]:
-        """``[S]`` of ``alignment``, ``consistency``, ``score``, ``nll`` or ``norm``."""
+        """``[S]`` of one of ``STEP_SIGNALS``."""
         found = {
             "alignment": self.signals.alignment,
             "consistency": self.signals.consistency,
             "score": self.scores,
             "nll": self.signals.nll,
+            "fresh_loss": self.signals.fresh_loss,
             "norm": self.signals.norm,
         }
         require_one_of("Signal", signal, tuple(found))
@@ -112,6 +113,7 @@ class TraceView:
             "run": self.run.id,
             "model": self.run.model,
             "proxy": self.run.proxy,
+            "entropy_discount": self.run.entropy_discount,
             "text": self.seen.rendered,
             "steps": [
                 {"start": step.start, "end": step.end, **_ranges(segment), "label": step.label}
@@ -127,6 +129,7 @@ class TraceView:
             "alignment": nullable(self.signals.alignment),
             "consistency": nullable(self.signals.consistency),
             "nll": [*nullable(self.signals.nll), float(self.signals.answer_nll[0])],
+            "fresh_loss": nullable(self.signals.fresh_loss),
             "norm": nullable(self.signals.norm),
             "n_tokens": [*self.signals.n_tokens.tolist(), int(self.signals.answer_tokens[0])],
             "score": nullable(self.scores),

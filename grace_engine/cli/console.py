@@ -52,8 +52,23 @@ def fault(message: str) -> None:
     err.print(f"[bold red]error:[/bold red] {escape(message)}")
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    markdown: bool = False,
+) -> None:
     """A table to standard output; numbers to the right. Only texts with spaces are wrapped."""
+    if markdown:
+        lines = [
+            columns,
+            ["---"] * len(columns),
+            *([_cell(value) for value in row] for row in rows),
+        ]
+        text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        sys.stdout.write(f"**{title}**\n\n{text}\n\n")
+        return
     drawn = Table(title=title or None, title_justify="left", header_style="bold")
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[index], (int, float)) for row in rows)

@@ -108,11 +108,13 @@ def show(
         console.emit_json(document)
         return
     labels = ", ".join(f"{name}={value}" for name, value in view.trace.labels.items())
+    discount = view.run.entropy_discount
     console.pairs(
         {
             "trace": f"{view.trace.id} ({view.trace.dataset} {view.trace.variant})".strip(),
             "source": f"{view.trace.record.path}, line {view.trace.record.line}",
-            "run": f"{view.run.id}: {view.run.proxy} of {view.run.model}",
+            "run": f"{view.run.id}: {view.run.proxy} of {view.run.model}"
+            + (f", entropy discount {discount:g}" if discount else ""),
             "value": document["value"],
             "labels": labels or None,
             "answer": view.trace.answer.text,

@@ -34,6 +34,10 @@ def score(
         list[str] | None,
         typer.Option(help="Name pattern of parameters for exact; may be given again."),
     ] = None,
+    entropy_discount: Annotated[
+        float,
+        typer.Option(help="c of a token's weight exp(-c·entropy of its prediction); 0: all alike."),
+    ] = 0.0,
     target: Annotated[str, typer.Option(help="Whose answer is aimed at: own or reference.")] = (
         "own"
     ),
@@ -65,6 +69,7 @@ def score(
         adapter=adapter,
         proxy=proxy,  # type: ignore[arg-type]
         parameters=tuple(parameters or ()),
+        entropy_discount=entropy_discount,
         target=target,  # type: ignore[arg-type]
         dtype=dtype,  # type: ignore[arg-type]
         device=device,
@@ -102,9 +107,11 @@ def score(
 
 
 def _say_plan(planned: "api.ScoringPlan", expected: "api.Estimate | None") -> None:
+    discount = planned.run.entropy_discount
     console.note(
         f"Run {planned.run.id}: {planned.config.proxy} gradients of {planned.config.model} "
-        f"({planned.run.dtype}, {planned.device}, {planned.run.template} template)."
+        f"({planned.run.dtype}, {planned.device}, {planned.run.template} template"
+        + (f", entropy discount {discount:g})." if discount else ").")
     )
     console.note(
         f"{planned.n_traces:,} traces: {planned.n_done + len(planned.linkable):,} cached or "

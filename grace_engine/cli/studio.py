@@ -21,13 +21,14 @@ def register(app: typer.Typer) -> None:
 
 @console.speaks
 def sample(workspace: WorkspaceOption = DEFAULT_WORKSPACE, as_json: JsonOption = False) -> None:
-    """Make a workspace of the shipped GSM8K solutions, scored by the shipped model."""
+    """Make a workspace of the shipped traces, scored by the shipped model."""
     with console.progress() as bars:
         report = api.prepare_sample(api.open_workspace(workspace, create=True), bars)
-    run, count = report.scored.run, report.ingested.count
+    run = report.scored.run
+    before = sum(file.count.already_present for file in report.ingested if file.count)
     console.note(
-        f"Sample workspace {workspace}: {run.n_scored:,} GSM8K solutions scored in run {run.id}"
-        + (f" ({count.already_present:,} were there before)." if count else ".")
+        f"Sample workspace {workspace}: {run.n_scored:,} traces (GSM8K model solutions and planted "
+        f"errors) scored in run {run.id}" + (f"; {before:,} were there before." if before else ".")
     )
     if as_json:
         console.emit_json({"workspace": str(workspace), "run": run.id, "n_scored": run.n_scored})

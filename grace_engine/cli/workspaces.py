@@ -53,7 +53,7 @@ def show(
             (
                 r.id,
                 r.model,
-                r.proxy,
+                r.gradient,
                 ", ".join(r.datasets),
                 r.n_scored,
                 r.n_rejected,

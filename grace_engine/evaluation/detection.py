@@ -1,12 +1,13 @@
 """How well does each signal find the steps and the traces that labels call bad?"""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from grace_engine.config import Weights
+from grace_engine.evaluation.labels import BAD, CLEAN, LabelledRun, error_kinds
 from grace_engine.evaluation.ranking import (
     Bools,
     Floats,
@@ -14,39 +15,14 @@ from grace_engine.evaluation.ranking import (
     bootstrap_weights,
     roc_auc,
 )
-from grace_engine.signals import SignalTable, step_scores, trace_values
+from grace_engine.evaluation.suspicion import step_suspicion, trace_suspicion
 
-ALPHAS = (0.0, 0.3, 0.5, 0.7, 1.0)
-CLEAN = "clean"
+STEPS = "steps"
+"""Name of the trace label that says whether any labelled step is bad."""
+
 _RESAMPLES = 500
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class LabelledRun:
-    """A run's signals beside what is known of its steps and traces: N traces, S steps.
-
-    Attributes:
-        signals: Signals of every step.
-        kinds: ``[N]`` kind of each trace: ``clean``, a kind of error, or "" where it is unknown.
-        bad_steps: ``[S]`` whether a step is labelled bad.
-    """
-
-    signals: SignalTable
-    kinds: npt.NDArray[np.object_]
-    bad_steps: Bools
-
-    def take(self, kept: Bools) -> "LabelledRun":
-        """The traces for which ``kept`` ``[N]`` is true."""
-        return LabelledRun(
-            signals=self.signals.take(kept),
-            kinds=self.kinds[kept],
-            bad_steps=self.bad_steps[np.repeat(kept, self.signals.n_steps)],
-        )
-
-    @property
-    def owners(self) -> npt.NDArray[np.int64]:
-        """``[S]`` index of each step's trace."""
-        return np.repeat(np.arange(len(self.kinds)), self.signals.n_steps)
+# Weights of resampled items that are held at once.
+_BLOCK = 1 << 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,95 +73,74 @@ class StepRank:
     chance: float
 
 
-def step_suspicion(signals: SignalTable) -> dict[str, Floats]:
-    """``[S]`` by signal, higher is more suspicious; NaN where a signal does not exist."""
-    found: dict[str, Floats] = {
-        "alignment": -signals.alignment,
-        "consistency": -signals.consistency,
-    }
-    for alpha in ALPHAS:
-        weights = Weights(alpha=alpha, history=signals.history)
-        found[f"score α={alpha:g}"] = -step_scores(signals, weights)
-    return found | {"loss": signals.nll, "norm": signals.norm}
-
-
-def trace_suspicion(signals: SignalTable) -> dict[str, Floats]:
-    """``[N]`` by signal, higher is more suspicious."""
-    found: dict[str, Floats] = {}
-    for alpha in ALPHAS:
-        weights = Weights(alpha=alpha, history=signals.history)
-        found[f"value α={alpha:g}"] = -trace_values(step_scores(signals, weights), signals, weights)
-    lowest = Weights(alpha=0.7, history=signals.history, aggregate="min")
-    found["min α=0.7"] = -trace_values(step_scores(signals, lowest), signals, lowest)
-    counts = np.add.reduceat(signals.n_tokens, signals.offsets[:-1]) + signals.answer_tokens
-    losses = np.add.reduceat(signals.nll * signals.n_tokens, signals.offsets[:-1])
-    found["loss"] = (losses + signals.answer_nll * signals.answer_tokens) / counts
-    found["answer loss"] = signals.answer_nll
-    return found
-
-
 def detect_steps(
     run: LabelledRun, *, resamples: int = _RESAMPLES, seed: int = 0
 ) -> list[Detection]:
     """How well each signal finds the bad steps of each kind, within traces and across them.
 
-    Within a trace its bad steps are told from its other steps, and the mean over traces is given.
-    Across, the bad steps of a kind are told from every step that is not labelled bad in the traces
-    of that kind and in clean ones.
+    Within a trace its bad steps are told from its clean ones, and the mean over traces is given.
+    Across, the bad steps of a kind are told from every clean step of the traces that hold such a
+    step and of those without a bad one. Steps without a label do not count.
     """
+    owners = run.owners
+    bad_somehow = np.isin(run.step_kinds, error_kinds(run.step_kinds))
+    spoilt = np.bincount(owners, bad_somehow, len(run.signals.trace_ids)) > 0
     found = []
-    for kind in error_kinds(run):
+    for kind in error_kinds(run.step_kinds):
+        bad = run.step_kinds == kind
+        holds = np.bincount(owners, bad, len(spoilt)) > 0
+        compared = bad | ((run.step_kinds == CLEAN) & (holds | ~spoilt)[owners])
         for signal, suspicion in step_suspicion(run.signals).items():
-            found.append(_within(run, kind, signal, suspicion, resamples, seed))
-            among = np.isin(run.kinds[run.owners], [kind, CLEAN]) & ~np.isnan(suspicion)
-            bad = run.bad_steps & (run.kinds[run.owners] == kind)
-            found.append(
-                _detection(
-                    kind, signal, "across", suspicion[among], bad[among], run.owners[among],
-                    resamples, seed,
-                )
-            )  # fmt: skip
+            among = compared & ~np.isnan(suspicion)
+            items = (suspicion[among], bad[among], owners[among])
+            found.append(_within(kind, signal, *items, resamples, seed))
+            found.append(_detection(kind, signal, "across", *items, resamples, seed))
     return [detection for detection in found if detection.n_bad and detection.n_good]
 
 
 def detect_traces(
-    run: LabelledRun, bad: Mapping[str, Bools], *, resamples: int = _RESAMPLES, seed: int = 0
+    run: LabelledRun, *, resamples: int = _RESAMPLES, seed: int = 0
 ) -> list[Detection]:
-    """How well each trace value tells bad traces from good ones.
-
-    Args:
-        run: The run.
-        bad: By name of the question, ``[N]`` which traces are bad.
-        resamples: Bootstrap draws.
-        seed: Of the draws.
-    """
-    owners = np.arange(len(run.kinds))
+    """How well each value tells bad traces from good ones, by trace label and kind of error."""
+    owners = np.arange(len(run.signals.trace_ids))
     found = []
-    for name, which in bad.items():
-        for signal, suspicion in trace_suspicion(run.signals).items():
-            kept = ~np.isnan(suspicion)
-            found.append(
-                _detection(
-                    name, signal, "trace", suspicion[kept], which[kept], owners[: kept.sum()],
-                    resamples, seed,
-                )
-            )  # fmt: skip
+    for name, kinds in run.trace_kinds.items():
+        for kind in error_kinds(kinds):
+            bad = kinds == kind
+            for signal, suspicion in trace_suspicion(run.signals).items():
+                kept = (bad | (kinds == CLEAN)) & ~np.isnan(suspicion)
+                found.append(
+                    _detection(
+                        question(name, kind), signal, "trace",
+                        suspicion[kept], bad[kept], owners[kept], resamples, seed,
+                    )
+                )  # fmt: skip
     return [detection for detection in found if detection.n_bad and detection.n_good]
 
 
+def question(name: str, kind: str) -> str:
+    """What is asked of traces, for a person to read: a kind of error, or what is bad."""
+    if kind != BAD:
+        return kind
+    return {"is_correct": "incorrect answer", STEPS: "a bad step"}.get(name, f"bad {name}")
+
+
 def step_ranks(run: LabelledRun) -> list[StepRank]:
-    """Where each signal puts the bad step of a trace among all its steps."""
+    """Where each signal puts the bad step of a trace among all its labelled steps."""
     found = []
-    for kind in error_kinds(run):
+    for kind in error_kinds(run.step_kinds):
+        bad = run.step_kinds == kind
+        compared = bad | (run.step_kinds == CLEAN)
         for signal, suspicion in step_suspicion(run.signals).items():
             ranks, first, chance = [], [], []
-            for values, bad in _traces_of_kind(run, kind, suspicion):
-                if bad.any():
-                    worst = values[bad].max()
-                    above, level = int((values > worst).sum()), int((values == worst).sum())
-                    ranks.append(above + (level + 1) / 2)
-                    first.append(above == 0)
-                    chance.append(float(bad.mean()))
+            among = compared & ~np.isnan(suspicion)
+            for values, own in _by_trace(suspicion[among], bad[among], run.owners[among]):
+                worst = values[own].max()
+                above, level = int((values > worst).sum()), int((values == worst).sum())
+                ranks.append(above + (level + 1) / 2)
+                # Of steps that tie for the first place one is first, and none knows which.
+                first.append((above == 0) * int((values[own] == worst).sum()) / level)
+                chance.append(float(own.mean()))
             if ranks:
                 found.append(
                     StepRank(
@@ -200,21 +155,22 @@ def step_ranks(run: LabelledRun) -> list[StepRank]:
     return found
 
 
-def error_kinds(run: LabelledRun) -> list[str]:
-    """Kinds of error in order of name; a trace without a kind is neither clean nor bad."""
-    return sorted({str(kind) for kind in run.kinds} - {CLEAN, ""})
-
-
 def _within(
-    run: LabelledRun, kind: str, signal: str, suspicion: Floats, resamples: int, seed: int
+    kind: str,
+    signal: str,
+    suspicion: Floats,
+    bad: Bools,
+    owners: npt.NDArray[np.int64],
+    resamples: int,
+    seed: int,
 ) -> Detection:
     areas, precisions, n_bad, n_good = [], [], 0, 0
-    for values, bad in _traces_of_kind(run, kind, suspicion):
-        if bad.any() and not bad.all():
+    for values, own in _by_trace(suspicion, bad, owners):
+        if not own.all():
             once = np.ones((1, len(values)))
-            areas.append(roc_auc(values, bad, once)[0])
-            precisions.append(average_precision(values, bad, once)[0])
-            n_bad, n_good = n_bad + int(bad.sum()), n_good + int((~bad).sum())
+            areas.append(roc_auc(values, own, once)[0])
+            precisions.append(average_precision(values, own, once)[0])
+            n_bad, n_good = n_bad + int(own.sum()), n_good + int((~own).sum())
     draws = bootstrap_weights(np.arange(len(areas)), resamples, seed)
     auc, auc_interval = _mean_with_interval(areas, draws)
     precision, precision_interval = _mean_with_interval(precisions, draws)
@@ -242,31 +198,36 @@ def _detection(
     seed: int,
 ) -> Detection:
     compact = np.unique(owners, return_inverse=True)[1]
-    weights = bootstrap_weights(compact, resamples, seed)
-    areas = roc_auc(suspicion, bad, weights)
-    precisions = average_precision(suspicion, bad, weights)
+    per_block = max(1, _BLOCK // max(len(suspicion), 1))
+    areas, precisions = [], []
+    for block, first in enumerate(range(0, max(resamples, 1), per_block)):
+        draws = bootstrap_weights(compact, min(per_block, resamples - first), seed + block)
+        # Row 0 counts every item once; later blocks need it no more.
+        draws = draws[1:] if first else draws
+        areas.append(roc_auc(suspicion, bad, draws))
+        precisions.append(average_precision(suspicion, bad, draws))
+    area, precision = np.concatenate(areas), np.concatenate(precisions)
     return Detection(
         kind=kind,
         signal=signal,
         where=where,
         n_bad=int(bad.sum()),
         n_good=int((~bad).sum()),
-        auc=float(areas[0]),
-        auc_interval=_interval(areas[1:]),
-        precision=float(precisions[0]),
-        precision_interval=_interval(precisions[1:]),
+        auc=float(area[0]),
+        auc_interval=_interval(area[1:]),
+        precision=float(precision[0]),
+        precision_interval=_interval(precision[1:]),
     )
 
 
-def _traces_of_kind(
-    run: LabelledRun, kind: str, suspicion: Floats
+def _by_trace(
+    suspicion: Floats, bad: Bools, owners: npt.NDArray[np.int64]
 ) -> Iterator[tuple[Floats, Bools]]:
-    """Suspicion and badness of the steps of each trace of a kind, where the signal exists."""
-    for index in np.flatnonzero(run.kinds == kind):
-        where = run.signals.steps_of(int(index))
-        values = suspicion[where]
-        kept = ~np.isnan(values)
-        yield values[kept], run.bad_steps[where][kept]
+    """Suspicion and badness of the steps of each trace with a bad one; owners rise."""
+    bounds = np.flatnonzero(np.diff(owners, prepend=-1, append=-1))
+    for first, end in pairwise(bounds):
+        if bad[first:end].any():
+            yield suspicion[first:end], bad[first:end]
 
 
 def _mean_with_interval(

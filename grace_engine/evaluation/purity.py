@@ -14,21 +14,24 @@ class Purity:
     """Share of good traces in the top of a ranking.
 
     Attributes:
+        label: Name of the trace label that says what is good.
         signal: What ranked.
         pool: Share of good traces in all.
         tops: Share of good traces in the top 5, 10, 20 and 50%, by that share.
     """
 
+    label: str
     signal: str
     pool: float
     tops: dict[float, float]
 
 
-def purity_of_top(signal: str, suspicion: Floats, good: Bools) -> Purity:
+def purity_of_top(label: str, signal: str, suspicion: Floats, good: Bools) -> Purity:
     """Rank by rising suspicion, ties in the order given, and count the good at the top.
 
     Args:
-        signal: Its name.
+        label: Name of the trace label.
+        signal: Name of what ranks.
         suspicion: ``[N]``; NaN ranks last.
         good: ``[N]``.
     """
@@ -39,4 +42,5 @@ def purity_of_top(signal: str, suspicion: Floats, good: Bools) -> Purity:
         for share in SHARES
         if len(ranked)
     }
-    return Purity(signal=signal, pool=float(good.mean()) if len(good) else float("nan"), tops=tops)
+    pool = float(good.mean()) if len(good) else float("nan")
+    return Purity(label=label, signal=signal, pool=pool, tops=tops)

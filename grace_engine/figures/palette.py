@@ -17,6 +17,7 @@ SIGNALS: dict[str, str] = {
     "alignment": "Alignment",
     "consistency": "Consistency",
     "nll": "Loss",
+    "fresh_loss": "Fresh loss",
     "norm": "Norm",
 }
 """Signals that a page offers, with their names for people."""
@@ -82,6 +83,7 @@ def colour_limits(signals: SignalTable) -> dict[str, float]:
     return {
         **dict.fromkeys(COSINES, limit),
         "nll": _round_up(_quantile(signals.nll)),
+        "fresh_loss": _round_up(_quantile(signals.fresh_loss)),
         "norm": _round_up(_quantile(signals.norm)),
     }
 

@@ -31,7 +31,9 @@ def scorer_fingerprint(*, model_digest: str, adapter_digest: str, **flags: objec
     """Digest of everything that moves a Gram apart from the trace itself.
 
     Tokenizer and chat template are among the model's files; what they make of a trace is in the
-    trace's own digest of token ids and ranges. ``flags`` are dtype, proxy and parameters.
+    trace's own digest of token ids and ranges. ``flags`` are dtype, proxy, parameters and, where
+    there is one, the entropy discount: a flag that came later is left out at its old meaning, so
+    that Grams from before stay known.
     """
     parts = {"engine": ENGINE, "model": model_digest, "adapter": adapter_digest, **flags}
     return text_digest(json.dumps(parts, sort_keys=True, default=list))

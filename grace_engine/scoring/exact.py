@@ -13,7 +13,13 @@ from torch.utils.checkpoint import checkpoint
 
 from grace_engine.errors import InputError, ResourceError
 from grace_engine.models.heads import AutogradHead, Head, captured_hidden
-from grace_engine.scoring.gradients import SegmentGram, row_products, token_losses
+from grace_engine.scoring.gradients import (
+    SegmentGram,
+    discounted_shares,
+    row_products,
+    token_entropies,
+    token_losses,
+)
 
 _BYTES = 4
 
@@ -84,8 +90,10 @@ def exact_gram(
     segments: list[tuple[int, int]],
     parameters: ParameterBlocks,
     tile_elements: int,
+    *,
+    entropy_discount: float = 0.0,
 ) -> SegmentGram:
-    """Inner products of ∇_θ of each segment's mean loss.
+    """Inner products of ∇_θ of each segment's mean loss, its tokens weighted alike or by entropy.
 
     Args:
         model: Causal LM.
@@ -94,6 +102,7 @@ def exact_gram(
         segments: Half-open token ranges, the answer last; none begins at token 0.
         parameters: Those with respect to which gradients are taken.
         tile_elements: Upper bound of elements in one rows × vocabulary tile.
+        entropy_discount: c of the tokens' weights, nats⁻¹; 0 takes the plain mean.
     """
     for block in parameters.blocks:
         for parameter in block:
@@ -102,10 +111,17 @@ def exact_gram(
         with torch.enable_grad():
             with captured_hidden(model) as seen:
                 model(input_ids=token_ids[None], use_cache=False)
-            losses = [
-                _segment_loss(head, seen[0][0, i - 1 : j - 1], token_ids[i:j], tile_elements)
-                for i, j in segments
+            states = [seen[0][0, i - 1 : j - 1] for i, j in segments]
+            tokens = [
+                _tiled_losses(head, own, token_ids[i:j], tile_elements)
+                for own, (i, j) in zip(states, segments, strict=True)
             ]
+            losses = means = [own.mean() for own in tokens]
+            if entropy_discount:
+                losses = [
+                    _discounted(head, own, of_tokens, tile_elements, entropy_discount)
+                    for own, of_tokens in zip(states, tokens, strict=True)
+                ]
             gram = torch.zeros((len(losses), len(losses)), dtype=torch.float64)
             for block in parameters.blocks:
                 gram += _block_gram(losses, block)
@@ -113,7 +129,7 @@ def exact_gram(
         for block in parameters.blocks:
             for parameter in block:
                 parameter.requires_grad_(requires_grad=False)
-    return SegmentGram(gram=gram.float(), nll=torch.stack(losses).detach().float())
+    return SegmentGram(gram=gram.float(), nll=torch.stack(means).detach().float())
 
 
 def _block_gram(losses: list[Tensor], block: tuple[nn.Parameter, ...]) -> Tensor:
@@ -128,14 +144,22 @@ def _block_gram(losses: list[Tensor], block: tuple[nn.Parameter, ...]) -> Tensor
     return total
 
 
-def _segment_loss(
+def _discounted(
+    head: Head | AutogradHead, hidden: Tensor, losses: Tensor, tile_elements: int, discount: float
+) -> Tensor:
+    """Σ w_t·L_t of a segment, its weights w constants."""
+    entropies = token_entropies(head, hidden, tile_elements)
+    return discounted_shares(entropies, [len(losses)], discount) @ losses
+
+
+def _tiled_losses(
     head: Head | AutogradHead, hidden: Tensor, targets: Tensor, tile_elements: int
 ) -> Tensor:
-    """Mean cross entropy of a segment; logits of a tile are made again in the backward pass."""
+    """``[n]`` cross entropies; logits of a tile are made again in the backward pass."""
     rows = max(1, tile_elements // head.vocabulary)
-    sums = [
+    tiles = [
         checkpoint(
-            _summed_loss,
+            _losses,
             head,
             hidden[first : first + rows],
             targets[first : first + rows],
@@ -143,8 +167,8 @@ def _segment_loss(
         )
         for first in range(0, len(targets), rows)
     ]
-    return torch.stack(sums).sum() / len(targets)
+    return torch.cat(tiles)
 
 
-def _summed_loss(head: Head | AutogradHead, hidden: Tensor, targets: Tensor) -> Tensor:
-    return token_losses(head.logits(hidden), targets).sum()
+def _losses(head: Head | AutogradHead, hidden: Tensor, targets: Tensor) -> Tensor:
+    return token_losses(head.logits(hidden), targets)

@@ -3,8 +3,13 @@
 All functions take the hidden states that enter the head at the positions that predict a trace's
 segment tokens, and walk the vocabulary in tiles of bounded size: no tokens × vocabulary tensor is
 ever made, however long the traces or large the vocabulary.
+
+A segment's gradient is g(T) = Σ_{t∈T} w_t·u_t: the mean over its tokens, or with an entropy
+discount c > 0 the softmax of −c·H_t over them, H_t the entropy in nats of the model's prediction of
+token t. The weights are constants: no gradient flows through H.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -21,10 +26,10 @@ _SUMMED = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SegmentGradients:
-    """Mean gradients of segments and their losses.
+    """Gradients of segments and their losses.
 
     Attributes:
-        gradients: ``[S, d]`` float32 mean over the segment's tokens of ∂L_t/∂h_t.
+        gradients: ``[S, d]`` float32 weighted mean over the segment's tokens of ∂L_t/∂h_t.
         nll: ``[S]`` float32 mean negative log-likelihood per token, nats.
     """
 
@@ -51,6 +56,8 @@ def upstream_gradients(
     targets: Tensor,
     lengths: Tensor,
     tile_elements: int,
+    *,
+    entropy_discount: float = 0.0,
 ) -> SegmentGradients:
     """Mean hidden-state gradients u_t = Wᵀ(p_t − e_y) of segments (GRACE, section 2.3).
 
@@ -62,12 +69,17 @@ def upstream_gradients(
         targets: ``[n]`` the tokens themselves.
         lengths: ``[S]`` tokens per segment, summing to n.
         tile_elements: Upper bound of elements in one rows × vocabulary tile.
+        entropy_discount: c of the tokens' weights, nats⁻¹; 0 takes the plain mean.
     """
     n, n_segments = hidden.shape[0], lengths.shape[0]
     segment = torch.repeat_interleave(torch.arange(n_segments, device=lengths.device), lengths).to(
         hidden.device
     )
-    shares = (1.0 / lengths.to(hidden.device).float())[segment]
+    means = (1.0 / lengths.to(hidden.device).float())[segment]
+    shares = means
+    if entropy_discount:
+        entropies = token_entropies(head, hidden, tile_elements)
+        shares = discounted_shares(entropies, lengths.tolist(), entropy_discount)
     gradients = torch.zeros((n_segments, hidden.shape[1]), device=hidden.device)
     nll = torch.zeros(n, device=hidden.device)
     rows = max(1, min(_TILE_ROWS, tile_elements // head.vocabulary))
@@ -84,11 +96,17 @@ def upstream_gradients(
         else:
             u, nll[tile] = _autograd_gradient(head, hidden[tile], targets[tile])
             gradients.index_add_(0, segment[tile], u * shares[tile, None])
-    return SegmentGradients(gradients=gradients, nll=_segment_means(nll, segment, shares, lengths))
+    return SegmentGradients(gradients=gradients, nll=_segment_means(nll, segment, means, lengths))
 
 
 def lm_head_gram(
-    head: Head, hidden: Tensor, targets: Tensor, lengths: Tensor, tile_elements: int
+    head: Head,
+    hidden: Tensor,
+    targets: Tensor,
+    lengths: Tensor,
+    tile_elements: int,
+    *,
+    entropy_discount: float = 0.0,
 ) -> SegmentGram:
     """Inner products of ∂L/∂W of one trace's segments, W the output layer's weight.
 
@@ -99,12 +117,16 @@ def lm_head_gram(
     n, d = hidden.shape
     n_segments = lengths.shape[0]
     segment = torch.repeat_interleave(torch.arange(n_segments), lengths.cpu()).to(hidden.device)
-    shares = (1.0 / lengths.to(hidden.device).float())[segment]
+    means = (1.0 / lengths.to(hidden.device).float())[segment]
     # Multiply-adds per vocabulary entry: n² by pairs, n·d and the products of S segments otherwise.
     by_pairs = n * n <= d * (n + n_segments**2) and n * n <= 4 * tile_elements
     states = hidden.float()
     columns = max(1, tile_elements // (n if by_pairs else max(n, n_segments * d)))
-    rest, chosen = _log_rest(head, hidden, targets, columns)
+    entropies = _Entropies(hidden) if entropy_discount else None
+    rest, chosen = _log_rest(head, hidden, targets, columns, entropies)
+    shares = means
+    if entropies is not None:
+        shares = discounted_shares(entropies.found(), lengths.tolist(), entropy_discount)
     losses = nn.functional.softplus(rest - chosen)
     total = torch.zeros((n, n) if by_pairs else (n_segments, n_segments), device=hidden.device)
     bounds = [0, *torch.cumsum(lengths.cpu(), 0).tolist()]
@@ -121,7 +143,7 @@ def lm_head_gram(
         spread = torch.zeros((n_segments, n), device=hidden.device)
         spread[segment, torch.arange(n, device=hidden.device)] = shares
         total = spread @ (total * (states @ states.T)) @ spread.T
-    return SegmentGram(gram=total, nll=_segment_means(losses, segment, shares, lengths))
+    return SegmentGram(gram=total, nll=_segment_means(losses, segment, means, lengths))
 
 
 def row_products(rows: Tensor) -> Tensor:
@@ -146,9 +168,65 @@ def token_losses(logits: Tensor, targets: Tensor) -> Tensor:
     return nn.functional.softplus(torch.logsumexp(others, dim=1) - chosen)
 
 
-def _segment_means(nll: Tensor, segment: Tensor, shares: Tensor, lengths: Tensor) -> Tensor:
-    means = torch.zeros(lengths.shape[0], device=nll.device)
-    return means.index_add_(0, segment, nll * shares)
+def token_entropies(head: Head | AutogradHead, hidden: Tensor, tile_elements: int) -> Tensor:
+    """``[n]`` entropies in nats of the predictions made from ``[n, d]`` states, no gradient kept.
+
+    Of the final logits: scaled, softcapped and with their bias where the head has these.
+    """
+    rows = max(1, tile_elements // head.vocabulary)
+    found = []
+    with torch.no_grad():
+        for part in hidden.split(rows):
+            entropies = _Entropies(part)
+            entropies.add(head.logits(part))
+            found.append(entropies.found())
+    return torch.cat(found)
+
+
+def discounted_shares(entropies: Tensor, lengths: Sequence[int], discount: float) -> Tensor:
+    """``[n]`` weights of tokens in their segments: the softmax of −c·H over each segment."""
+    # Counted from the segment's surest token, so that a large c·H rounds no digits away.
+    return torch.cat(
+        [
+            torch.softmax(discount * (own.min() - own), dim=0)
+            for own in entropies.split(list(lengths))
+        ]
+    )
+
+
+class _Entropies:
+    """Entropies of n predictions whose logits z come a slice of the vocabulary at a time.
+
+    H = log Σ e^s − Σ s·e^s / Σ e^s with s = z − max z: no term is negative, so none cancels.
+    """
+
+    def __init__(self, states: Tensor) -> None:
+        n, device = states.shape[0], states.device
+        self._highest = torch.full((n,), torch.finfo(torch.float32).min, device=device)
+        self._mass = torch.zeros(n, device=device)
+        self._moment = torch.zeros(n, device=device)
+
+    def add(self, logits: Tensor) -> None:
+        """Take ``[n, v]`` logits of the next slice."""
+        highest = torch.maximum(self._highest, logits.amax(dim=1))
+        lowered = self._highest - highest
+        kept = torch.exp(lowered)
+        # Clamped where e^s is nothing, so that an entry of −∞ does not make 0 · ∞.
+        shifted = (logits - highest[:, None]).clamp_(min=-100.0)
+        mass = torch.exp(shifted)
+        self._moment = kept * (self._moment + lowered * self._mass)
+        self._mass = kept * self._mass + mass.sum(dim=1)
+        self._moment += mass.mul_(shifted).sum(dim=1)
+        self._highest = highest
+
+    def found(self) -> Tensor:
+        """``[n]`` nats."""
+        return torch.log(self._mass) - self._moment / self._mass
+
+
+def _segment_means(nll: Tensor, segment: Tensor, means: Tensor, lengths: Tensor) -> Tensor:
+    found = torch.zeros(lengths.shape[0], device=nll.device)
+    return found.index_add_(0, segment, nll * means)
 
 
 def _raw_gradient(head: Head, hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -181,14 +259,21 @@ def _autograd_gradient(
     return gradient.float(), losses.detach()
 
 
-def _log_rest(head: Head, hidden: Tensor, targets: Tensor, columns: int) -> tuple[Tensor, Tensor]:
-    """Log Σ_(j≠y) exp(z_j) ``[n]`` and z_y ``[n]``, a slice of the vocabulary at a time."""
+def _log_rest(
+    head: Head, hidden: Tensor, targets: Tensor, columns: int, entropies: _Entropies | None
+) -> tuple[Tensor, Tensor]:
+    """Log Σ_(j≠y) exp(z_j) ``[n]`` and z_y ``[n]``, a slice of the vocabulary at a time.
+
+    ``entropies`` is shown every slice on the way, where there is one.
+    """
     n = hidden.shape[0]
     rest = torch.full((n,), -torch.inf, device=hidden.device)
     chosen = torch.zeros(n, device=hidden.device)
     for first in range(0, head.vocabulary, columns):
         part = slice(first, min(first + columns, head.vocabulary))
         logits = head.logits(hidden, part)
+        if entropies is not None:
+            entropies.add(logits)
         rows, entries = _targets_in(targets, part)
         chosen[rows] = logits[rows, entries]
         logits[rows, entries] = -torch.inf

@@ -220,12 +220,14 @@ def _run_of(
         return store.remembered_digest(workspace, path, file_digest)
 
     dtype = resolve_dtype(config.dtype, device)
+    discount = float(config.entropy_discount)
     fingerprint = scorer_fingerprint(
         model_digest=files_digest(files, digest_of),
         adapter_digest=files_digest(adapter, digest_of),
         dtype=dtype,
         proxy=config.proxy,
         parameters=config.parameters,
+        **({"entropy_discount": discount} if discount else {}),
     )
     template = template_name_of(tokenizer)
     segmenters = [known[name].segmenter for name in names]
@@ -240,6 +242,7 @@ def _run_of(
         dtype=dtype,
         proxy=config.proxy,
         parameters=config.parameters,
+        entropy_discount=discount,
         target=config.target,
         template=template,
         reasoning_key=reasoning_key_of(tokenizer) if template == "chat" else "",

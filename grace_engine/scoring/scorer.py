@@ -138,7 +138,14 @@ class Scorer:
     def _upstream(
         self, states: Tensor, targets: Tensor, lengths: Tensor, traces: Sequence[RenderedTrace]
     ) -> list[Outcome]:
-        found = upstream_gradients(self._loaded.head, states, targets, lengths, self._tile)
+        found = upstream_gradients(
+            self._loaded.head,
+            states,
+            targets,
+            lengths,
+            self._tile,
+            entropy_discount=self._config.entropy_discount,
+        )
         outcomes, first = [], 0
         for trace in traces:
             part = slice(first, first + len(trace.segments))
@@ -156,7 +163,14 @@ class Scorer:
         for trace in traces:
             own = lengths[segment : segment + len(trace.segments)]
             part = slice(token, token + int(own.sum()))
-            found = lm_head_gram(head, states[part], targets[part], own, self._tile)
+            found = lm_head_gram(
+                head,
+                states[part],
+                targets[part],
+                own,
+                self._tile,
+                entropy_discount=self._config.entropy_discount,
+            )
             outcomes.append(_outcome(found.gram, found.nll, trace))
             token, segment = part.stop, segment + len(trace.segments)
         return outcomes
@@ -170,6 +184,7 @@ class Scorer:
             [(segment.token_start, segment.token_end) for segment in trace.segments],
             self._parameters,
             self._tile,
+            entropy_discount=self._config.entropy_discount,
         )
         return _outcome(found.gram, found.nll, trace)
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grace_engine.config import Strategy, Weights
-from grace_engine.signals import SignalTable, step_scores, trace_values
+from grace_engine.signals import SignalTable, peak_losses, step_scores, trace_values
 
 
 def strategy_values(
@@ -15,9 +15,10 @@ def strategy_values(
     """``[N]`` values, higher is better; NaN where a trace has none (GRACE, section 2.4, app. E).
 
     ``grace`` is the aggregated step score, ``longest`` the tokens of all steps, ``stepmax`` the
-    number of steps, ``perplexity`` the negated mean loss over step and answer tokens in nats, and
-    ``random`` a number in [0, 1) drawn from the seed and the trace's id, so that it does not depend
-    on which other traces there are.
+    number of steps, ``perplexity`` the negated mean loss over step and answer tokens in nats,
+    ``peak-loss`` (ours) the negated highest mean loss of a step or the answer, and ``random`` a
+    number in [0, 1) drawn from the seed and the trace's id, so that it does not depend on which
+    other traces there are.
     """
     if strategy == "grace":
         return trace_values(step_scores(signals, weights), signals, weights)
@@ -25,6 +26,8 @@ def strategy_values(
         return np.array([_uniform(seed, str(name)) for name in signals.trace_ids])
     if strategy == "stepmax":
         return signals.n_steps.astype(np.float64)
+    if strategy == "peak-loss":
+        return -peak_losses(signals)
     if len(signals.trace_ids) == 0:
         return np.zeros(0)
     tokens = np.add.reduceat(signals.n_tokens, signals.offsets[:-1]).astype(np.float64)

@@ -3,7 +3,7 @@
 from grace_engine.signals.gram import GramTable, cosine_matrix, pack, packed_size, unpack
 from grace_engine.signals.history import history_weights
 from grace_engine.signals.table import SignalTable, signals_of, trace_tokens
-from grace_engine.signals.values import step_scores, trace_values
+from grace_engine.signals.values import peak_losses, step_scores, trace_values
 
 __all__ = [
     "GramTable",
@@ -12,6 +12,7 @@ __all__ = [
     "history_weights",
     "pack",
     "packed_size",
+    "peak_losses",
     "signals_of",
     "step_scores",
     "trace_tokens",

@@ -27,6 +27,9 @@ class SignalTable:
         consistency: ``[S]`` b_k = cos(g_k, Σ_j ω_kj g_j); NaN for step 1, which has no past.
         norm: ``[S]`` ‖g_k‖.
         nll: ``[S]`` mean negative log-likelihood per token, nats.
+        fresh_loss: ``[S]`` nll_k − Σ_j ω_kj·nll_j, nats: the step's loss beyond what its past had;
+            of step 1 its loss. Ours, not the paper's: after a mistake the next step surprises the
+            model too, and this names the first.
         n_tokens: ``[S]`` tokens.
         zero: ``[S]`` True where a cosine was set to 0 because one of its vectors is zero.
         answer_nll: ``[N]`` the same of the answer.
@@ -40,6 +43,7 @@ class SignalTable:
     consistency: npt.NDArray[np.float64]
     norm: npt.NDArray[np.float64]
     nll: npt.NDArray[np.float64]
+    fresh_loss: npt.NDArray[np.float64]
     n_tokens: npt.NDArray[np.int64]
     zero: npt.NDArray[np.bool_]
     answer_nll: npt.NDArray[np.float64]
@@ -61,6 +65,7 @@ class SignalTable:
             consistency=self.consistency[steps],
             norm=self.norm[steps],
             nll=self.nll[steps],
+            fresh_loss=self.fresh_loss[steps],
             n_tokens=self.n_tokens[steps],
             zero=self.zero[steps],
             answer_nll=self.answer_nll[kept],
@@ -85,6 +90,9 @@ def signals_of(grams: GramTable, history: History) -> SignalTable:
     alignment, norm = np.zeros(total), np.zeros(total)
     consistency = np.full(total, np.nan)
     zero = np.zeros(total, dtype=bool)
+    step_mask = _step_mask(grams, n_steps)
+    nll = grams.nll[step_mask].astype(np.float64)
+    fresh_loss = np.zeros(total)
     packed_offsets = grams.packed_offsets
     for k in np.unique(n_steps):
         members = np.flatnonzero(n_steps == k)
@@ -94,7 +102,7 @@ def signals_of(grams: GramTable, history: History) -> SignalTable:
             where = offsets[block, None] + np.arange(k)
             found = _signals_of_equal_length(gram, history)
             alignment[where], consistency[where], norm[where], zero[where] = found
-    step_mask = _step_mask(grams, n_steps)
+            fresh_loss[where] = nll[where] - _past_mean(nll[where], history)
     answers = grams.segment_offsets[1:] - 1
     return SignalTable(
         trace_ids=grams.trace_ids,
@@ -102,7 +110,8 @@ def signals_of(grams: GramTable, history: History) -> SignalTable:
         alignment=alignment,
         consistency=consistency,
         norm=norm,
-        nll=grams.nll[step_mask].astype(np.float64),
+        nll=nll,
+        fresh_loss=fresh_loss,
         n_tokens=grams.n_tokens[step_mask].astype(np.int64),
         zero=zero,
         answer_nll=grams.nll[answers].astype(np.float64),
@@ -172,6 +181,20 @@ def _with_past(
         with_past = beta * with_past + steps[:, last]
         inner[:, step] = with_past[:, step]
     return inner, np.maximum(squares, 0.0)
+
+
+def _past_mean(values: FloatArray, history: History) -> FloatArray:
+    """``[n, K]`` → Σ_j ω_kj·values_j over the steps before k; 0 for step 1, which has no past."""
+    means = np.zeros(values.shape)
+    beta = history.beta if history.kind == "ema" else 1.0
+    total, weight = np.zeros(len(values)), 0.0
+    for step in range(1, values.shape[1]):
+        if history.kind == "window":
+            means[:, step] = values[:, max(0, step - history.window) : step].mean(axis=1)
+        else:
+            total, weight = beta * total + values[:, step - 1], beta * weight + 1.0
+            means[:, step] = total / weight
+    return means
 
 
 def _cosine(

@@ -18,6 +18,13 @@ def step_scores(signals: SignalTable, weights: Weights) -> npt.NDArray[np.float6
     return np.where(np.isnan(signals.consistency), signals.alignment, mixed)
 
 
+def peak_losses(signals: SignalTable) -> npt.NDArray[np.float64]:
+    """``[N]`` the highest mean loss of a trace's steps and answer, nats a token."""
+    if len(signals.trace_ids) == 0:
+        return np.zeros(0)
+    return np.maximum(np.maximum.reduceat(signals.nll, signals.offsets[:-1]), signals.answer_nll)
+
+
 def trace_values(
     scores: npt.NDArray[np.float64], signals: SignalTable, weights: Weights
 ) -> npt.NDArray[np.float64]:

@@ -131,6 +131,11 @@ CREATE TABLE file_digests (
 );
 """
 
+# Runs from before there was a discount weighed all tokens of a segment alike.
+_ENTROPY_DISCOUNT = """
+UPDATE runs SET spec = json_merge_patch(spec, '{"entropy_discount": 0.0}');
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
@@ -147,7 +152,10 @@ class Migration:
     sql: str
 
 
-MIGRATIONS: tuple[Migration, ...] = (Migration(version=1, name="first-tables", sql=_FIRST_TABLES),)
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(version=1, name="first-tables", sql=_FIRST_TABLES),
+    Migration(version=2, name="entropy-discount-of-runs", sql=_ENTROPY_DISCOUNT),
+)
 
 
 def bring_up_to_date(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

@@ -11,8 +11,10 @@ import altair as alt
 import pandas as pd
 import plotly.graph_objects as go
 
+from grace_engine.figures.palette import COSINES, SIGNALS, ColourScale
 from grace_engine.ui.frames import StepWindow
-from grace_engine.ui.palette import COSINES, SIGNALS, ColourScale
+
+_BAD = ("#c8003c", "#ff5c8a")
 
 SELECTION = "cell"
 """Name of the heatmap's selection: a list with one ``{trace_id, step, turn}``."""
@@ -53,6 +55,7 @@ def heatmap(
     )
     name = SIGNALS[scale.signal]
     missing = ["outlined: no value"] if cells["value"].isna().any() else []
+    labelled = ["framed in red: labelled as bad"] if cells["bad"].any() else []
     number = "+.2~f" if scale.signal in COSINES else "~g"
     colour = alt.Fill(
         "value:Q",
@@ -60,7 +63,7 @@ def heatmap(
             domain=scale.domain, range=list(scale.stops), clamp=True, interpolate="rgb"
         ),
         legend=alt.Legend(
-            title=[f"{name} · {scale.note}", *missing],
+            title=[f"{name} · {scale.note}", *missing, *labelled],
             orient="top",
             gradientLength=220,
             gradientThickness=10,
@@ -106,14 +109,19 @@ def heatmap(
             fill=alt.when("!isValid(datum.value)").then(alt.value("transparent")).otherwise(colour),
             stroke=alt.when("datum.selected")
             .then(alt.value(ink))
+            .when("datum.bad")
+            .then(alt.value(_BAD[dark]))
             .when("!isValid(datum.value)")
             .then(alt.value("#8a909980"))
             .otherwise(alt.value(None)),
-            strokeWidth=alt.when("datum.selected").then(alt.value(2.5)).otherwise(alt.value(1)),
+            strokeWidth=alt.when("datum.selected || datum.bad")
+            .then(alt.value(2.5))
+            .otherwise(alt.value(1)),
             tooltip=[
                 alt.Tooltip("row:N", title="Trace"),
                 alt.Tooltip("place:N", title="Step"),
                 *(alt.Tooltip(f"{key}_text:N", title=title) for key, title in SIGNALS.items()),
+                alt.Tooltip("label:N", title="Label"),
                 alt.Tooltip("tokens:Q", title="Tokens"),
                 alt.Tooltip("trace_value:N", title="Trace value"),
             ],

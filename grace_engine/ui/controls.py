@@ -6,10 +6,10 @@ import pandas as pd
 import streamlit as st
 
 from grace_engine.config import AGGREGATES, History, Weights
+from grace_engine.figures.palette import SIGNALS
 from grace_engine.records import ScoringRun
 from grace_engine.ui import frames, state
 from grace_engine.ui.frames import plain
-from grace_engine.ui.palette import SIGNALS
 
 _HISTORIES = ("uniform", *(f"window:{w}" for w in (1, 2, 3, 4, 6, 8)), "ema:0.7", "ema:0.8")
 
@@ -35,7 +35,7 @@ def choose_run(runs: list[ScoringRun]) -> ScoringRun:
 def run_name(run: ScoringRun) -> str:
     """Model, proxy and short id, on one line."""
     model = plain(PurePath(run.model).name or run.model, 28)
-    return f"{model} · {run.proxy} · {run.id.removeprefix('r-')}"
+    return f"{model} · {run.gradient} · {run.id.removeprefix('r-')}"
 
 
 def run_counts(run: ScoringRun) -> str:

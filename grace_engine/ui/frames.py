@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from grace_engine.api import RunView
-from grace_engine.ui.palette import SIGNALS
+from grace_engine.figures.palette import COSINES, SIGNALS
 
 PAGE_SIZES = (25, 50, 100, 200)
 """Rows a page; beyond 200 a click on the heatmap takes too long."""
@@ -19,6 +19,9 @@ STEP_WINDOW = 40
 
 TEXT_STEPS = 100
 """Most steps of one trace that are shown at once as text and chart."""
+
+CLEAN = "clean"
+"""Kind of a step that the data calls good."""
 
 CORRECT = "label.is_correct"
 """Column that says whether a trace's answer is right."""
@@ -82,11 +85,18 @@ def step_window(number: int, longest: int) -> StepWindow:
     return StepWindow(first=first, last=min(first + STEP_WINDOW - 1, longest))
 
 
-def cells(view: RunView, rows: pd.DataFrame, signal: str, window: StepWindow) -> pd.DataFrame:
+def cells(
+    view: RunView,
+    rows: pd.DataFrame,
+    signal: str,
+    window: StepWindow,
+    kinds: npt.NDArray[np.object_] | None = None,
+) -> pd.DataFrame:
     """One row per trace of ``rows`` and step of ``window``.
 
     Columns: ``trace_id``, ``row``, ``step`` (from 1), ``of`` (steps of the trace), ``value`` of
-    ``signal`` (NaN without one) and, for a tooltip, all signals, tokens and the trace's value.
+    ``signal`` (NaN without one), ``label`` and ``bad`` by the ``kinds`` ``[S]`` of steps and, for a
+    tooltip, all signals, tokens and the trace's value.
     """
     starts = view.signals.offsets[rows["index"].to_numpy(int)]
     n_steps = rows["n_steps"].to_numpy(int)
@@ -94,12 +104,15 @@ def cells(view: RunView, rows: pd.DataFrame, signal: str, window: StepWindow) ->
     row = np.repeat(np.arange(len(rows)), counts)
     step = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts) + window.first
     flat = starts[row] + step - 1
+    labels = [""] * len(flat) if kinds is None else kinds[flat].tolist()
     frame = {
         "trace_id": rows["trace_id"].to_numpy()[row],
         "row": rows["row"].to_numpy()[row],
         "step": step,
         "of": n_steps[row],
         "value": view.step_values(signal)[flat],
+        "label": [plain(str(kind), 40) or "–" for kind in labels],
+        "bad": [kind not in ("", CLEAN) for kind in labels],
         "tokens": view.signals.n_tokens[flat],
         "trace_value": np.array(number_texts(rows["value"].to_numpy(float), "score"))[row],
     }
@@ -123,7 +136,7 @@ def step_table(view: RunView, index: int) -> pd.DataFrame:
 
 def number_texts(values: npt.NDArray[np.float64], signal: str) -> list[str]:
     """Numbers as a person reads them: cosines with their sign, a dash where there is none."""
-    form = "{:.3g}" if signal in ("nll", "norm") else "{:+.3f}"
+    form = "{:+.3f}" if signal in COSINES else "{:.3g}"
     return ["–" if np.isnan(v) else form.format(v).replace("-", "−") for v in values]
 
 

@@ -8,13 +8,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
+import numpy.typing as npt
 import streamlit as st
 
 from grace_engine import api
 from grace_engine.config import Weights
 from grace_engine.errors import GraceError
+from grace_engine.figures.palette import colour_limits
 from grace_engine.records import ScoringRun
-from grace_engine.ui.palette import colour_limits
 from grace_engine.ui.text import as_markdown
 
 
@@ -44,6 +46,15 @@ def run_view(workspace: str, run: ScoringRun, weights: Weights) -> api.RunView:
     """The run under ``weights``; Grams are read only where the history is new."""
     base = _run_under_history(workspace, run.id, run.updated_at, str(weights.history), weights)
     return api.view_of(run, weights, base.signals, base.traces.set_index("trace_id"))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def step_kinds(
+    workspace: str, run: str, updated_at: str, _view: api.RunView
+) -> npt.NDArray[np.object_]:
+    """``[S]`` what the data says of each step, as ``api.step_kinds``."""
+    del run, updated_at  # parts of the key
+    return api.step_kinds(api.open_workspace(workspace, create=False), _view)
 
 
 def fitted_limits(workspace: str, run: ScoringRun, view: api.RunView) -> dict[str, float]:

@@ -5,9 +5,9 @@ import pandas as pd
 import streamlit as st
 
 from grace_engine.api import RunView, TraceView
+from grace_engine.figures.palette import SIGNALS, ColourScale
 from grace_engine.records import Trace
 from grace_engine.ui import charts, frames, state, text
-from grace_engine.ui.palette import SIGNALS, ColourScale
 
 _SHORT = {"score": "score", "alignment": "align.", "consistency": "cons."}
 
@@ -61,7 +61,7 @@ def trace_pane(
     steps = frames.step_table(view, int(row["index"]))
     with st.container(key="trace-pane", height=400, border=False):
         st.html(text.facts_html(_facts(opened, row)))
-        looks, answer = _looks(steps, scale), _answer_look(view, row)
+        looks, answer = _looks(trace, steps, scale), _answer_look(view, row)
         st.html(text.trace_html(trace, looks, answer, selected=step))
         st.html(
             text.scroll_html("trace-pane", int(row["index"]), step), unsafe_allow_javascript=True
@@ -104,14 +104,22 @@ def _facts(opened: TraceView, row: pd.Series) -> dict[str, str]:
     }
 
 
-def _looks(steps: pd.DataFrame, scale: ColourScale) -> list[text.StepLook]:
+def _label(trace: Trace, index: int) -> list[str]:
+    """What the data says of a step, where it is more than that it is clean."""
+    label = trace.steps[index].label
+    return [] if label in (None, frames.CLEAN) else [f"✗ {frames.plain(str(label), 24)}"]
+
+
+def _looks(trace: Trace, steps: pd.DataFrame, scale: ColourScale) -> list[text.StepLook]:
     texts = {name: frames.number_texts(steps[name].to_numpy(), name) for name in SIGNALS}
     others = [name for name in _SHORT if name != scale.signal][:2]
     return [
         text.StepLook(
             colour=scale.colour(value),
             number=texts[scale.signal][i],
-            details="  ".join(f"{_SHORT[name]} {texts[name][i]}" for name in others),
+            details="  ".join(
+                [*(f"{_SHORT[name]} {texts[name][i]}" for name in others), *_label(trace, i)]
+            ),
         )
         for i, value in enumerate(steps[scale.signal])
     ]

@@ -43,11 +43,99 @@ def test_planted_errors_are_evaluated_by_kind_signal_and_place(grace, planted) -
     trace = next(d for d in found["traces"] if d["kind"] == "incorrect answer")
     assert trace["n_bad"] == sum(not row["is_correct"] for row in rows)
     pool = sum(row["kind"] == "clean" for row in rows) / 60
-    assert found["purity"][0]["pool"] == pytest.approx(pool)
+    assert next(p["pool"] for p in found["purity"] if p["label"] == "kind") == pytest.approx(pool)
+    assert found["run"]["proxy"] == "upstream"
+
+
+def test_labels_of_a_file_take_the_place_of_the_datas(grace, planted, tmp_path) -> None:
+    traces = json.loads(grace("traces", "-w", planted.root, "--json", "--limit", "3")[1])["traces"]
+    lines = [
+        {"trace_id": traces[0]["trace_id"], "step": 2, "label": "redundant"},
+        {"trace_id": traces[0]["trace_id"], "step": 1, "label": "good"},
+        {"trace_id": traces[1]["trace_id"], "step": 1, "label": "good"},
+    ]
+    path = tmp_path / "verdicts.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    command = ("evaluate", "-w", planted.root, "--resamples", "5", "--json", "--labels", path)
+    status, out, err = grace(*command)
+    assert status == 0, err
+    (found,) = json.loads(out)["evaluations"]
+    assert found["n_labelled_steps"] == 3
+    assert {d["kind"] for d in found["steps"]} == {"redundant"}
+    areas = {(d["n_bad"], d["n_good"]) for d in found["steps"] if d["signal"] == "loss"}
+    assert areas == {(1, 1), (1, 2)}  # within its trace; across, trace 2 is good as well
+    assert {d["kind"] for d in found["traces"]} == {"a bad step"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("not json", "cannot be read"),
+        ('{"trace": "x"}', "trace_id"),
+        ('{"trace_id": "x", "label": "good"}', "None of the 1 trace ids"),
+        ('{"trace_id": "ID", "step": 99, "label": "good"}', "labels step 99"),
+    ],
+)
+def test_a_file_of_labels_that_does_not_fit_is_refused(
+    grace, planted, tmp_path, text: str, said: str
+) -> None:
+    traces = json.loads(grace("traces", "-w", planted.root, "--json", "--limit", "1")[1])["traces"]
+    path = tmp_path / "labels.jsonl"
+    path.write_text(text.replace("ID", traces[0]["trace_id"]) + "\n")
+    status, _, err = grace("evaluate", "-w", planted.root, "--labels", path)
+    assert status == 1
+    assert said in err
+
+
+def test_a_named_label_alone_is_asked_about(grace, planted) -> None:
+    command = ("evaluate", "-w", planted.root, "--resamples", "5", "--json")
+    (found,) = json.loads(grace(*command, "--labels", "is_correct")[1])["evaluations"]
+    assert found["steps"] == []
+    assert {d["kind"] for d in found["traces"]} == {"incorrect answer"}
+    status, _, err = grace(*command, "--labels", "colour")
+    assert status == 1
+    assert "is_correct, kind" in err
+
+
+def test_runs_stand_beside_each_other_and_a_models_losses_once(grace, planted) -> None:
+    api.score(planted, ScoreConfig(model=str(SAMPLE / "tiny-reasoner"), proxy="lm_head"))
+    command = ("evaluate", "-w", planted.root, "--run", "all", "--resamples", "5", "--markdown")
+    status, out, err = grace(*command)
+    assert status == 0, err
+    within = out.split("\n\n")[1].splitlines()
+    proxies = [line.split(" | ")[1] for line in within[2:]]
+    assert proxies.count("upstream") == proxies.count("lm_head") == 2
+    assert [line.split(" | ")[2] for line in within[-2:]] == ["loss", "fresh loss"]
+
+
+def test_figures_are_written_and_hold_the_numbers(grace, planted, tmp_path) -> None:
+    folder = tmp_path / "figures"
+    command = ("evaluate", "-w", planted.root, "--resamples", "5", "--json", "--figures", folder)
+    status, out, err = grace(*command)
+    assert status == 0, err
+    found = json.loads(out)["evaluations"][0]
+    names = {path.name for path in folder.iterdir()}
+    run = found["run"]["id"]
+    assert names == {
+        "steps-planted.svg", "traces-planted.svg", f"around-planted-{run}.svg",
+        "top-planted-kind.svg", "top-planted-is_correct.svg",
+    }  # fmt: skip
+    auc = next(
+        d["auc"]
+        for d in found["steps"]
+        if (d["kind"], d["signal"], d["where"]) == ("carried_on", "norm", "within")
+    )
+    assert f">{auc:.2f}<" in (folder / "steps-planted.svg").read_text()
+
+
+def test_a_dataset_that_the_run_does_not_hold_is_named(grace, planted) -> None:
+    status, _, err = grace("evaluate", "-w", planted.root, "--dataset", "gsm8k")
+    assert status == 1
+    assert "planted" in err
 
 
 def test_an_irrelevant_step_has_a_higher_loss_than_the_others(planted) -> None:
-    found = api.evaluate(planted, resamples=10)
+    (found,) = api.evaluate(planted, resamples=10)
     loss = [d for d in found.steps if (d.kind, d.signal) == ("irrelevant", "loss")]
     assert loss
     assert all(d.auc > 0.9 for d in loss)

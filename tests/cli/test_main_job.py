@@ -233,7 +233,7 @@ def test_steps_become_a_parquet_file_with_a_row_a_step(grace, scored_workspace, 
     assert len(table) == found["n_steps"] == len(api.run_view(scored_workspace).scores)
     assert list(table.columns) == [
         "trace_id", "step_index", "text", "start", "end", "alignment", "consistency", "score",
-        "nll", "norm", "n_tokens", "step_label", "labels",
+        "nll", "fresh_loss", "norm", "n_tokens", "step_label", "labels",
     ]  # fmt: skip
     assert table.groupby("trace_id")["step_index"].min().eq(0).all()
     assert table["consistency"].isna().equals(table["step_index"] == 0)
@@ -278,6 +278,8 @@ def test_flags_out_of_range_are_refused_with_what_is_allowed(grace, scored_works
         (["curate", "--strategy", "best"], "perplexity"),
         (["score", "--proxy", "adam"], "lm_head"),
         (["score", "--parameters", "x"], "--proxy exact"),
+        (["score", "--entropy-discount", "-1"], "positive number"),
+        (["score", "--entropy-discount", "nan"], "positive number"),
         (["score", "--dataset", "other"], "solutions"),
         (["score", "--model", "./nowhere"], "not a folder here"),
         (["show", "zzz"], "zzz"),
@@ -330,6 +332,43 @@ def test_a_reference_target_is_shown_as_such_and_exports_say_what_they_keep(
     api.curate(own_workspace, "100%")
     _, _, err = grace("export", "latest", "--to", tmp_path / "o.jsonl", "-w", root)
     assert "exported with their own, other answer" in err
+
+
+def test_an_entropy_discount_is_stored_with_the_run_and_told_wherever_its_proxy_is(
+    grace, own_workspace, tmp_path
+) -> None:
+    root, paper = own_workspace.root, api.get_run(own_workspace).id
+    status, out, err = grace("score", "-w", root, "--entropy-discount", "10", "--json")
+    assert (status, json.loads(out)["report"]["run"]["entropy_discount"]) == (0, 10.0)
+    assert "entropy discount 10)" in err
+    listed = document(grace("workspace", "-w", root, "--json"))["runs"]
+    assert [run["entropy_discount"] for run in listed] == [10.0, 0.0]
+    discounted = listed[0]["id"]
+    assert "upstream, c=10" in grace("workspace", "-w", root)[1]
+    trace = api.run_view(own_workspace).signals.trace_ids[0]
+    found = {
+        run: document(grace("show", trace, "-w", root, "--run", run, "--json"))
+        for run in (paper, discounted)
+    }
+    assert found[paper]["entropy_discount"] == 0.0
+    assert found[discounted]["entropy_discount"] == 10.0
+    assert found[paper]["gram"] != found[discounted]["gram"]
+    assert found[paper]["nll"] == pytest.approx(found[discounted]["nll"], rel=1e-5)
+    assert ", entropy discount 10" in grace("show", trace, "-w", root)[1]
+    assert "discount" not in grace("show", trace, "-w", root, "--run", paper)[1]
+    for run, annotated in ((discounted, 10.0), (paper, None)):
+        api.curate(own_workspace, "3", run=run)
+        to = tmp_path / run / "out.jsonl"
+        to.parent.mkdir()
+        grace("export", "latest", "--to", to, "--as", "messages", "--annotate", "-w", root)
+        manifest = json.loads((to.parent / "manifest.json").read_bytes())
+        assert manifest["run"]["entropy_discount"] == (annotated or 0.0)
+        assert orjson.loads(to.read_bytes().splitlines()[0])["grace"].get("entropy_discount") == (
+            annotated
+        )
+        again = to.with_name("again.jsonl")
+        document(grace("replay", to.parent / "manifest.json", "--to", again, "-w", root, "--json"))
+        assert again.read_bytes() == to.read_bytes()
 
 
 def test_a_mapping_that_no_record_fits_fails_the_command(grace, tmp_path) -> None:

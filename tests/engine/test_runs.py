@@ -10,6 +10,8 @@ import pytest
 from grace_engine import api, store
 from grace_engine.config import IngestConfig, ScoreConfig
 from grace_engine.errors import ModelError, ResourceError
+from grace_engine.models.fingerprint import files_digest, scorer_fingerprint
+from grace_engine.models.locate import locate_model
 from grace_engine.progress import Silent
 
 MODEL = Path(__file__).resolve().parents[2] / "sample_data" / "tiny-reasoner"
@@ -117,6 +119,7 @@ def test_another_dataset_name_is_another_run_that_shares_the_grams(
         {"dtype": "bfloat16"},
         {"with_marks": True},
         {"with_end_token": True},
+        {"entropy_discount": 10.0},
     ],
 )
 def test_a_changed_setting_is_another_run_and_nothing_stale_is_taken(
@@ -130,6 +133,28 @@ def test_a_changed_setting_is_another_run_and_nothing_stale_is_taken(
     assert report.n_scored + report.n_cached == 4
     if change != {"target": "reference"}:
         assert report.n_scored == 4
+
+
+def test_without_a_discount_the_fingerprint_is_that_of_grams_from_before_there_was_one(
+    scored_workspace: api.Workspace,
+) -> None:
+    before = scorer_fingerprint(
+        model_digest=files_digest(locate_model(str(MODEL))),
+        adapter_digest="",
+        dtype="float32",
+        proxy="upstream",
+        parameters=(),
+    )
+    found = [
+        api.plan(scored_workspace, replace(CONFIG, dtype="float32", entropy_discount=discount)).run
+        for discount in (0, 0.0, 10, 10.0, 5.0)
+    ]
+    assert [run.entropy_discount for run in found] == [0.0, 0.0, 10.0, 10.0, 5.0]
+    none, plain, ten, same, five = (run.fingerprint for run in found)
+    assert none == plain == before
+    assert ten == same
+    assert len({plain, ten, five}) == 3
+    assert found[2].id == found[3].id != found[0].id
 
 
 def test_a_changed_weight_is_another_fingerprint_under_the_same_name(

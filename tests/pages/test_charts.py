@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from grace_engine.api import RunView
-from grace_engine.ui import charts, frames, palette
+from grace_engine.figures import palette
+from grace_engine.ui import charts, frames
 
 MakeView = Callable[..., RunView]
 
@@ -35,6 +37,22 @@ def test_the_heatmap_holds_every_step_and_outlines_one(view_of_lengths: MakeView
     assert [cell["selected"] for cell in data].count(True) == 1
 
 
+def test_a_step_that_is_labelled_bad_is_framed_and_the_legend_says_so(
+    view_of_lengths: MakeView,
+) -> None:
+    view = view_of_lengths(3, 2)
+    rows = frames.page_rows(frames.ranked_rows(view), 1, 25)
+    window = frames.step_window(1, 3)
+    kinds = np.array(["clean", "wrong", "", "clean", "clean"], dtype=object)
+    cells = frames.cells(view, rows, "nll", window, kinds)
+    scale = palette.colour_scale("nll", 1.0, dark=False)
+    spec = charts.heatmap(cells, rows["row"].tolist(), window, scale).to_dict()
+
+    (data,) = spec["datasets"].values()
+    assert [(c["step"], c["label"]) for c in data if c["bad"]] == [(2, "wrong")]
+    assert spec["encoding"]["fill"]["legend"]["title"][-1] == "framed in red: labelled as bad"
+
+
 def test_the_legend_says_how_the_scale_was_fitted(view_of_lengths: MakeView) -> None:
     spec = heatmap(view_of_lengths(3, 2), "consistency")
 
@@ -52,7 +70,7 @@ def test_tooltips_have_fixed_names_so_that_none_becomes_a_picture(
     spec = heatmap(view_of_lengths(3, **{"label.image": ["http://pwned.invalid/p.png"]}))
 
     titles = [tip["title"] for tip in spec["encoding"]["tooltip"]]
-    assert titles == ["Trace", "Step", *palette.SIGNALS.values(), "Tokens", "Trace value"]
+    assert titles == ["Trace", "Step", *palette.SIGNALS.values(), "Label", "Tokens", "Trace value"]
 
 
 def test_the_trace_chart_marks_the_step_and_carries_the_chosen_signal(

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from grace_engine.api import RunView
-from grace_engine.ui import STYLE, palette
+from grace_engine.figures import palette
+from grace_engine.ui import STYLE
 from tests.pages.conftest import ROOT
 
 THEMES = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["theme"]

@@ -1,4 +1,7 @@
-"""Do the fast proxies equal autograd of each segment's mean loss?"""
+"""Do the fast proxies equal autograd of each segment's loss, its tokens alike or by entropy?"""
+
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,8 +16,11 @@ from grace_engine.models.load import LoadedModel
 from grace_engine.records import RenderedTrace, StepGram
 from grace_engine.scoring.exact import exact_gram, parameter_blocks
 from grace_engine.scoring.gradients import (
+    _Entropies,
+    discounted_shares,
     lm_head_gram,
     row_products,
+    token_entropies,
     upstream_gradients,
 )
 from grace_engine.scoring.scorer import Scorer
@@ -22,6 +28,8 @@ from grace_engine.signals import cosine_matrix, unpack
 
 # Largest deviation of a Gram, relative to its largest entry, in float32.
 TOLERANCE = 1e-5
+# Of c = 50, which is far more than anyone needs: c times the entropies' rounding is in the weights.
+LARGE_DISCOUNT_TOLERANCE = 3e-5
 
 
 def matrix(gram: object) -> np.ndarray:
@@ -29,12 +37,27 @@ def matrix(gram: object) -> np.ndarray:
     return unpack(np.array(gram.packed), len(gram.n_tokens))
 
 
-def assert_close(found: np.ndarray, expected: np.ndarray) -> None:
-    np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE * np.abs(expected).max())
+def assert_close(found: np.ndarray, expected: np.ndarray, discount: float = 0.0) -> None:
+    tolerance = TOLERANCE if discount <= 10 else LARGE_DISCOUNT_TOLERANCE
+    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * np.abs(expected).max())
 
 
-def autograd_gram(loaded: LoadedModel, trace: RenderedTrace, proxy: str) -> np.ndarray:
-    """Slow reference: the model's own forward, the mean loss of each segment, torch.autograd."""
+def token_weights(logits: Tensor, discount: float) -> Tensor:
+    """Slow reference: the softmax of −c·H over a segment's tokens, in float64 from full logits."""
+    logs = torch.log_softmax(logits.detach().double(), dim=1)
+    entropies = -(logs.exp() * logs).sum(dim=1)
+    return torch.softmax(-discount * entropies, dim=0).float()
+
+
+def weighted_loss(logits: Tensor, targets: Tensor, discount: float) -> Tensor:
+    losses = nn.functional.cross_entropy(logits, targets, reduction="none")
+    return (token_weights(logits, discount) * losses).sum()
+
+
+def autograd_gram(
+    loaded: LoadedModel, trace: RenderedTrace, proxy: str, discount: float = 0.0
+) -> np.ndarray:
+    """Slow reference: the model's own forward, the loss of each segment, torch.autograd."""
     model, ids = loaded.model, torch.tensor(trace.token_ids)
     module = model.get_output_embeddings()
     clone = module.weight.detach().clone().requires_grad_()
@@ -52,33 +75,98 @@ def autograd_gram(loaded: LoadedModel, trace: RenderedTrace, proxy: str) -> np.n
     rows = []
     for segment in trace.segments:
         i, j = segment.token_start, segment.token_end
-        loss = nn.functional.cross_entropy(logits[i - 1 : j - 1], ids[i:j])
+        loss = weighted_loss(logits[i - 1 : j - 1], ids[i:j], discount)
         leaf = kept[0] if proxy == "upstream" else clone
         (gradient,) = torch.autograd.grad(loss, leaf, retain_graph=True)
-        # g(T) is the mean of u_t over the segment: the loss is a mean, so the rows' sum.
+        # g(T) is the weighted sum of u_t over the segment: so is the loss, hence the rows' sum.
         rows.append(gradient[0].sum(dim=0) if proxy == "upstream" else gradient.flatten())
     stacked = torch.stack(rows)
     return (stacked @ stacked.T).double().numpy()
 
 
+@pytest.mark.parametrize("discount", [0.0, 10.0, 50.0])
 @pytest.mark.parametrize("proxy", ["upstream", "lm_head"])
 def test_grams_equal_autograd_alone_and_in_padded_batches(
-    loaded: LoadedModel, traces: list[RenderedTrace], proxy: str
+    loaded: LoadedModel, traces: list[RenderedTrace], proxy: str, discount: float
 ) -> None:
-    scorer = Scorer(loaded, ScoreConfig(proxy=proxy))
-    expected = [autograd_gram(loaded, trace, proxy) for trace in traces]
+    scorer = Scorer(loaded, ScoreConfig(proxy=proxy, entropy_discount=discount))
+    expected = [autograd_gram(loaded, trace, proxy, discount) for trace in traces]
     for gram, reference in zip(scorer.score(traces), expected, strict=True):
-        assert_close(matrix(gram), reference)
+        assert_close(matrix(gram), reference, discount)
     for trace, reference in zip(traces, expected, strict=True):
-        assert_close(matrix(scorer.score([trace])[0]), reference)
+        assert_close(matrix(scorer.score([trace])[0]), reference, discount)
+
+
+@pytest.mark.parametrize("tile", [50, 3 * 97])
+@pytest.mark.parametrize("proxy", ["upstream", "lm_head"])
+def test_discounts_hold_where_segments_lie_across_tiles(
+    loaded: LoadedModel, traces: list[RenderedTrace], proxy: str, tile: int
+) -> None:
+    config = ScoreConfig(proxy=proxy, entropy_discount=10.0, workspace_elements=tile)
+    for trace, gram in zip(traces, Scorer(loaded, config).score(traces), strict=True):
+        assert_close(matrix(gram), autograd_gram(loaded, trace, proxy, 10.0), 10.0)
 
 
 @pytest.mark.parametrize("proxy", ["upstream", "lm_head", "exact"])
-def test_losses_are_mean_cross_entropy_per_token(
-    qwen: LoadedModel, traces: list[RenderedTrace], proxy: str
+def test_a_segment_of_uncertain_tokens_alone_still_has_weights_that_sum_to_one(
+    build_model, traces: list[RenderedTrace], proxy: str
+) -> None:
+    """Nearly uniform predictions: exp(−50 · log 97) = exp(−229) is 0 in float32."""
+    model = build_model("qwen3")
+    model.get_output_embeddings().weight.mul_(0.01)
+    loaded = LoadedModel(model=model, head=find_head(model), device=torch.device("cpu"))
+    entropies = token_entropies(loaded.head, torch.randn(20, 32), 200)
+    assert torch.exp(-50.0 * entropies).max() == 0.0
+    weights = discounted_shares(entropies, [13, 7], 50.0)
+    assert [own.sum().item() for own in weights.split([13, 7])] == pytest.approx([1.0, 1.0])
+    blocks = parameter_blocks(model, ("lm_head.weight",), n_segments=8, memory=1 << 30)
+    config = ScoreConfig(proxy=proxy, entropy_discount=50.0)
+    reference = "upstream" if proxy == "upstream" else "lm_head"
+    found = Scorer(loaded, config, parameters=blocks).score(traces)
+    for trace, gram in zip(traces, found, strict=True):
+        assert_close(matrix(gram), autograd_gram(loaded, trace, reference, 50.0), 50.0)
+
+
+@pytest.mark.parametrize("columns", [1, 7, 97])
+def test_entropies_from_slices_of_the_vocabulary_equal_those_of_whole_rows(columns: int) -> None:
+    """Sure, spread and uniform predictions, some with words that the head rules out."""
+    generator = torch.Generator().manual_seed(7)
+    scales = torch.tensor([0.0, 1e-3, 1.0, 10.0, 100.0])[:, None]
+    logits = scales * torch.randn((5, 97), generator=generator) + 30.0
+    logits[1:, 20:40] = -torch.inf
+    logits[2:, :5] = -torch.inf
+    entropies = _Entropies(logits)
+    for part in logits.split(columns, dim=1):
+        entropies.add(part)
+    expected = torch.distributions.Categorical(logits=logits.double().clamp(min=-1e4)).entropy()
+    np.testing.assert_allclose(entropies.found(), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_without_a_discount_no_entropy_is_computed(
+    qwen: LoadedModel, traces: list[RenderedTrace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from grace_engine.scoring import gradients
+
+    blocks = parameter_blocks(qwen.model, ("lm_head.weight",), n_segments=8, memory=1 << 30)
+    monkeypatch.setattr(gradients, "_Entropies", lambda _states: pytest.fail("not needed"))
+    for proxy in ("upstream", "lm_head", "exact"):
+        Scorer(qwen, ScoreConfig(proxy=proxy), parameters=blocks).score(traces)
+
+
+@pytest.mark.parametrize("discount", [-1.0, float("nan"), float("inf")])
+def test_a_discount_out_of_range_is_refused(discount: float) -> None:
+    with pytest.raises(InputError, match=r"Entropy discount .* is out of range: use 0"):
+        ScoreConfig(entropy_discount=discount)
+
+
+@pytest.mark.parametrize("discount", [0.0, 10.0])
+@pytest.mark.parametrize("proxy", ["upstream", "lm_head", "exact"])
+def test_losses_are_mean_cross_entropy_per_token_whatever_the_weights(
+    qwen: LoadedModel, traces: list[RenderedTrace], proxy: str, discount: float
 ) -> None:
     blocks = parameter_blocks(qwen.model, ("lm_head.weight",), n_segments=8, memory=1 << 30)
-    scorer = Scorer(qwen, ScoreConfig(proxy=proxy), parameters=blocks)
+    config = ScoreConfig(proxy=proxy, entropy_discount=discount)
+    scorer = Scorer(qwen, config, parameters=blocks)
     for trace, gram in zip(traces, scorer.score(traces), strict=True):
         ids = torch.tensor(trace.token_ids)
         losses = nn.functional.cross_entropy(
@@ -89,18 +177,21 @@ def test_losses_are_mean_cross_entropy_per_token(
         np.testing.assert_allclose(gram.nll, expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("discount", [0.0, 10.0])
 def test_lm_head_equals_exact_of_an_untied_output_weight(
-    qwen: LoadedModel, traces: list[RenderedTrace]
+    qwen: LoadedModel, traces: list[RenderedTrace], discount: float
 ) -> None:
     blocks = parameter_blocks(qwen.model, ("lm_head.weight",), n_segments=8, memory=1 << 30)
-    exact = Scorer(qwen, ScoreConfig(proxy="exact"), parameters=blocks).score(traces)
-    fast = Scorer(qwen, ScoreConfig(proxy="lm_head")).score(traces)
+    config = ScoreConfig(proxy="exact", entropy_discount=discount)
+    exact = Scorer(qwen, config, parameters=blocks).score(traces)
+    fast = Scorer(qwen, replace(config, proxy="lm_head")).score(traces)
     for reference, found in zip(exact, fast, strict=True):
-        assert_close(matrix(found), matrix(reference))
+        assert_close(matrix(found), matrix(reference), discount)
 
 
+@pytest.mark.parametrize("discount", [0.0, 10.0])
 def test_exact_equals_autograd_of_all_parameters_whole_and_in_blocks(
-    loaded: LoadedModel, traces: list[RenderedTrace]
+    loaded: LoadedModel, traces: list[RenderedTrace], discount: float
 ) -> None:
     trace, model = traces[2], loaded.model
     ids = torch.tensor(trace.token_ids)
@@ -110,7 +201,7 @@ def test_exact_equals_autograd_of_all_parameters_whole_and_in_blocks(
     logits = model(input_ids=ids[None]).logits[0]
     rows = []
     for i, j in segments:
-        loss = nn.functional.cross_entropy(logits[i - 1 : j - 1], ids[i:j])
+        loss = weighted_loss(logits[i - 1 : j - 1], ids[i:j], discount)
         gradient = torch.autograd.grad(loss, parameters, retain_graph=True, materialize_grads=True)
         rows.append(torch.cat([g.flatten() for g in gradient]))
     model.requires_grad_(requires_grad=False)
@@ -120,8 +211,10 @@ def test_exact_equals_autograd_of_all_parameters_whole_and_in_blocks(
         blocks = parameter_blocks(model, (), n_segments=len(segments), memory=memory)
         assert (len(blocks.blocks) == 1) == (memory == 1 << 30)
         assert blocks.needed_bytes <= memory
-        found = exact_gram(model, loaded.head, ids, segments, blocks, tile)
-        assert_close(found.gram.double().numpy(), reference)
+        found = exact_gram(
+            model, loaded.head, ids, segments, blocks, tile, entropy_discount=discount
+        )
+        assert_close(found.gram.double().numpy(), reference, discount)
     assert not any(p.requires_grad for p in parameters)
 
 
@@ -132,33 +225,39 @@ def test_exact_refuses_what_does_not_fit_and_says_how_much_it_takes(qwen: Loaded
         parameter_blocks(qwen.model, ("nothing*",), n_segments=4, memory=1000)
 
 
+@pytest.mark.parametrize("discount", [0.0, 10.0])
 @pytest.mark.parametrize("tile", [50, 97, 200, 5000])
-def test_tiles_of_any_size_give_the_same_gradients(qwen: LoadedModel, tile: int) -> None:
+def test_tiles_of_any_size_give_the_same_gradients(
+    qwen: LoadedModel, tile: int, discount: float
+) -> None:
     generator = torch.Generator().manual_seed(3)
     hidden = torch.randn((21, 32), generator=generator)
     targets = torch.randint(0, 97, (21,), generator=generator)
     lengths = torch.tensor([4, 1, 9, 7])
     assert isinstance(qwen.head, Head)
-    whole = upstream_gradients(qwen.head, hidden, targets, lengths, 1 << 20)
-    tiled = upstream_gradients(qwen.head, hidden, targets, lengths, tile)
-    assert_close(tiled.gradients.numpy(), whole.gradients.numpy())
+    u = partial(upstream_gradients, qwen.head, hidden, targets, lengths, entropy_discount=discount)
+    whole, tiled = u(tile_elements=1 << 20), u(tile_elements=tile)
+    assert_close(tiled.gradients.numpy(), whole.gradients.numpy(), discount)
     np.testing.assert_allclose(tiled.nll, whole.nll, rtol=1e-5)
-    pairs = lm_head_gram(qwen.head, hidden, targets, lengths, 1 << 20)
-    sliced = lm_head_gram(qwen.head, hidden, targets, lengths, tile)
-    assert_close(sliced.gram.numpy(), pairs.gram.numpy())
+    w = partial(lm_head_gram, qwen.head, hidden, targets, lengths, entropy_discount=discount)
+    pairs, sliced = w(tile_elements=1 << 20), w(tile_elements=tile)
+    assert_close(sliced.gram.numpy(), pairs.gram.numpy(), discount)
     np.testing.assert_allclose(sliced.nll, whole.nll, rtol=1e-5)
 
 
-def test_long_traces_go_by_segments_and_agree_with_pairs_of_tokens(qwen: LoadedModel) -> None:
+@pytest.mark.parametrize("discount", [0.0, 10.0])
+def test_long_traces_go_by_segments_and_agree_with_pairs_of_tokens(
+    qwen: LoadedModel, discount: float
+) -> None:
     generator = torch.Generator().manual_seed(4)
     hidden = torch.randn((300, 32), generator=generator)
     targets = torch.randint(0, 97, (300,), generator=generator)
     lengths = torch.tensor([100, 150, 50])  # 300² > 32 · (300 + 9): by segments
     assert isinstance(qwen.head, Head)
-    found = lm_head_gram(qwen.head, hidden, targets, lengths, 1 << 22)
-    probabilities = torch.softmax(qwen.head.logits(hidden), dim=1)
-    delta = probabilities - nn.functional.one_hot(targets, 97)
-    weight = torch.repeat_interleave(1.0 / lengths, lengths)
+    found = lm_head_gram(qwen.head, hidden, targets, lengths, 1 << 22, entropy_discount=discount)
+    logits = qwen.head.logits(hidden)
+    delta = torch.softmax(logits, dim=1) - nn.functional.one_hot(targets, 97)
+    weight = torch.cat([token_weights(own, discount) for own in logits.split(lengths.tolist())])
     full = ((delta @ delta.T) * (hidden @ hidden.T)) * weight[:, None] * weight[None]
     edges = [0, 100, 250, 300]
     expected = torch.stack(
@@ -169,7 +268,7 @@ def test_long_traces_go_by_segments_and_agree_with_pairs_of_tokens(qwen: LoadedM
             for i in range(3)
         ]
     )
-    assert_close(found.gram.numpy(), expected.numpy())
+    assert_close(found.gram.numpy(), expected.numpy(), discount)
 
 
 @pytest.mark.parametrize("proxy", ["upstream", "lm_head", "autograd"])
@@ -235,21 +334,27 @@ class LargestTensor(TorchDispatchMode):
         return result
 
 
+@pytest.mark.parametrize("discount", [0.0, 10.0])
 @pytest.mark.parametrize("proxy", ["upstream", "lm_head"])
-def test_no_tensor_of_tokens_by_vocabulary_is_made(build_model, make_trace, proxy: str) -> None:
+def test_no_tensor_of_tokens_by_vocabulary_is_made(
+    build_model, make_trace, proxy: str, discount: float
+) -> None:
     model = build_model("qwen3", vocabulary=5000)
     loaded = LoadedModel(model=model, head=find_head(model), device=torch.device("cpu"))
     trace = make_trace(1, (40, 60, 50, 20))
     tile = 8 * 5000
-    scorer = Scorer(loaded, ScoreConfig(proxy=proxy, workspace_elements=tile))
+    config = ScoreConfig(proxy=proxy, entropy_discount=discount, workspace_elements=tile)
+    scorer = Scorer(loaded, config)
     with LargestTensor() as largest:
         scorer.score([trace, trace])
     # 340 segment tokens × 5,000 would be 1.7 million; the weight itself is 160,000.
     assert largest.elements <= max(tile, 5000 * 32)
 
 
+@pytest.mark.parametrize("discount", [0.0, 10.0])
+@pytest.mark.parametrize("tile", [0, 3 * 97])
 def test_a_head_without_closed_form_goes_through_autograd(
-    build_model, traces: list[RenderedTrace]
+    build_model, traces: list[RenderedTrace], discount: float, tile: int
 ) -> None:
     model = build_model("llama")
     plain = model.get_output_embeddings()
@@ -268,7 +373,8 @@ def test_a_head_without_closed_form_goes_through_autograd(
     model.set_output_embeddings(Deep().requires_grad_(requires_grad=False))
     loaded = LoadedModel(model=model, head=find_head(model), device=torch.device("cpu"))
     assert isinstance(loaded.head, AutogradHead)
-    found = Scorer(loaded, ScoreConfig()).score(traces)
+    config = ScoreConfig(entropy_discount=discount, workspace_elements=tile)
+    found = Scorer(loaded, config).score(traces)
     for trace, gram in zip(traces, found, strict=True):
         ids = torch.tensor(trace.token_ids)
         with captured_hidden(model) as seen:
@@ -278,9 +384,9 @@ def test_a_head_without_closed_form_goes_through_autograd(
         rows = []
         for s in trace.segments:
             part = slice(s.token_start - 1, s.token_end - 1)
-            loss = nn.functional.cross_entropy(logits[part], ids[s.token_start : s.token_end])
+            loss = weighted_loss(logits[part], ids[s.token_start : s.token_end], discount)
             rows.append(torch.autograd.grad(loss, hidden, retain_graph=True)[0].sum(dim=0))
-        assert_close(matrix(gram), (torch.stack(rows) @ torch.stack(rows).T).numpy())
+        assert_close(matrix(gram), (torch.stack(rows) @ torch.stack(rows).T).numpy(), discount)
     with pytest.raises(ModelError, match="--proxy upstream or exact"):
         Scorer(loaded, ScoreConfig(proxy="lm_head"))
 

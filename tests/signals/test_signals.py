@@ -1,5 +1,7 @@
 """Do signals and values follow GRACE's formulas to the last digit?"""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -108,6 +110,20 @@ def test_the_recurrence_equals_the_weighted_sum_of_the_vectors(history: str) -> 
         where = signals.steps_of(index)
         np.testing.assert_allclose(signals.alignment[where], alignment, rtol=0, atol=1e-12)
         np.testing.assert_allclose(signals.consistency[where], consistency, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("history", HISTORIES)
+def test_fresh_loss_is_the_loss_beyond_the_weighted_mean_of_earlier_losses(history: str) -> None:
+    rng = np.random.default_rng(1)
+    grams = table_of(*(rng.normal(size=(k + 1, 3)) for k in (1, 2, 6, 6, 20)))
+    signals = signals_of(
+        replace(grams, nll=rng.exponential(size=len(grams.nll))), History.parse(history)
+    )
+    for index, k in enumerate((1, 2, 6, 6, 20)):
+        losses = signals.nll[signals.steps_of(index)]
+        expected = losses - history_weights(History.parse(history), k) @ losses
+        found = signals.fresh_loss[signals.steps_of(index)]
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("history", HISTORIES)

@@ -1,12 +1,22 @@
 """Does an older workspace open after a backup, and is a newer one refused?"""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from grace_engine.errors import StoreVersionError
-from grace_engine.store import Database, Workspace, count_traces, migrations
+from grace_engine.records import ScoringRun
+from grace_engine.store import (
+    Database,
+    Workspace,
+    count_traces,
+    get_run,
+    migrations,
+    upsert_run,
+)
 from grace_engine.store.migrations import MIGRATIONS, Migration, schema_version
 
 NEXT = len(MIGRATIONS) + 1
@@ -53,6 +63,26 @@ def test_an_older_workspace_is_backed_up_and_migrated(
         assert connection.execute("SELECT * FROM datasets").fetchall() == [("old", "then", "lines")]
         with pytest.raises(duckdb.ConstraintException):  # keys are in the backup too
             connection.execute("INSERT INTO datasets VALUES ('old', '', '')")
+
+
+def test_runs_from_before_there_was_a_discount_have_none(
+    tmp_path: Path, run: ScoringRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "MIGRATIONS", MIGRATIONS[:1])
+        old = Workspace(tmp_path / "old")
+        upsert_run(old, run)
+        with old.database.unit() as connection:
+            (spec,) = connection.execute("SELECT spec FROM runs").fetchone()
+            fields = json.loads(spec)
+            assert fields.pop("entropy_discount") == 0.0
+            connection.execute("UPDATE runs SET spec = ?", [json.dumps(fields)])
+    found = get_run(old)
+    with old.database.unit() as connection:
+        (spec,) = connection.execute("SELECT spec FROM runs").fetchone()
+    assert json.loads(spec) == fields | {"entropy_discount": 0.0}
+    assert replace(found, created_at="", updated_at="") == run
+    assert (old.root / "grace.duckdb.v1.bak").exists()
 
 
 def test_a_migration_that_fails_changes_nothing(

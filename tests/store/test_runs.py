@@ -66,6 +66,15 @@ def test_a_run_comes_back_with_its_counts(
     assert reached[scored[0].rendered.trace_id] is None
 
 
+def test_a_discount_is_kept_and_told_beside_the_proxy(
+    workspace: Workspace, run: ScoringRun
+) -> None:
+    upsert_run(workspace, replace(run, entropy_discount=2.5))
+    found = get_run(workspace)
+    assert (found.entropy_discount, found.gradient) == (2.5, "exact, c=2.5")
+    assert run.gradient == "exact"
+
+
 def test_the_same_batch_twice_doubles_nothing(
     workspace: Workspace, run: ScoringRun, scored: list[ScoredTrace]
 ) -> None:

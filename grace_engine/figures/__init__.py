@@ -1,0 +1,1 @@
+"""How do numbers look? Frames and arrays in, figures out; nothing here reads the workspace."""
