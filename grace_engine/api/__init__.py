@@ -13,7 +13,13 @@ if TYPE_CHECKING:
         summary,
         weights_of,
     )
-    from grace_engine.api.evaluating import Evaluation, evaluate, scorer_name, step_kinds
+    from grace_engine.api.evaluating import (
+        Evaluation,
+        evaluate,
+        one_a_model,
+        scorer_name,
+        step_kinds,
+    )
     from grace_engine.api.exporting import ExportReport, export
     from grace_engine.api.figures import write_figures
     from grace_engine.api.reading import (
@@ -97,6 +103,7 @@ __all__ = [
     "list_runs",
     "list_selections",
     "listing",
+    "one_a_model",
     "open_workspace",
     "plan",
     "prepare_sample",
@@ -124,7 +131,13 @@ _HOMES = {
         "summary",
         "weights_of",
     ),
-    "grace_engine.api.evaluating": ("Evaluation", "evaluate", "scorer_name", "step_kinds"),
+    "grace_engine.api.evaluating": (
+        "Evaluation",
+        "evaluate",
+        "one_a_model",
+        "scorer_name",
+        "step_kinds",
+    ),
     "grace_engine.api.exporting": ("ExportReport", "export"),
     "grace_engine.api.figures": ("write_figures",),
     "grace_engine.api.replaying": ("replay",),

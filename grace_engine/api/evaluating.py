@@ -142,6 +142,16 @@ def scorer_name(run: ScoringRun) -> str:
     return f"{Path(run.model).name} · {run.gradient}"
 
 
+def one_a_model(found: Sequence[Evaluation]) -> list[Evaluation]:
+    """The evaluation of most traces of each model: its losses are the same under every proxy."""
+    fullest: dict[str, Evaluation] = {}
+    for one in found:
+        known = fullest.get(one.run.model)
+        if known is None or one.n_traces > known.n_traces:
+            fullest[one.run.model] = one
+    return list(fullest.values())
+
+
 def _evaluation(
     view: RunView, dataset: str, labelled: LabelledRun, resamples: int, seed: int
 ) -> Evaluation:
@@ -185,7 +195,8 @@ def _labels(workspace: Workspace, view: RunView, wanted: Sequence[str]) -> _Labe
         if name.startswith(_PREFIX)
     }
     if not wanted:
-        chosen = {name: of for name, of in columns.items() if name == _KIND or _is_boolean(of)}
+        named = sorted(columns, key=lambda name: name != _KIND)
+        chosen = {n: columns[n] for n in named if n == _KIND or _is_boolean(columns[n])}
         return _Labels(steps=store.step_labels(workspace, view.run.datasets), traces=chosen)
     steps: dict[str, Sequence[Label]] = {}
     traces: dict[str, Mapping[str, Label]] = {}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from grace_engine.api.evaluating import Evaluation, scorer_name
+from grace_engine.api.evaluating import Evaluation, one_a_model, scorer_name
 from grace_engine.errors import InputError, MissingExtraError, ResourceError
 from grace_engine.evaluation import Detection
 from grace_engine.figures.evaluation import areas_chart, profiles_chart, purity_chart
@@ -88,7 +88,7 @@ def _areas(
             for d in of(one)
             if d.signal in (_ALWAYS if len(found) > 1 else {d.signal}) and d.signal not in _LOSSES
         ]
-    for one in {one.run.model: one for one in reversed(found)}.values():
+    for one in one_a_model(found):
         model = Path(one.run.model).name
         rows += [
             {"ranking": f"{model} · {d.signal}", **_cell(d)} for d in of(one) if d.signal in _LOSSES
@@ -102,22 +102,17 @@ def _cell(found: Detection) -> dict[str, Any]:
 
 
 def _tops(found: Sequence[Evaluation], label: str) -> pd.DataFrame:
-    rows, models = [], set()
-    for one in found:
-        for purity in one.purity:
-            loss = purity.signal in _LOSSES
-            if purity.label != label or purity.signal not in _RANKED:
-                continue
-            model = Path(one.run.model).name
-            if loss and model in models:
-                continue
-            scorer = model if loss else scorer_name(one.run)
-            rows += [
-                {"ranking": f"{scorer} · {purity.signal}", "top": top, "good": good}
-                for top, good in [*purity.tops.items(), (1.0, purity.pool)]
-            ]
-        models.add(Path(one.run.model).name)
-    return pd.DataFrame(rows)
+    named = [(one, scorer_name(one.run), _RANKED[:1]) for one in found]
+    named += [(one, Path(one.run.model).name, _RANKED[1:]) for one in one_a_model(found)]
+    return pd.DataFrame(
+        [
+            {"ranking": f"{scorer} · {purity.signal}", "top": top, "good": good}
+            for one, scorer, ranked in named
+            for purity in one.purity
+            if purity.label == label and purity.signal in ranked
+            for top, good in [*purity.tops.items(), (1.0, purity.pool)]
+        ]
+    )
 
 
 def _file_name(text: str) -> str:

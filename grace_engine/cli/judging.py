@@ -170,7 +170,7 @@ def _with_losses(
     """Each evaluation with its signals, and each model's losses once."""
     for one in found:
         yield one, [name for name in signals if len(found) == 1 or name in _BESIDE]
-    for one in {one.run.model: one for one in reversed(found)}.values():
+    for one in api.one_a_model(found):
         yield one, losses
 
 
