@@ -7,7 +7,7 @@ the appended answer; all character spans of steps and answers index the full tex
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 Label: TypeAlias = str | int | float | bool | None
 
@@ -251,6 +251,41 @@ class ScoringRun:
     def gradient(self) -> str:
         """The proxy and, where there is one, the entropy discount: ``upstream, c=10``."""
         return self.proxy + (f", c={self.entropy_discount:g}" if self.entropy_discount else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Annotation:
+    """One entry of the log of what curators said and did; the log only grows.
+
+    Attributes:
+        seq: Place in the log, from 1.
+        action: Entries with one number were made together and are undone together.
+        kind: ``verdict`` on a step or trace, ``override`` of a trace, ``look`` at a trace, or
+            ``undo`` and ``redo`` of an action.
+        trace_id: The trace; "" for ``undo`` and ``redo``.
+        step: The step, from 1, that a verdict is on; None for the trace.
+        start: First character of the step in the full text, so that a verdict stays with its text
+            when steps are cut anew; None for the trace.
+        end: One past the step's last character; None for the trace.
+        word: The verdict's word; ``keep`` or ``drop`` of an override; "" withdraws either.
+        note: Reason or remark.
+        author: Who.
+        created_at: ISO 8601, UTC.
+        target: Action that ``undo`` or ``redo`` is about; 0 otherwise.
+    """
+
+    seq: int
+    action: int
+    kind: Literal["verdict", "override", "look", "undo", "redo"]
+    trace_id: str
+    step: int | None = None
+    start: int | None = None
+    end: int | None = None
+    word: str = ""
+    note: str = ""
+    author: str = ""
+    created_at: str = ""
+    target: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
