@@ -15,11 +15,23 @@ st.html(STYLE)
 st.navigation(
     [
         st.Page(
+            "pages/data.py",
+            title="Data",
+            icon=":material/database:",
+            help="What is in the workspace; add traces, score them, see what was rejected.",
+        ),
+        st.Page(
             "pages/inspect.py",
             title="Inspect",
             icon=":material/grid_on:",
             help="Step scores of all traces as a heatmap; a click opens a trace at that step.",
             default=True,
-        )
+        ),
+        st.Page(
+            "pages/curate.py",
+            title="Curate",
+            icon=":material/tune:",
+            help="A budget turned into a subset: who is in, why, what it favours; save and export.",
+        ),
     ]
 ).run()

@@ -209,3 +209,35 @@ class IngestConfig:
     schema: str = "auto"
     segmenter: str = "auto"
     mapping: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurateConfig:
+    """How a subset is chosen from a scored run, apart from the weights of its signals.
+
+    Attributes:
+        budget: ``20%``, ``500`` or ``1.2Mtok``.
+        strategy: By what number traces are ranked.
+        seed: Of ``random``.
+        per: Column of a run's traces, such as ``dataset`` or ``label.level``: the budget then holds
+            within each of its values. "" for one budget over all.
+        cap_per_prompt: Most traces of one prompt; 0 for any number.
+        overrides: Take what curators keep and leave what they drop.
+    """
+
+    budget: str = "20%"
+    strategy: Strategy = "grace"
+    seed: int = 0
+    per: str = ""
+    cap_per_prompt: int = 0
+    overrides: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse values that no choice could use."""
+        Budget.parse(self.budget)
+        require_one_of("Strategy", self.strategy, STRATEGIES)
+        if self.cap_per_prompt < 0:
+            raise InputError(
+                f"A cap of {self.cap_per_prompt} traces per prompt is out of range: use 1 or more, "
+                "or 0 for any number."
+            )

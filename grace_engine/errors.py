@@ -10,6 +10,7 @@ The tree, every leaf a sentence that says what happened, where, and what to do:
     ├── NotFoundError            a run, trace, selection or dataset that the workspace lacks
     ├── ModelError               a model, adapter or tokenizer that cannot be used
     ├── ResourceError            memory or disk that does not suffice
+    │   └── DeviceBusyError      another run has the device; names it
     ├── MissingExtraError        an optional library that is not installed
     └── StoreError               the workspace database cannot be used
         ├── StoreBusyError       another process holds it; names the holder
@@ -57,6 +58,10 @@ class ModelError(GraceError):
 
 class ResourceError(GraceError):
     """Memory or disk that does not suffice for what was asked."""
+
+
+class DeviceBusyError(ResourceError):
+    """Another run has the device; the message names it."""
 
 
 class MissingExtraError(GraceError):

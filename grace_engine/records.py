@@ -7,6 +7,7 @@ the appended answer; all character spans of steps and answers index the full tex
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Literal, TypeAlias
 
 Label: TypeAlias = str | int | float | bool | None
@@ -252,6 +253,19 @@ class ScoringRun:
         """The proxy and, where there is one, the entropy discount: ``upstream, c=10``."""
         return self.proxy + (f", c={self.entropy_discount:g}" if self.entropy_discount else "")
 
+    @property
+    def setting(self) -> str:
+        """What beside model and gradient is unusual: ``target reference, with marks``; or ""."""
+        said = {
+            f"target {self.target}": self.target != "own",
+            f"adapter {PurePath(self.adapter).name}": bool(self.adapter),
+            f"revision {self.revision[:8]}": bool(self.revision),
+            self.dtype: self.dtype != "float32",
+            "with marks": self.with_marks,
+            "with end token": self.with_end_token,
+        }
+        return ", ".join(what for what, unusual in said.items() if unusual)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annotation:
@@ -326,6 +340,13 @@ class Selection:
         history_only: Whether step 1 is left out and steps count by consistency alone.
         budget: As the user gave it: ``20%``, ``500``, ``1.2Mtok``.
         seed: Seed of ``random``.
+        per: Column within whose values the budget held, such as ``dataset``; "" without one.
+        cap_per_prompt: Most traces of one prompt; 0 for any number.
+        overrides: Whether what curators keep and drop was respected.
+        n_kept: Traces that were in because a curator keeps them.
+        n_dropped: Traces that were out because a curator drops them.
+        annotation_version: Last entry of the log of annotations that it was made with.
+        parent: Id of the selection that it was branched from; "" without one.
         choices: In rank order.
         created_at: ISO 8601, UTC.
     """
@@ -340,5 +361,12 @@ class Selection:
     history_only: bool
     budget: str
     seed: int
+    per: str = ""
+    cap_per_prompt: int = 0
+    overrides: bool = False
+    n_kept: int = 0
+    n_dropped: int = 0
+    annotation_version: int = 0
+    parent: str = ""
     choices: tuple[Choice, ...] = field(repr=False)
     created_at: str = ""

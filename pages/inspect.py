@@ -2,9 +2,23 @@
 
 import streamlit as st
 
-from grace_engine.figures import palette
-from grace_engine.ui import charts, controls, empty, frames, load, pane, state
+from grace_engine.figures import frames, heatmap, palette
+from grace_engine.ui import (
+    beside,
+    controls,
+    empty,
+    filtering,
+    keys,
+    listing,
+    load,
+    pane,
+    state,
+    verdicts,
+    whole,
+)
 
+whole.or_rerun()
+first_visit = state.says_nothing()
 dark = st.context.theme.type == "dark"
 workspace = load.workspace_path()
 
@@ -15,19 +29,31 @@ with load.faults_as_sentences():
         st.caption(controls.run_counts(run))
         weights = controls.choose_weights()
         full = controls.choose_colours()
+        progress = st.container()
+        keys.listen()
     view = load.run_view(workspace, run, weights)
     empty.traces_or_stop(view, workspace)
     kinds = load.step_kinds(workspace, run.id, run.updated_at, view)
     limits = load.fitted_limits(workspace, run, view)
+    annotations = load.annotations(workspace)
+    if first_visit:
+        listing.begin(view, kinds)
+verdicts.say_what_happened()
 
-left, right = st.columns([0.46, 0.54], gap="medium")
-with left:
+side_by_side = state.get(state.VIEW) in ("Same prompt", "Two runs")
+left, right = st.columns([0.4, 0.6] if side_by_side else [0.46, 0.54], gap="medium")
+with left, load.faults_as_sentences():
+    wanted = filtering.read(state.address())
+    listed = listing.listed(workspace, view, annotations, wanted)
     signal = controls.choose_signal()
-    sort, descending, size = controls.choose_order(view.traces)
-    rows = frames.ranked_rows(view, sort, descending=descending)
+    sort, descending, size, more = controls.choose_order(listed.rows)
+    rows = listed.ranked(view, annotations, sort, descending=descending)
+    empty.matches_or_stop(rows)
     heatmap_pane = st.container(key="heatmap-pane", height=560, border=False)
     linked = state.linked_rank(rows["trace_id"])
-    page = controls.choose_page(len(rows), size, linked)
+    foot = st.container(key="foot", horizontal=True, horizontal_alignment="distribute")
+    with foot:
+        page = controls.choose_page(len(rows), size, linked)
 
 shown = frames.page_rows(rows, page, size)
 rank = (page - 1) * size if linked is None else linked
@@ -39,16 +65,20 @@ state.publish(trace=row["trace_id"], step=step)
 scale = palette.colour_scale(signal, limits[signal], dark=dark, full=full)
 
 with heatmap_pane:
+    listing.overview(more, view, signal, scale, wanted.decile, dark=dark)
     window = controls.choose_window(int(shown["n_steps"].max()), step)
+    cells = frames.cells(view, shown, signal, window, kinds, listing.words(annotations))
+    listing.save_rows(foot, rows, cells)
     st.altair_chart(
-        charts.heatmap(
-            frames.cells(view, shown, signal, window, kinds),
+        heatmap.heatmap(
+            cells,
             shown["row"].tolist(),
             window,
             scale,
             selected=(row["trace_id"], step),
             dark=dark,
             turn=state.turn(),
+            fresh=listing.fresh(shown, row["trace_id"]),
         ),
         key=state.HEATMAP,
         on_select=state.choose_cell,
@@ -58,4 +88,18 @@ with heatmap_pane:
 with right, load.faults_as_sentences():
     pane.step_buttons(rows, rank, step, size)
     opened = load.trace_view(workspace, run.id, run.updated_at, row["trace_id"])
-    pane.trace_pane(view, opened, row, scale, step, dark=dark)
+    verdicts.step_verdicts(row["trace_id"], step, annotations)
+    how = pane.choose_view(row["trace_id"], annotations)
+    if how == "Matrix":
+        beside.matrix(view, opened, row, scale, step, dark=dark)
+    elif how == "Same prompt":
+        beside.same_prompt(view, opened, listed.rows, row, scale, step, workspace)
+    elif how == "Two runs":
+        beside.two_runs(view, opened, row, runs, scale, step, workspace)
+    elif how == "Source":
+        beside.source(opened)
+    else:
+        pane.trace_pane(view, opened, row, scale, step, annotations, dark=dark)
+    verdicts.look(row["trace_id"], annotations)
+with progress:
+    verdicts.say_progress(listed.rows, row["trace_id"])

@@ -1,15 +1,18 @@
 """How is a subset chosen from a scored run, saved, and found again?"""
 
 import json
+from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 
 from grace_engine import selection, store
-from grace_engine.config import STRATEGIES, Budget, Strategy, Weights, require_one_of
+from grace_engine.api.annotating import Annotations, annotations
+from grace_engine.api.views import RunView, run_view
+from grace_engine.config import Budget, CurateConfig, History, Strategy, Weights
 from grace_engine.digests import text_digest
-from grace_engine.errors import NotFoundError
-from grace_engine.records import Selection
-from grace_engine.signals import signals_of, trace_tokens
+from grace_engine.errors import InputError, NotFoundError
+from grace_engine.records import Annotation, Selection
 from grace_engine.store import Workspace
 
 
@@ -21,57 +24,205 @@ def curate(
     weights: Weights | None = None,
     strategy: Strategy = "grace",
     seed: int = 0,
+    per: str = "",
+    cap_per_prompt: int = 0,
+    overrides: bool = True,
     name: str = "",
+    parent: str = "",
 ) -> Selection:
     """Choose a subset of a run's traces from stored Grams alone, and save it.
 
-    The same choice has the same id, whenever it is made.
+    The same choice has the same id, whenever it is made. What each setting means stands in
+    ``CurateConfig``; ``parent`` is the selection that this one is branched from.
 
     Raises:
-        InputError: A budget or strategy that is not known.
-        NotFoundError: No such run, or one without scored traces.
+        InputError: A budget, strategy or column that is not known, or more kept than it allows.
+        NotFoundError: No such run, or one without scored traces; no such parent.
     """
-    require_one_of("Strategy", strategy, STRATEGIES)
-    parsed, weights = Budget.parse(budget), weights or Weights()
-    found = store.get_run(workspace, run)
-    grams = store.read_grams(workspace, found.id)
-    if len(grams.table.trace_ids) == 0:
-        raise NotFoundError(f"Run {found.id} has scored no trace yet. Run grace score.")
-    signals = signals_of(grams.table, weights.history)
-    candidates = selection.Candidates(
-        trace_ids=signals.trace_ids,
-        record_digests=grams.record_digests,
-        values=selection.strategy_values(signals, strategy, weights, seed),
-        n_tokens=trace_tokens(signals),
-        no_value="has no value: one step, and with history only the first step does not count",
+    config = CurateConfig(
+        budget=budget,
+        strategy=strategy,
+        seed=seed,
+        per=per,
+        cap_per_prompt=cap_per_prompt,
+        overrides=overrides,
     )
-    choices = selection.choose(candidates, parsed)
+    view = run_view(workspace, run, weights)
+    said = annotations(workspace) if overrides else None
+    return save_choice(workspace, view, config, said, name=name, parent=parent)
+
+
+def save_choice(
+    workspace: Workspace,
+    view: RunView,
+    config: CurateConfig,
+    said: Annotations | None,
+    *,
+    name: str = "",
+    parent: str = "",
+) -> Selection:
+    """Save what ``live_choice`` shows, as ``curate`` does, from a view that is at hand."""
+    if len(view.signals.trace_ids) == 0:
+        raise NotFoundError(f"Run {view.run.id} has scored no trace yet. Run grace score.")
+    above = store.get_selection(workspace, parent).id if parent else ""
+    candidates = candidates_of(view, config, said)
+    taken = ranked(view, config, candidates).take(Budget.parse(config.budget))
+    choices = selection.choices_of(candidates, taken)
     spec = {
-        "run_id": found.id,
-        "strategy": strategy,
-        "alpha": weights.alpha,
-        "history": str(weights.history),
-        "aggregate": weights.aggregate,
-        "history_only": weights.history_only,
-        "budget": budget.strip(),
-        "seed": seed,
+        "run_id": view.run.id,
+        "strategy": config.strategy,
+        "alpha": view.weights.alpha,
+        "history": str(view.weights.history),
+        "aggregate": view.weights.aggregate,
+        "history_only": view.weights.history_only,
+        "budget": config.budget.strip(),
+        "seed": config.seed,
     }
-    decided = json.dumps([spec, [(c.trace_id, c.selected) for c in choices]], sort_keys=True)
+    # Left out where not used, so that a choice keeps the id that it had before there were these.
+    since = {"per": config.per, "cap_per_prompt": config.cap_per_prompt, "parent": above}
+    used = {field: value for field, value in since.items() if value}
+    by_hand = [
+        (str(taken.trace_ids[index]), int(taken.forced[index]))
+        for index in np.flatnonzero(taken.forced)
+    ]
+    decided: list[object] = [spec | used, [(c.trace_id, c.selected) for c in choices]]
+    decided += [by_hand] if by_hand else []
+    digest = text_digest(json.dumps(decided, sort_keys=True), size=4)
     return store.save_selection(
         workspace,
-        Selection(id="s-" + text_digest(decided, size=4), name=name, choices=choices, **spec),  # type: ignore[arg-type]
+        Selection(
+            id=f"s-{digest}",
+            name=checked_name(name),
+            overrides=config.overrides,
+            n_kept=taken.n_kept,
+            n_dropped=taken.n_dropped,
+            annotation_version=said.version if said and config.overrides else 0,
+            choices=choices,
+            **spec | since,  # type: ignore[arg-type]
+        ),
     )
+
+
+def rename_selection(workspace: Workspace, wanted: str, name: str) -> str:
+    """Give a selection another name; its id.
+
+    Raises:
+        InputError: A name that already means something.
+        NotFoundError: No such selection.
+    """
+    return store.rename_selection(workspace, wanted, checked_name(name))
+
+
+def checked_name(name: str) -> str:
+    """A name without white space around it; ``InputError`` for ``latest``."""
+    if name.strip() == store.LATEST:
+        raise InputError(
+            f"A selection cannot be named {store.LATEST!r}: that means the one saved last."
+        )
+    return name.strip()
+
+
+def live_choice(
+    view: RunView, config: CurateConfig, annotations: Annotations | None = None
+) -> selection.Taken:
+    """What ``curate`` would take from a run under these settings: nothing is stored.
+
+    Raises:
+        InputError: A column that is not there, or more kept than the budget allows.
+    """
+    candidates = candidates_of(view, config, annotations)
+    return ranked(view, config, candidates).take(Budget.parse(config.budget))
+
+
+def ranked(
+    view: RunView, config: CurateConfig, candidates: selection.Candidates
+) -> selection.Ranked:
+    """A run's candidates in rank order, ready for any budget."""
+    strata = None
+    if config.per:
+        require_column(view, config.per)
+        strata = selection.Strata.of(view.traces[config.per])
+    return selection.Ranked(candidates, strata=strata, cap=config.cap_per_prompt)
+
+
+def candidates_of(
+    view: RunView, config: CurateConfig, annotations: Annotations | None
+) -> selection.Candidates:
+    """A run's traces with what they are ranked by and what curators say of them."""
+    ids = view.signals.trace_ids
+    keep = drop = None
+    said: dict[str, str] = {}
+    overrides = annotations.overrides if annotations and config.overrides else {}
+    if overrides:
+        found = pd.Index(ids).get_indexer(pd.Index(list(overrides)))
+        kept = np.array([entry.word == "keep" for entry in overrides.values()])
+        here = found >= 0
+        keep, drop = (np.zeros(len(ids), dtype=bool) for _ in range(2))
+        keep[found[here & kept]] = True
+        drop[found[here & ~kept]] = True
+        said = said_of(overrides)
+    groups = None
+    if config.cap_per_prompt:
+        groups = pd.factorize(view.traces["prompt_digest"])[0].astype(np.int64)
+    return selection.Candidates(
+        trace_ids=ids,
+        record_digests=view.traces["record_digest"].to_numpy(dtype=object),
+        values=ranked_by(view, config),
+        n_tokens=view.traces["n_tokens"].to_numpy(dtype=np.int64),
+        no_value="has no value: one step, and with history only the first step does not count",
+        keep=keep,
+        drop=drop,
+        groups=groups,
+        said=said,
+    )
+
+
+def ranked_by(view: RunView, config: CurateConfig) -> np.ndarray:
+    """``[N]`` the number that the strategy ranks by."""
+    if config.strategy == "grace":
+        return view.values
+    return selection.strategy_values(view.signals, config.strategy, view.weights, config.seed)
+
+
+def said_of(overrides: Mapping[str, Annotation]) -> dict[str, str]:
+    """Who keeps or drops each trace, and why: ``kept by ana: clean reasoning``."""
+    words = {"keep": "kept", "drop": "dropped"}
+    return {
+        name: f"{words[entry.word]} by {entry.author}"
+        + (f": {' '.join(entry.note.split())}" if entry.note.strip() else "")
+        for name, entry in overrides.items()
+    }
+
+
+def require_column(view: RunView, column: str) -> None:
+    """``InputError`` where the run's traces have no such column to split a budget over."""
+    if column not in view.traces.columns:
+        offered = [name for name in view.traces.columns if name.startswith("label.")]
+        raise InputError(
+            f"The traces of run {view.run.id} have no column {column!r}: use one of "
+            f"{', '.join(['dataset', 'variant', 'path', *offered])}."
+        )
 
 
 def weights_of(chosen: Selection) -> Weights:
     """The weights that a selection was made with."""
-    from grace_engine.config import History
-
     return Weights(
         alpha=chosen.alpha,
         history=History.parse(chosen.history),
         aggregate=chosen.aggregate,  # type: ignore[arg-type]
         history_only=chosen.history_only,
+    )
+
+
+def config_of(chosen: Selection) -> CurateConfig:
+    """The settings that a selection was made with."""
+    return CurateConfig(
+        budget=chosen.budget,
+        strategy=chosen.strategy,  # type: ignore[arg-type]
+        seed=chosen.seed,
+        per=chosen.per,
+        cap_per_prompt=chosen.cap_per_prompt,
+        overrides=chosen.overrides,
     )
 
 
@@ -90,6 +241,13 @@ def summary(chosen: Selection) -> dict[str, object]:
         "history_only": chosen.history_only,
         "budget": chosen.budget,
         "seed": chosen.seed,
+        "per": chosen.per,
+        "cap_per_prompt": chosen.cap_per_prompt,
+        "overrides": chosen.overrides,
+        "n_kept": chosen.n_kept,
+        "n_dropped": chosen.n_dropped,
+        "annotation_version": chosen.annotation_version,
+        "parent": chosen.parent,
         "n_selected": len(taken),
         "n_traces": len(chosen.choices),
         "tokens_selected": sum(choice.n_tokens for choice in taken),

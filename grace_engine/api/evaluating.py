@@ -1,21 +1,19 @@
 """How well do a run's signals find what is known to be bad?"""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from grace_engine import store
+from grace_engine.api.annotating import Annotations, annotations
+from grace_engine.api.labels import labelled, labels_for, labels_of_steps
 from grace_engine.api.views import RunView, run_view
 from grace_engine.config import Weights
-from grace_engine.errors import InputError, NotFoundError
+from grace_engine.errors import NotFoundError
 from grace_engine.evaluation import (
-    BAD,
     CLEAN,
-    STEPS,
     Detection,
     Kinds,
     LabelledRun,
@@ -25,21 +23,13 @@ from grace_engine.evaluation import (
     detect_steps,
     detect_traces,
     error_kinds,
-    kinds_of,
     profiles,
     purity_of_top,
     step_ranks,
     trace_suspicion,
 )
-from grace_engine.records import Label, ScoringRun
+from grace_engine.records import ScoringRun
 from grace_engine.store import Workspace
-
-_KIND, _PREFIX = "kind", "label."
-_READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
-    ".jsonl": lambda path: pd.read_json(path, lines=True, dtype=False),
-    ".csv": lambda path: pd.read_csv(path, dtype={"trace_id": str}),
-    ".parquet": pd.read_parquet,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +42,8 @@ class Evaluation:
         history: Weights of earlier steps that the signals were computed with.
         n_traces: Scored traces of it.
         n_labelled_steps: Steps that carry a label.
+        n_verdicts: Labels of steps and traces that are curators' verdicts.
+        notes: Labels that could not be used, for a person to read.
         steps: How well each signal finds bad steps, by kind of error.
         ranks: Where the bad step stands in its trace.
         traces: How well each value tells bad traces from good ones, by kind of error.
@@ -65,20 +57,14 @@ class Evaluation:
     history: str
     n_traces: int
     n_labelled_steps: int
+    n_verdicts: int
+    notes: tuple[str, ...]
     steps: tuple[Detection, ...]
     ranks: tuple[StepRank, ...]
     traces: tuple[Detection, ...]
     purity: tuple[Purity, ...]
     profiles: tuple[ProfilePoint, ...]
     by_label: dict[str, dict[str, dict[str, float | None]]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Labels:
-    """Labels by trace id: of every step, and of traces by name."""
-
-    steps: Mapping[str, Sequence[Label]]
-    traces: Mapping[str, Mapping[str, Label]]
 
 
 def evaluate(
@@ -98,8 +84,10 @@ def evaluate(
         run: Id of the run, its beginning, or ``latest``.
         datasets: Which of the run's; every one that carries labels when empty.
         labels: Names of trace labels, or files (JSONL, CSV, Parquet) with columns ``trace_id``,
-            ``label`` and, for labels of steps, ``step`` counted from 1. By default the step labels
-            of the data, the trace label ``kind``, and every label that is true or false.
+            ``label`` and, for labels of steps, ``step`` counted from 1; ``steps`` for the step
+            labels of the data, ``verdicts`` for those of curators. By default both, the trace
+            label ``kind``, and every label that is true or false; a verdict takes the place of the
+            data's label of its step, and one on a trace is its label ``verdict``.
         weights: Their history is used; α takes several values by itself.
         resamples: Bootstrap draws of traces.
         seed: Of the draws.
@@ -116,61 +104,89 @@ def evaluate(
             f"Run {view.run.id} scored no traces of dataset {unknown[0]!r}: it scored "
             f"{', '.join(sorted(present)) or 'none'}."
         )
-    given = _labels(workspace, view, labels)
+    given = labels_for(workspace, view, labels)
     found = []
     for name in sorted(datasets or present):
-        labelled = _labelled(view, given, (view.traces["dataset"] == name).to_numpy())
-        if error_kinds(labelled.step_kinds) or labelled.trace_kinds:
-            found.append(_evaluation(view, name, labelled, resamples, seed))
+        known = labelled(view, given, (view.traces["dataset"] == name).to_numpy())
+        if error_kinds(known.step_kinds) or known.trace_kinds:
+            n_verdicts = sum(given.n_verdicts.get(t, 0) for t in known.signals.trace_ids.tolist())
+            one = _evaluation(view, name, known, resamples, seed)
+            found.append(replace(one, n_verdicts=n_verdicts, notes=given.notes))
+    if not found and labels:
+        raise NotFoundError(
+            f"Of the labels {', '.join(labels)} none that reaches a trace of run {view.run.id} "
+            "names an error, so there is nothing to tell from what is good."
+        )
     if not found:
         raise NotFoundError(
             f"No trace of run {view.run.id} carries a label that says what is right or wrong: no "
-            "step labels, no `kind`, and nothing that is true or false, such as `is_correct`. "
-            "Name another label, or a file of labels, with --labels."
+            "step labels, no verdicts, no `kind`, and nothing that is true or false, such as "
+            "`is_correct`. Name another label, or a file of labels, with --labels."
         )
     return found
 
 
-def step_kinds(workspace: Workspace, view: RunView) -> Kinds:
-    """``[S]`` what the data says of each step: ``clean``, a kind of error, or "" for nothing."""
-    labels = _Labels(steps=store.step_labels(workspace, view.run.datasets), traces={})
-    return _labelled(view, labels, np.ones(len(view.values), dtype=bool)).step_kinds
+def step_kinds(workspace: Workspace, view: RunView, said: Annotations | None = None) -> Kinds:
+    """``[S]`` what data and curators say of each step: ``clean``, a kind of error, or "".
+
+    Args:
+        workspace: Where the run is.
+        view: The run.
+        said: What curators say, where it is read already.
+    """
+    labels = labels_of_steps(workspace, view, said or annotations(workspace))
+    return labelled(view, labels, np.ones(len(view.values), dtype=bool)).step_kinds
 
 
-def scorer_name(run: ScoringRun) -> str:
-    """Model and proxy of a run, and its entropy discount where it has one, on one short line."""
-    return f"{Path(run.model).name} · {run.gradient}"
+def scorer_names(found: Sequence[Evaluation]) -> dict[str, tuple[str, str]]:
+    """By run, its model and gradient in a few words, and its id where these say too little."""
+    runs = {one.run.id: one.run for one in found}
+    names = {
+        key: (Path(run.model).name, ", ".join(filter(None, (run.gradient, run.setting))))
+        for key, run in runs.items()
+    }
+    seen = Counter(names.values())
+    return {
+        key: name if seen[name] == 1 else (name[0], f"{name[1]}, {key}")
+        for key, name in names.items()
+    }
 
 
 def one_a_model(found: Sequence[Evaluation]) -> list[Evaluation]:
-    """The evaluation of most traces of each model: its losses are the same under every proxy."""
-    fullest: dict[str, Evaluation] = {}
+    """The evaluation of most traces of each model: its losses are the same under every proxy.
+
+    They are others with another adapter, number type, target, template or ownership of tokens.
+    """
+    fullest: dict[tuple[str, ...], Evaluation] = {}
     for one in found:
-        known = fullest.get(one.run.model)
+        same = (one.run.model, one.run.setting, one.run.template, one.run.reasoning_key)
+        known = fullest.get(same)
         if known is None or one.n_traces > known.n_traces:
-            fullest[one.run.model] = one
+            fullest[same] = one
     return list(fullest.values())
 
 
 def _evaluation(
-    view: RunView, dataset: str, labelled: LabelledRun, resamples: int, seed: int
+    view: RunView, dataset: str, known: LabelledRun, resamples: int, seed: int
 ) -> Evaluation:
-    suspicion = trace_suspicion(labelled.signals)
+    suspicion = trace_suspicion(known.signals)
     return Evaluation(
         run=view.run,
         dataset=dataset,
         history=str(view.weights.history),
-        n_traces=len(labelled.signals.trace_ids),
-        n_labelled_steps=int((labelled.step_kinds != "").sum()),
-        steps=tuple(detect_steps(labelled, resamples=resamples, seed=seed)),
-        ranks=tuple(step_ranks(labelled)),
-        traces=tuple(detect_traces(labelled, resamples=resamples, seed=seed)),
+        n_traces=len(known.signals.trace_ids),
+        n_verdicts=0,
+        notes=(),
+        n_labelled_steps=int((known.step_kinds != "").sum()),
+        steps=tuple(detect_steps(known, resamples=resamples, seed=seed)),
+        ranks=tuple(step_ranks(known)),
+        traces=tuple(detect_traces(known, resamples=resamples, seed=seed)),
         purity=tuple(
             purity_of_top(label, name, values[kinds != ""], kinds[kinds != ""] == CLEAN)
-            for label, kinds in labelled.trace_kinds.items()
+            for label, kinds in known.trace_kinds.items()
             for name, values in suspicion.items()
         ),
-        profiles=tuple(profiles(labelled)),
+        profiles=tuple(profiles(known)),
         by_label={
             label: {
                 name: {
@@ -180,110 +196,8 @@ def _evaluation(
                 for name, values in suspicion.items()
                 if name.startswith("value")
             }
-            for label, kinds in labelled.trace_kinds.items()
+            for label, kinds in known.trace_kinds.items()
         },
-    )
-
-
-def _labels(workspace: Workspace, view: RunView, wanted: Sequence[str]) -> _Labels:
-    """The labels that were asked for, or what the data says."""
-    columns = {
-        name.removeprefix(_PREFIX): dict(
-            zip(view.traces["trace_id"], view.traces[name], strict=True)
-        )
-        for name in view.traces.columns
-        if name.startswith(_PREFIX)
-    }
-    if not wanted:
-        named = sorted(columns, key=lambda name: name != _KIND)
-        chosen = {n: columns[n] for n in named if n == _KIND or _is_boolean(columns[n])}
-        return _Labels(steps=store.step_labels(workspace, view.run.datasets), traces=chosen)
-    steps: dict[str, Sequence[Label]] = {}
-    traces: dict[str, Mapping[str, Label]] = {}
-    counts = dict(zip(view.signals.trace_ids.tolist(), view.signals.n_steps.tolist(), strict=True))
-    for name in wanted:
-        if name == STEPS:
-            steps |= store.step_labels(workspace, view.run.datasets)
-        elif Path(name).suffix in _READERS:
-            _read_labels(Path(name), counts, steps, traces)
-        elif name in columns:
-            traces[name] = columns[name]
-        else:
-            raise NotFoundError(
-                f"There is no trace label {name!r} in run {view.run.id}. There are: "
-                f"{', '.join([STEPS, *sorted(columns)])}; or name a .jsonl, .csv or .parquet file."
-            )
-    return _Labels(steps=steps, traces=traces)
-
-
-def _read_labels(
-    path: Path,
-    counts: Mapping[str, int],
-    steps: dict[str, Sequence[Label]],
-    traces: dict[str, Mapping[str, Label]],
-) -> None:
-    """Add the labels of a file: of steps where it has a column ``step``, else of traces."""
-    try:
-        table = _READERS[path.suffix](path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"The labels in {path} cannot be read: {error}") from error
-    if not {"trace_id", "label"} <= set(table.columns):
-        raise InputError(
-            f"{path} has the columns {', '.join(map(str, table.columns))}: labels need `trace_id`, "
-            "`label` and, for labels of steps, `step` counted from 1."
-        )
-    known = table[table["trace_id"].isin(list(counts))]
-    if known.empty:
-        raise InputError(f"None of the {len(table):,} trace ids in {path} is in this run.")
-    if "step" not in table.columns:
-        traces[path.stem] = dict(zip(known["trace_id"], map(_plain, known["label"]), strict=True))
-        return
-    for name, rows in known.groupby("trace_id"):
-        own: list[Label] = list(steps.get(str(name), [None] * counts[str(name)]))
-        for step, label in zip(rows["step"], rows["label"], strict=True):
-            if not 1 <= step <= len(own):
-                raise InputError(
-                    f"{path} labels step {step} of trace {name}, which has {len(own)} steps."
-                )
-            own[int(step) - 1] = _plain(label)
-        steps[str(name)] = own
-
-
-def _plain(label: object) -> Label:
-    value = label.item() if isinstance(label, np.generic) else label
-    return value if isinstance(value, str | int | float | bool) and value == value else None
-
-
-def _labelled(view: RunView, labels: _Labels, kept: np.ndarray) -> LabelledRun:
-    signals = view.signals.take(kept)
-    given: list[Label] = []
-    for name, n_steps in zip(signals.trace_ids.tolist(), signals.n_steps.tolist(), strict=True):
-        own = labels.steps.get(name, ())
-        given += own if len(own) == n_steps else [None] * n_steps
-    step_kinds = kinds_of(given)
-    traces = {
-        label: kinds_of([_plain(of.get(name)) for name in signals.trace_ids.tolist()])
-        for label, of in labels.traces.items()
-    }
-    traces = {label: kinds for label, kinds in traces.items() if error_kinds(kinds)}
-    if _KIND not in traces and error_kinds(step_kinds):
-        traces[STEPS] = _kinds_by_steps(step_kinds, signals.offsets)
-    return LabelledRun(signals=signals, step_kinds=step_kinds, trace_kinds=traces)
-
-
-def _kinds_by_steps(step_kinds: Kinds, offsets: np.ndarray) -> Kinds:
-    """``[N]`` bad where any step is, clean where all labelled steps are, else ""."""
-    found = []
-    for first, end in pairwise(offsets):
-        own = step_kinds[first:end]
-        found.append(BAD if error_kinds(own) else CLEAN if (own == CLEAN).any() else "")
-    return np.array(found, dtype=object)
-
-
-def _is_boolean(labels: Mapping[str, Label]) -> bool:
-    known = [_plain(label) for label in labels.values()]
-    return all(isinstance(x, bool) or x is None for x in known) and any(
-        x is not None for x in known
     )
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from grace_engine import export as writing
 from grace_engine import store
+from grace_engine.api.annotating import Annotations, annotations
 from grace_engine.api.choosing import summary, weights_of
 from grace_engine.api.views import run_view
 from grace_engine.config import require_one_of
 from grace_engine.errors import InputError, NotFoundError
 from grace_engine.export.formats import Format
-from grace_engine.records import ScoringRun, Selection, Trace
+from grace_engine.records import Annotation, ScoringRun, Selection, Trace
 from grace_engine.store import Workspace
 
 MANIFEST = "manifest.json"
@@ -66,7 +67,7 @@ def export(
         wanted: Selection id, name or ``latest``.
         to: The file to write.
         as_format: One of ``FORMATS``.
-        annotate: Add scores, rank and reason under the key ``grace``.
+        annotate: Add scores, rank, reason, verdicts and overrides under the key ``grace``.
         overwrite: Replace another file that stands there.
 
     Raises:
@@ -81,9 +82,10 @@ def export(
     if not ids:
         raise NotFoundError(f"Selection {chosen.id} holds no trace: its budget took none.")
     path = Path(to)
-    annotations = annotator(workspace, chosen, run) if annotate else None
+    said = annotations(workspace) if annotate else None
+    notes = annotator(workspace, chosen, run, said) if said else None
     batches = traces_in_order(workspace, ids)
-    traces = with_annotations(batches, annotations)
+    traces = with_annotations(batches, notes)
     published = writing.publish(
         path,
         writing.exported_lines(traces, as_format, reasoning_key=run.reasoning_key),
@@ -101,6 +103,7 @@ def export(
         selection=summary(chosen),
         run=asdict(run),
         sources=_sources(workspace, run),
+        annotations=said.version if said else 0,
         traces=tuple(
             {
                 "trace_id": choice.trace_id,
@@ -153,9 +156,9 @@ def with_annotations(
 
 
 def annotator(
-    workspace: Workspace, chosen: Selection, run: ScoringRun
+    workspace: Workspace, chosen: Selection, run: ScoringRun, said: Annotations
 ) -> Callable[[Trace], writing.Annotation]:
-    """How to annotate a trace of a selection, from stored Grams."""
+    """How to annotate a trace of a selection, from stored Grams and what curators said."""
     scored = run_view(workspace, run.id, weights_of(chosen))
     choices = {choice.trace_id: choice for choice in chosen.choices}
 
@@ -176,10 +179,32 @@ def annotator(
                     {"start": s.start, "end": s.end, "label": s.label, **numbers}
                     for s, numbers in zip(trace.steps, steps, strict=True)
                 ],
+                **_said_of(trace.id, said),
             }
         )
 
     return annotate
+
+
+def _said_of(trace_id: str, said: Annotations) -> dict[str, object]:
+    """Verdicts on a trace, itself first and then by step, and its override, where there are any."""
+    verdicts, override = said.verdicts.get(trace_id, {}), said.overrides.get(trace_id)
+    found: dict[str, object] = {}
+    if verdicts:
+        in_order = sorted(verdicts.items(), key=lambda item: item[0] or 0)
+        found["verdicts"] = [{"step": step, **_signed(entry)} for step, entry in in_order]
+    if override is not None:
+        found["override"] = _signed(override)
+    return found
+
+
+def _signed(entry: Annotation) -> dict[str, str]:
+    return {
+        "word": entry.word,
+        "note": entry.note,
+        "author": entry.author,
+        "created_at": entry.created_at,
+    }
 
 
 def _sources(workspace: Workspace, run: ScoringRun) -> tuple[writing.ManifestSource, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from grace_engine.api.evaluating import Evaluation, one_a_model, scorer_name
+from grace_engine.api.evaluating import Evaluation, one_a_model, scorer_names
 from grace_engine.errors import InputError, MissingExtraError, ResourceError
 from grace_engine.evaluation import Detection
 from grace_engine.figures.evaluation import areas_chart, profiles_chart, purity_chart
@@ -56,7 +56,7 @@ def write_figures(evaluations: Sequence[Evaluation], folder: Path | str) -> list
 
 
 def _charts(dataset: str, found: Sequence[Evaluation]) -> Iterator[tuple[str, Any]]:
-    named = _file_name(dataset)
+    named, names = _file_name(dataset), scorer_names(found)
     steps = _areas(found, lambda one: [d for d in one.steps if d.where == "within"])
     if len(steps):
         title = f"A bad step told from the others of its trace, {dataset}"
@@ -67,12 +67,13 @@ def _charts(dataset: str, found: Sequence[Evaluation]) -> Iterator[tuple[str, An
         yield f"traces-{named}.svg", areas_chart(traces, title)
     for label in dict.fromkeys(p.label for one in found for p in one.purity):
         tops = _tops(found, label)
-        pool = next(p.pool for p in found[0].purity if p.label == label)
+        fullest = max(found, key=lambda one: one.n_traces)
+        pool = next((p.pool for p in fullest.purity if p.label == label), float("nan"))
         title = f"Good traces (by {label}) at the top of each ranking, {dataset}"
         yield f"top-{named}-{_file_name(label)}.svg", purity_chart(tops, pool, title)
     for one in found:
         if one.profiles:
-            title = f"Around the first bad step, {dataset}, {scorer_name(one.run)}"
+            title = f"Around the first bad step, {dataset}, {' · '.join(names[one.run.id])}"
             points = pd.DataFrame([asdict(point) for point in one.profiles])
             yield f"around-{named}-{one.run.id}.svg", profiles_chart(points, title)
 
@@ -81,17 +82,18 @@ def _areas(
     found: Sequence[Evaluation], of: Callable[[Evaluation], list[Detection]]
 ) -> pd.DataFrame:
     """A row a ranking and kind; a model's losses stand once, last."""
-    rows = []
+    rows, names = [], scorer_names(found)
     for one in found:
         rows += [
-            {"ranking": f"{scorer_name(one.run)} · {d.signal}", **_cell(d)}
+            {"ranking": " · ".join((*names[one.run.id], d.signal)), **_cell(d)}
             for d in of(one)
             if d.signal in (_ALWAYS if len(found) > 1 else {d.signal}) and d.signal not in _LOSSES
         ]
     for one in one_a_model(found):
-        model = Path(one.run.model).name
         rows += [
-            {"ranking": f"{model} · {d.signal}", **_cell(d)} for d in of(one) if d.signal in _LOSSES
+            {"ranking": f"{_of_model(one, names)} · {d.signal}", **_cell(d)}
+            for d in of(one)
+            if d.signal in _LOSSES
         ]
     return pd.DataFrame(rows)
 
@@ -101,15 +103,26 @@ def _cell(found: Detection) -> dict[str, Any]:
     return {"kind": found.kind.replace("_", " "), "auc": found.auc, "low": low, "high": high}
 
 
+def _of_model(one: Evaluation, names: dict[str, tuple[str, str]]) -> str:
+    """What a loss depends on: the model, and a setting that is not as usual."""
+    return ", ".join(filter(None, (names[one.run.id][0], one.run.setting)))
+
+
 def _tops(found: Sequence[Evaluation], label: str) -> pd.DataFrame:
-    named = [(one, scorer_name(one.run), _RANKED[:1]) for one in found]
-    named += [(one, Path(one.run.model).name, _RANKED[1:]) for one in one_a_model(found)]
+    names = scorer_names(found)
+    ranked = [(one, *names[one.run.id], _RANKED[:1]) for one in found]
+    ranked += [(one, _of_model(one, names), "", _RANKED[1:]) for one in one_a_model(found)]
     return pd.DataFrame(
         [
-            {"ranking": f"{scorer} · {purity.signal}", "top": top, "good": good}
-            for one, scorer, ranked in named
+            {
+                "model": model,
+                "ranking": " · ".join(filter(None, (gradient, purity.signal))),
+                "top": top,
+                "good": good,
+            }
+            for one, model, gradient, signals in ranked
             for purity in one.purity
-            if purity.label == label and purity.signal in ranked
+            if purity.label == label and purity.signal in signals
             for top, good in [*purity.tops.items(), (1.0, purity.pool)]
         ]
     )

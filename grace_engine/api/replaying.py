@@ -7,6 +7,7 @@ from pathlib import Path
 from grace_engine import export as writing
 from grace_engine import ingest as reading
 from grace_engine import store
+from grace_engine.api.annotating import annotations
 from grace_engine.api.exporting import (
     ExportReport,
     annotator,
@@ -29,7 +30,8 @@ def replay(
     """Write an exported file again, and hold its bytes against the manifest's digest.
 
     Traces come from the workspace where it holds them all, else from the sources that the manifest
-    names. Annotations need the workspace, since a source knows no scores.
+    names. Annotations need the workspace, since a source knows no scores; verdicts and overrides
+    are those of then, whatever was said since.
 
     Raises:
         InputError: No manifest, a source that is gone or changed, or bytes that differ.
@@ -40,7 +42,7 @@ def replay(
     path = Path(to) if to is not None else manifest_path.parent / Path(manifest.file).name
     ids = [str(entry["trace_id"]) for entry in manifest.traces]
     origin = "workspace" if workspace is not None and _holds(workspace, ids) else "sources"
-    annotations = None
+    notes = None
     if manifest.annotate:
         if workspace is None or origin == "sources":
             raise NotFoundError(
@@ -48,12 +50,19 @@ def replay(
                 "name it with --workspace."
             )
         chosen = store.get_selection(workspace, str(manifest.selection["selection"]))
-        annotations = annotator(workspace, chosen, store.get_run(workspace, chosen.run_id))
+        said = annotations(workspace, until=manifest.annotations)
+        if said.version < manifest.annotations:
+            raise NotFoundError(
+                f"This export carries verdicts and overrides up to entry {manifest.annotations:,} "
+                f"of a log that has {said.version:,} in {workspace.root}: name the workspace that "
+                "it came from with --workspace."
+            )
+        notes = annotator(workspace, chosen, store.get_run(workspace, chosen.run_id), said)
     if origin == "workspace" and workspace is not None:
         batches = traces_in_order(workspace, ids)
     else:
         batches = iter([_from_sources(manifest, manifest_path.parent, ids)])
-    traces = _checked(with_annotations(batches, annotations), manifest)
+    traces = _checked(with_annotations(batches, notes), manifest)
     lines = writing.exported_lines(
         traces,
         manifest.as_format,  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
 """What is there to see of a scoring run and of one of its traces?"""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,9 @@ from grace_engine.signals import (
     unpack,
 )
 from grace_engine.store import RunTrace, Workspace
+
+if TYPE_CHECKING:
+    import altair as alt
 
 STEP_SIGNALS = ("alignment", "consistency", "score", "nll", "fresh_loss", "norm")
 
@@ -70,6 +73,23 @@ class RunView:
             {name: column[k] for name, column in columns.items()} | {"n_tokens": counts[k]}
             for k in range(len(counts))
         ]
+
+    def heatmap(
+        self, signal: str = "score", rows: int = 50, *, dark: bool = False
+    ) -> "alt.Chart | alt.LayerChart":
+        """The best ``rows`` traces by value, step by step: a figure for notebooks and files."""
+        from grace_engine.figures import frames, heatmap, palette
+
+        shown = frames.page_rows(frames.ranked_rows(self), 1, rows)
+        window = frames.StepWindow(first=1, last=int(shown["n_steps"].max()))
+        limit = palette.colour_limits(self.signals)[signal]
+        return heatmap.heatmap(
+            frames.cells(self, shown, signal, window),
+            shown["row"].tolist(),
+            window,
+            palette.colour_scale(signal, limit, dark=dark),
+            dark=dark,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

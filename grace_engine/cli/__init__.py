@@ -6,11 +6,15 @@ from typing import Annotated
 import typer
 
 from grace_engine.cli import (
+    annotating,
     choosing,
+    comparing,
     console,
     judging,
     looking,
+    previewing,
     reading,
+    running,
     scoring,
     studio,
     workspaces,
@@ -27,7 +31,19 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (reading, scoring, looking, judging, choosing, workspaces, studio):
+for module in (
+    previewing,
+    reading,
+    scoring,
+    running,
+    looking,
+    annotating,
+    judging,
+    choosing,
+    comparing,
+    workspaces,
+    studio,
+):
     module.register(app)
 
 

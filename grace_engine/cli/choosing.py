@@ -11,15 +11,20 @@ from grace_engine.cli.options import (
     DEFAULT_WORKSPACE,
     AggregateOption,
     AlphaOption,
+    BudgetOption,
+    CapOption,
     HistoryOnlyOption,
     HistoryOption,
     JsonOption,
+    NoOverridesOption,
     OverwriteOption,
+    PerOption,
     RunOption,
+    SeedOption,
+    StrategyOption,
     WorkspaceOption,
     weights_from,
 )
-from grace_engine.config import STRATEGIES
 
 
 def register(app: typer.Typer) -> None:
@@ -32,17 +37,21 @@ def register(app: typer.Typer) -> None:
 @console.speaks
 def curate(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    budget: Annotated[
-        str, typer.Option(help="A share (20%), traces (500) or tokens (1.2Mtok).")
-    ] = "20%",
+    budget: BudgetOption = "20%",
     run: RunOption = "latest",
-    strategy: Annotated[str, typer.Option(help=f"One of {', '.join(STRATEGIES)}.")] = "grace",
+    strategy: StrategyOption = "grace",
     alpha: AlphaOption = 0.7,
     history: HistoryOption = "uniform",
     aggregate: AggregateOption = "mean",
     history_only: HistoryOnlyOption = False,
-    seed: Annotated[int, typer.Option(help="Seed of the random strategy.")] = 0,
+    seed: SeedOption = 0,
+    per: PerOption = "",
+    cap: CapOption = 0,
+    no_overrides: NoOverridesOption = False,
     name: Annotated[str, typer.Option(help="A name for the selection.")] = "",
+    parent: Annotated[
+        str, typer.Option(help="Selection (id, name or latest) that this is a branch of.")
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Choose a subset by value under a budget; every trace gets its reason. Runs no model."""
@@ -53,7 +62,11 @@ def curate(
         weights=weights_from(alpha, history, aggregate, history_only),
         strategy=strategy,  # type: ignore[arg-type]
         seed=seed,
+        per=per,
+        cap_per_prompt=cap,
+        overrides=not no_overrides,
         name=name,
+        parent=parent,
     )
     found = api.summary(chosen)
     if as_json:
@@ -84,7 +97,7 @@ def export(
         typer.Option("--as", help="original, messages, prompt-completion, sharegpt or alpaca."),
     ] = "original",
     annotate: Annotated[
-        bool, typer.Option("--annotate", help="Add scores, rank and reason to every line.")
+        bool, typer.Option("--annotate", help="Add scores, rank, reason, verdicts and overrides.")
     ] = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,

@@ -26,6 +26,8 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from grace_engine.errors import GraceError
+from grace_engine.quantities import duration as duration
+from grace_engine.quantities import size as size
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -89,22 +91,6 @@ def pairs(values: Mapping[str, object]) -> None:
     width = max((len(name) for name in values), default=0)
     for name, value in values.items():
         out.print(f"[bold]{escape(name.ljust(width))}[/bold]  {escape(_cell(value))}")
-
-
-def size(n_bytes: float) -> str:
-    """Bytes for people: ``1.5 MB``."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.1f} TB"
-
-
-def duration(seconds: float) -> str:
-    """Seconds for people: ``45 s``, ``3 min``, ``2.5 h``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def speaks(command: Callable[P, T]) -> Callable[P, T]:

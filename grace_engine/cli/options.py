@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from grace_engine.config import AGGREGATES, History, Weights
+from grace_engine.config import AGGREGATES, STRATEGIES, History, Weights
 
 DEFAULT_WORKSPACE = Path(os.environ.get("GRACE_WORKSPACE", "workspace"))
 
@@ -31,6 +31,21 @@ AggregateOption = Annotated[
 HistoryOnlyOption = Annotated[
     bool,
     typer.Option("--history-only", help="Consistency alone, step 1 left out (an ablation)."),
+]
+BudgetOption = Annotated[
+    str, typer.Option("--budget", help="A share (20%), traces (500) or tokens (1.2Mtok).")
+]
+StrategyOption = Annotated[str, typer.Option("--strategy", help=f"One of {', '.join(STRATEGIES)}.")]
+SeedOption = Annotated[int, typer.Option("--seed", help="Seed of the random strategy.")]
+PerOption = Annotated[
+    str,
+    typer.Option("--per", help="A budget within each value of a column: dataset, label.level, …"),
+]
+CapOption = Annotated[
+    int, typer.Option("--cap", min=0, help="Most traces of one prompt; 0 for any number.")
+]
+NoOverridesOption = Annotated[
+    bool, typer.Option("--no-overrides", help="As if no trace were kept or dropped by hand.")
 ]
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace another file that stands there.")

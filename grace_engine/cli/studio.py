@@ -11,6 +11,7 @@ import typer
 from grace_engine import api
 from grace_engine.cli import console
 from grace_engine.cli.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption
+from grace_engine.errors import InputError
 
 
 def register(app: typer.Typer) -> None:
@@ -43,10 +44,20 @@ def open_app(
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")
     ] = True,
+    allow: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Folder whose files the pages may read, beside the workspace; may be given "
+            "again. The current folder when left out."
+        ),
+    ] = None,
 ) -> None:
     """Open the studio on 127.0.0.1."""
     script = api.app_script()
-    environment = os.environ | {"GRACE_WORKSPACE": str(Path(workspace).expanduser().resolve())}
+    environment = os.environ | {
+        "GRACE_WORKSPACE": str(Path(workspace).expanduser().resolve()),
+        "GRACE_ALLOWED_PATHS": os.pathsep.join(_folders(allow or [Path.cwd()])),
+    }
     settings = {
         "server.address": "127.0.0.1",
         "server.port": str(port),
@@ -59,5 +70,18 @@ def open_app(
     console.note(f"The studio opens on http://127.0.0.1:{port} (Ctrl-C closes it).")
     command = [sys.executable, "-m", "streamlit", "run", str(script), *flags]
     # Streamlit reads its configuration (theme, limits) from the folder that it is started in.
+    if os.name == "posix":
+        # The server takes this process's place, so that it does not outlive whoever stops it.
+        sys.stderr.flush()
+        os.chdir(script.parent)
+        os.execve(sys.executable, command, environment)  # noqa: S606 - an argument list, no shell
     done = subprocess.run(command, env=environment, cwd=script.parent, check=False)
     raise SystemExit(done.returncode)
+
+
+def _folders(allowed: list[Path]) -> list[str]:
+    """Absolute names of folders; ``InputError`` for what is none."""
+    for path in allowed:
+        if not path.expanduser().is_dir():
+            raise InputError(f"{path} is not a folder: --allow names folders that pages may read.")
+    return [str(path.expanduser().resolve()) for path in allowed]

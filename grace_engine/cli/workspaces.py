@@ -68,6 +68,9 @@ def show(
         ["selection", "name", "run", "strategy", "budget", "made"],
         [(s.id, s.name, s.run_id, s.strategy, s.budget, s.created_at) for s in found.selections],
     )
+    if found.annotations:
+        kinds = ", ".join(f"{n:,} of kind {kind}" for kind, n in found.annotations.items())
+        console.note(f"{sum(found.annotations.values()):,} annotations in the log: {kinds}.")
     console.note(
         f"Database {console.size(found.file_bytes)}, folder {console.size(found.folder_bytes)} "
         "(sizes of rows are before compression)."

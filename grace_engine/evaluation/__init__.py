@@ -8,7 +8,15 @@ from grace_engine.evaluation.detection import (
     detect_traces,
     step_ranks,
 )
-from grace_engine.evaluation.labels import BAD, CLEAN, Kinds, LabelledRun, error_kinds, kinds_of
+from grace_engine.evaluation.labels import (
+    BAD,
+    CLEAN,
+    GOOD_WORDS,
+    Kinds,
+    LabelledRun,
+    error_kinds,
+    kinds_of,
+)
 from grace_engine.evaluation.profiles import ProfilePoint, profiles
 from grace_engine.evaluation.purity import Purity, purity_of_top
 from grace_engine.evaluation.ranking import average_precision, roc_auc
@@ -17,6 +25,7 @@ from grace_engine.evaluation.suspicion import step_suspicion, trace_suspicion
 __all__ = [
     "BAD",
     "CLEAN",
+    "GOOD_WORDS",
     "STEPS",
     "Detection",
     "Kinds",

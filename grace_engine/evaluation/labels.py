@@ -47,11 +47,12 @@ def kinds_of(labels: Sequence[Label]) -> Kinds:
     Words: ``clean``, ``good``, ``correct``, ``right``, ``true``, ``ok`` and ``+`` are good;
     ``bad``, ``false`` and ``-`` are bad; any other word names a kind of error. False is bad. Of
     numbers, those below zero are bad where any is below zero (ratings -1, 0, 1), else those below
-    one half.
+    one half; a text such as "-1" is a number.
     """
-    numbers = [x for x in labels if isinstance(x, int | float) and not isinstance(x, bool)]
+    read = [_read(label) for label in labels]
+    numbers = [x for x in read if isinstance(x, float)]
     limit = 0.0 if any(x < 0 for x in numbers) else 0.5
-    return np.array([_kind(label, limit) for label in labels], dtype=object)
+    return np.array([_kind(label, limit) for label in read], dtype=object)
 
 
 def error_kinds(kinds: Kinds) -> list[str]:
@@ -59,13 +60,22 @@ def error_kinds(kinds: Kinds) -> list[str]:
     return sorted({str(kind) for kind in kinds} - {CLEAN, ""})
 
 
-def _kind(label: Label, limit: float) -> str:
+def _read(label: Label) -> str | float | bool:
+    """A label as a truth value, a number, also one that is written as a text, or a word."""
     if label is None or label != label:
         return ""
     if isinstance(label, bool):
+        return label
+    try:
+        return float(label)
+    except ValueError:
+        return str(label).strip()
+
+
+def _kind(label: str | float | bool, limit: float) -> str:
+    if isinstance(label, bool):
         return CLEAN if label else BAD
-    if isinstance(label, int | float):
+    if isinstance(label, float):
         return BAD if label < limit else CLEAN
-    word = label.strip()
-    lowered = word.lower()
-    return CLEAN if lowered in GOOD_WORDS else BAD if lowered in _BAD_WORDS else word
+    lowered = label.lower()
+    return CLEAN if lowered in GOOD_WORDS else BAD if lowered in _BAD_WORDS else label

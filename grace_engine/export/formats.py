@@ -21,7 +21,8 @@ class Annotation:
     """What the studio knows of an exported trace, as plain JSON values.
 
     Attributes:
-        document: Selection, rank, value, reason and the numbers of every step.
+        document: Selection, rank, value, reason, the numbers of every step, and what curators
+            said of it, where they did.
     """
 
     document: Mapping[str, Any]

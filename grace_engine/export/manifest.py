@@ -49,6 +49,8 @@ class Manifest:
         selection: Strategy, weights, budget, seed, counts.
         run: The scoring run.
         sources: Files that the traces came from.
+        annotations: Last entry of the log of verdicts and overrides that the file carries; 0 where
+            it carries none, as all files from before there was a log.
         traces: The chosen traces in order: trace_id, record_digest, rank, value, n_tokens.
     """
 
@@ -64,6 +66,7 @@ class Manifest:
     selection: dict[str, Any]
     run: dict[str, Any]
     sources: tuple[ManifestSource, ...]
+    annotations: int = 0
     traces: tuple[dict[str, Any], ...] = field(repr=False)
 
 

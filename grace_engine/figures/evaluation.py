@@ -42,12 +42,12 @@ def purity_chart(purity: pd.DataFrame, pool: float, title: str) -> alt.LayerChar
     """Share of good traces in the top of each ranking against the pool.
 
     Args:
-        purity: Columns ``ranking``, ``top`` (0 to 1), ``good`` (0 to 1).
+        purity: Columns ``model``, ``ranking``, ``top`` (0 to 1), ``good`` (0 to 1).
         pool: Share of good traces in all.
         title: What was ranked.
     """
     rankings = list(dict.fromkeys(purity["ranking"]))
-    axis = alt.Axis(format="%", values=sorted(set(purity["top"])))
+    axis = alt.Axis(format="%", values=sorted(set(purity["top"]) - {0.05}))
     lines = (
         alt.Chart(purity)
         .mark_line(point=alt.OverlayMarkDef(size=46), strokeWidth=2)
@@ -62,15 +62,24 @@ def purity_chart(purity: pd.DataFrame, pool: float, title: str) -> alt.LayerChar
                 scale=alt.Scale(domain=rankings, range=_cycled(len(rankings))),
                 legend=alt.Legend(title=None, labelLimit=360),
             ),
-            strokeDash=alt.StrokeDash("ranking:N", sort=rankings, legend=None),
-            tooltip=["ranking", "top", "good"],
+            strokeDash=alt.StrokeDash(
+                "model:N",
+                legend=alt.Legend(
+                    title=None,
+                    labelLimit=360,
+                    symbolType="stroke",
+                    symbolSize=400,
+                    symbolStrokeColor=_INK,
+                ),
+            ),
+            tooltip=["model", "ranking", "top", "good"],
         )
     )
     line = pd.DataFrame({"pool": [pool], "what": [f"pool {pool:.0%}"], "at": [purity["top"].max()]})
     rule = alt.Chart(line).mark_rule(color=_MUTED, strokeDash=[4, 4]).encode(y="pool:Q")
     name = (
         alt.Chart(line)
-        .mark_text(align="right", dy=-7, color=_MUTED)
+        .mark_text(align="right", dy=10, color=_MUTED)
         .encode(y="pool:Q", x="at:Q", text="what:N")
     )
     return _dressed(alt.layer(lines, rule, name).properties(width=380, height=280), title)

@@ -22,6 +22,12 @@ SIGNALS: dict[str, str] = {
 }
 """Signals that a page offers, with their names for people."""
 
+LINES: dict[str, tuple[str, str]] = {
+    "alignment": ("#00745c", "#35c3a0"),
+    "consistency": ("#8b3f86", "#e79be0"),
+}
+"""Colours of the two parts of a score where both are drawn, in the light and the dark theme."""
+
 COSINES = ("score", "alignment", "consistency")
 """Signals between -1 and 1 whose zero means something."""
 

@@ -3,6 +3,7 @@
 from grace_engine.ingest.answer_marks import answer_in, find_answer
 from grace_engine.ingest.build import APPENDED_ANSWER, build_trace, traces_of
 from grace_engine.ingest.drafts import Draft, GivenStep, RejectedDraft, Schema
+from grace_engine.ingest.guessing import FieldSample, field_samples, guess_mapping
 from grace_engine.ingest.mapping import FieldMap, mapped_schema, parse_mapping
 from grace_engine.ingest.readers import READERS, read_rows
 from grace_engine.ingest.rows import Reader, Row
@@ -15,6 +16,7 @@ __all__ = [
     "SCHEMAS",
     "Draft",
     "FieldMap",
+    "FieldSample",
     "GivenStep",
     "Reader",
     "RejectedDraft",
@@ -24,7 +26,9 @@ __all__ = [
     "answer_in",
     "build_trace",
     "detect",
+    "field_samples",
     "find_answer",
+    "guess_mapping",
     "mapped_schema",
     "parse_mapping",
     "parse_segmenter",

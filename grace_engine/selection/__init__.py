@@ -1,6 +1,37 @@
 """Which traces are worth training on, under a budget, and why is each in or out?"""
 
-from grace_engine.selection.choose import Candidates, choose
+from grace_engine.selection.bias import Bias, bias_of, rank_correlation
+from grace_engine.selection.candidates import Candidates, Strata
+from grace_engine.selection.choose import choices_of, choose, reasons
+from grace_engine.selection.compare import Comparison, compare_frames
+from grace_engine.selection.take import Ranked, Taken, take
 from grace_engine.selection.values import strategy_values
+from grace_engine.selection.why import (
+    budget_text,
+    contributions,
+    nearest_alpha,
+    needed_budget,
+    values_at,
+)
 
-__all__ = ["Candidates", "choose", "strategy_values"]
+__all__ = [
+    "Bias",
+    "Candidates",
+    "Comparison",
+    "Ranked",
+    "Strata",
+    "Taken",
+    "bias_of",
+    "budget_text",
+    "choices_of",
+    "choose",
+    "compare_frames",
+    "contributions",
+    "nearest_alpha",
+    "needed_budget",
+    "rank_correlation",
+    "reasons",
+    "strategy_values",
+    "take",
+    "values_at",
+]

@@ -1,90 +1,116 @@
-"""Which traces does a budget take, in rank order, and for what reason is each in or out?"""
+"""For what reason is each trace in or out?"""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from grace_engine.config import Budget
 from grace_engine.records import Choice
+from grace_engine.selection.allowance import allowed_text
+from grace_engine.selection.candidates import Candidates, Strata
+from grace_engine.selection.runs import Runs
+from grace_engine.selection.take import Taken, take
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Candidates:
-    """What a choice is made from, N traces.
-
-    Attributes:
-        trace_ids: ``[N]`` ids.
-        record_digests: ``[N]`` digests of their source records.
-        values: ``[N]`` higher is better; NaN where a trace has none.
-        n_tokens: ``[N]`` the scoring model's tokens of steps and answer.
-        no_value: Why a NaN value is one, for a person to read.
-    """
-
-    trace_ids: npt.NDArray[np.object_]
-    record_digests: npt.NDArray[np.object_]
-    values: npt.NDArray[np.float64]
-    n_tokens: npt.NDArray[np.int64]
-    no_value: str = "has no value"
-
-
-def choose(candidates: Candidates, budget: Budget) -> tuple[Choice, ...]:
-    """Rank by value, ties by trace id, and take what the budget allows (GRACE, section 2.4).
-
-    A share takes ⌈ρN⌉ of all N scored traces. A token budget takes traces in rank order; one that
-    does not fit is passed over and later ones are tried. Traces without a value rank last and are
-    never taken.
+def choose(
+    candidates: Candidates, budget: Budget, *, strata: Strata | None = None, cap: int = 0
+) -> tuple[Choice, ...]:
+    """What ``take`` takes, with the reason of every trace.
 
     Returns:
         One choice a trace, in rank order.
     """
-    order = _ranking(candidates)
-    total = len(order)
-    limit = total
-    tokens_left = math.inf
-    if budget.kind == "fraction":
-        limit = math.ceil(budget.amount * total)
-        allowed = f"{float(100 * budget.amount):.4g}% of {total} traces is {limit}"
-    elif budget.kind == "traces":
-        limit = int(budget.amount)
-        allowed = f"the budget is {limit} traces"
-    else:
-        tokens_left = int(budget.amount)
-        allowed = f"the budget is {tokens_left} tokens"
-    choices = []
-    taken = 0
-    for rank, index in enumerate(order, start=1):
-        value = float(candidates.values[index])
-        cost = int(candidates.n_tokens[index])
-        selected = False
-        if math.isnan(value):
-            reason = candidates.no_value
-        elif taken >= limit:
-            reason = f"rank {rank}, {allowed}"
-        elif cost > tokens_left:
-            reason = f"rank {rank}, its {cost} tokens do not fit in the {tokens_left:.0f} left"
-        else:
-            selected = True
-            taken += 1
-            tokens_left -= cost
-            reason = f"rank {rank}, {allowed}"
-        choices.append(
-            Choice(
-                trace_id=str(candidates.trace_ids[index]),
-                record_digest=str(candidates.record_digests[index]),
-                value=None if math.isnan(value) else value,
-                rank=rank,
-                selected=selected,
-                reason=reason,
-                n_tokens=cost,
-            )
+    return choices_of(candidates, take(candidates, budget, strata=strata, cap=cap))
+
+
+def choices_of(candidates: Candidates, taken: Taken) -> tuple[Choice, ...]:
+    """One choice a trace, in rank order, with its reason."""
+    order = taken.order
+    rows = zip(
+        candidates.trace_ids[order].tolist(),
+        candidates.record_digests[order].tolist(),
+        candidates.values[order].tolist(),
+        taken.selected[order].tolist(),
+        candidates.n_tokens[order].tolist(),
+        reasons(candidates, taken, order.tolist()),
+        strict=True,
+    )
+    return tuple(
+        Choice(
+            trace_id=str(trace_id),
+            record_digest=str(record_digest),
+            value=None if math.isnan(value) else value,
+            rank=rank,
+            selected=selected,
+            reason=reason,
+            n_tokens=n_tokens,
         )
-    return tuple(choices)
+        for rank, (trace_id, record_digest, value, selected, n_tokens, reason) in enumerate(
+            rows, start=1
+        )
+    )
 
 
-def _ranking(candidates: Candidates) -> list[int]:
-    """Indices by falling value, ties by id, those without a value last."""
-    by_id = np.argsort(candidates.trace_ids.astype(str), kind="stable")
-    falling = np.argsort(-candidates.values[by_id], kind="stable")  # NaN sorts last
-    return [int(index) for index in by_id[falling]]
+def reasons(candidates: Candidates, taken: Taken, indices: Sequence[int]) -> list[str]:
+    """Why the candidates at these indices are in or out, for a person to read."""
+    one = len(taken.strata.names) == 1
+    wheres = ["" if one else f" of its stratum {name}" for name in taken.strata.names]
+    allowed = _allowed(taken)
+    limits = taken.allowed.tolist()
+    counted = taken.budget.kind != "tokens"
+    passed = _passed_over(taken)[indices].tolist()
+    rows = zip(
+        candidates.trace_ids[indices].tolist(),
+        np.isnan(candidates.values[indices]).tolist(),
+        taken.place[indices].tolist(),
+        taken.strata.codes[indices].tolist(),
+        taken.forced[indices].tolist(),
+        taken.selected[indices].tolist(),
+        taken.over_cap[indices].tolist(),
+        candidates.n_tokens[indices].tolist(),
+        taken.left[indices].tolist(),
+        passed,
+        strict=True,
+    )
+    found = []
+    for name, no_value, place, stratum, forced, selected, over, cost, left, above in rows:
+        rank = f"rank {place}{wheres[stratum]}, "
+        if forced:
+            plain = "kept by hand" if forced > 0 else "dropped by hand"
+            reason = candidates.said.get(name, plain)
+        elif no_value:
+            reason = candidates.no_value
+        elif over:
+            reason = f"{rank}cap of {taken.cap} per prompt"
+        elif not counted and not selected:
+            reason = f"{rank}its {cost} tokens do not fit in the {left} left"
+        else:
+            reason = rank + allowed[stratum]
+            if counted and place > limits[stratum] and selected:
+                reason += f", {above} above it were passed over"
+        found.append(reason)
+    return found
+
+
+def _allowed(taken: Taken) -> list[str]:
+    """For each stratum what it may take, and what of that went to kept traces."""
+    n_strata = len(taken.strata.names)
+    sizes = np.bincount(taken.strata.codes, minlength=n_strata).tolist()
+    found = []
+    for size, allowed, kept in zip(sizes, taken.allowed.tolist(), taken.kept.tolist(), strict=True):
+        text = allowed_text(taken.budget, size, allowed, n_strata=n_strata)
+        if kept:
+            unit = "tokens " if taken.budget.kind == "tokens" else ""
+            text += f", {kept} {unit}of them in traces kept by hand"
+        found.append(text)
+    return found
+
+
+def _passed_over(taken: Taken) -> np.ndarray:
+    """``[N]`` traces of the same stratum that rank higher and are out."""
+    out = (~taken.selected)[taken.order].astype(np.int64)
+    runs = Runs(taken.strata.codes[taken.order], len(taken.strata.names))
+    found = np.empty_like(out)
+    found[taken.order] = runs.running(out) - out
+    return found

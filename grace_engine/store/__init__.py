@@ -1,5 +1,17 @@
 """What does the workspace keep, and how is it read and changed?"""
 
+from grace_engine.store.annotation_fold import Folded, Turns, fold
+from grace_engine.store.annotations import (
+    AnnotationLog,
+    add_look,
+    add_overrides,
+    add_verdict,
+    annotation_log,
+    annotation_version,
+    count_annotations,
+    log_entries,
+    take_turn,
+)
 from grace_engine.store.catalog import DatasetInfo, datasets, list_sources, rejects
 from grace_engine.store.compaction import Compaction, compact
 from grace_engine.store.database import Database
@@ -16,11 +28,15 @@ from grace_engine.store.scored import (
     link_cached,
     reached_traces,
 )
+from grace_engine.store.search import same_prompt, search_traces
 from grace_engine.store.selections import (
+    LATEST,
     delete_selection,
     get_selection,
     list_selections,
+    rename_selection,
     save_selection,
+    selection_counts,
 )
 from grace_engine.store.traces import (
     count_traces,
@@ -34,25 +50,36 @@ from grace_engine.store.usage import WorkspaceUsage, usage
 from grace_engine.store.workspace import Workspace, open_workspace
 
 __all__ = [
+    "LATEST",
+    "AnnotationLog",
     "Compaction",
     "Database",
     "DatasetInfo",
+    "Folded",
     "IngestCount",
     "RunGrams",
     "RunTrace",
     "ScoredTrace",
     "Source",
+    "Turns",
     "Workspace",
     "WorkspaceUsage",
+    "add_look",
+    "add_overrides",
     "add_scored",
     "add_traces",
+    "add_verdict",
+    "annotation_log",
+    "annotation_version",
     "compact",
+    "count_annotations",
     "count_traces",
     "datasets",
     "delete_dataset",
     "delete_run",
     "delete_selection",
     "failed_traces",
+    "fold",
     "get_run",
     "get_run_trace",
     "get_selection",
@@ -64,13 +91,19 @@ __all__ = [
     "list_runs",
     "list_selections",
     "list_sources",
+    "log_entries",
     "open_workspace",
     "reached_traces",
     "read_grams",
     "rejects",
     "remembered_digest",
+    "rename_selection",
+    "same_prompt",
     "save_selection",
+    "search_traces",
+    "selection_counts",
     "step_labels",
+    "take_turn",
     "trace_ids",
     "upsert_run",
     "usage",

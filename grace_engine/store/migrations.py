@@ -136,6 +136,25 @@ _ENTROPY_DISCOUNT = """
 UPDATE runs SET spec = json_merge_patch(spec, '{"entropy_discount": 0.0}');
 """
 
+# The log of what curators say: rows are added, never changed. No key, for the reason above: one
+# override may add a hundred thousand rows.
+_ANNOTATIONS = """
+CREATE TABLE annotations (
+    seq BIGINT NOT NULL,                 -- 1, 2, 3, … without a gap
+    action BIGINT NOT NULL,              -- what was done, and is undone, together
+    kind VARCHAR NOT NULL,               -- verdict, override, look, undo or redo
+    trace_id VARCHAR NOT NULL,
+    step INTEGER,                        -- from 1; null for the trace
+    step_start INTEGER,                  -- its characters of the full text: they outlive its number
+    step_end INTEGER,
+    word VARCHAR NOT NULL,               -- "" withdraws
+    note VARCHAR NOT NULL,
+    author VARCHAR NOT NULL,
+    created_at VARCHAR NOT NULL,
+    target BIGINT NOT NULL               -- the action that undo and redo are about, else 0
+);
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
@@ -155,6 +174,7 @@ class Migration:
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(version=1, name="first-tables", sql=_FIRST_TABLES),
     Migration(version=2, name="entropy-discount-of-runs", sql=_ENTROPY_DISCOUNT),
+    Migration(version=3, name="annotations", sql=_ANNOTATIONS),
 )
 
 

@@ -40,7 +40,8 @@ def save_selection(workspace: Workspace, selection: Selection) -> Selection:
         connection.execute(
             "INSERT INTO selections SELECT ?, ?, ?, ?, ?, "
             "(SELECT coalesce(max(touched), 0) + 1 FROM selections) "
-            "ON CONFLICT DO UPDATE SET name = excluded.name, touched = excluded.touched",
+            "ON CONFLICT DO UPDATE SET name = excluded.name, spec = excluded.spec, "
+            "touched = excluded.touched",
             [selection.id, selection.name, selection.run_id, json.dumps(spec), now()],
         )
         connection.execute("DELETE FROM selection_choices WHERE selection_id = ?", [selection.id])
@@ -76,6 +77,25 @@ def list_selections(workspace: Workspace) -> list[Selection]:
     """All selections without their choices, the latest first."""
     with workspace.database.unit() as connection:
         return _all(connection)
+
+
+def selection_counts(workspace: Workspace) -> dict[str, tuple[int, int, int]]:
+    """Of every selection by id: traces that are in, traces that it ranked, tokens that are in."""
+    with workspace.database.unit() as connection:
+        rows = connection.execute(
+            "SELECT selection_id, count(*) FILTER (selected), count(*), "
+            "coalesce(sum(n_tokens) FILTER (selected), 0)::BIGINT "
+            "FROM selection_choices GROUP BY selection_id"
+        ).fetchall()
+    return {found: (chosen, ranked, tokens) for found, chosen, ranked, tokens in rows}
+
+
+def rename_selection(workspace: Workspace, wanted: str, name: str) -> str:
+    """Give a selection another name; its id."""
+    with workspace.database.unit() as connection:
+        found = _selection_id(connection, wanted)
+        connection.execute("UPDATE selections SET name = ? WHERE selection_id = ?", [name, found])
+    return found
 
 
 def delete_selection(workspace: Workspace, wanted: str) -> str:

@@ -39,7 +39,8 @@ ORDER BY position
 _LABELS = """
 SELECT
     traces.trace_id AS id, traces.dataset, variant, labels, len(step_starts) AS n_steps,
-    sources.path, traces.line, records.digest AS record_digest
+    sources.path, traces.line, records.digest AS record_digest,
+    md5(concat(traces.prompt, traces.images)) AS prompt_digest
 FROM traces
 JOIN sources USING (source_id)
 JOIN records USING (record_id)
@@ -139,7 +140,8 @@ def labels_of(
 ) -> pd.DataFrame:
     """A row a trace in order of arrival.
 
-    Columns: id, dataset, variant, labels (a dict), n_steps, path, line, record_digest.
+    Columns: id, dataset, variant, labels (a dict), n_steps, path, line, record_digest,
+    prompt_digest (equal where text and images of the prompt are).
     """
     with workspace.database.unit() as connection:
         require_datasets(connection, names)

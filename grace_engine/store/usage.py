@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grace_engine.records import ScoringRun, Selection
+from grace_engine.store.annotations import count_annotations
 from grace_engine.store.catalog import DatasetInfo, datasets
 from grace_engine.store.runs import list_runs
 from grace_engine.store.selections import list_selections
@@ -36,6 +37,7 @@ class WorkspaceUsage:
         datasets: By name.
         runs: The latest first.
         selections: Without their choices, the latest first.
+        annotations: Entries of the log of what curators said, by kind.
         dataset_bytes: Texts and records of each dataset, before compression.
         run_bytes: Grams and rendered texts of each run, before compression; runs that share Grams
             each count them.
@@ -46,6 +48,7 @@ class WorkspaceUsage:
     datasets: tuple[DatasetInfo, ...]
     runs: tuple[ScoringRun, ...]
     selections: tuple[Selection, ...]
+    annotations: dict[str, int]
     dataset_bytes: dict[str, int]
     run_bytes: dict[str, int]
     file_bytes: int
@@ -61,6 +64,7 @@ def usage(workspace: Workspace) -> WorkspaceUsage:
         datasets=tuple(datasets(workspace)),
         runs=tuple(list_runs(workspace)),
         selections=tuple(list_selections(workspace)),
+        annotations=count_annotations(workspace),
         dataset_bytes=dataset_bytes,
         run_bytes=run_bytes,
         file_bytes=workspace.database.size(),

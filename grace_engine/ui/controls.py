@@ -4,12 +4,13 @@ from pathlib import PurePath
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from grace_engine.config import AGGREGATES, History, Weights
+from grace_engine.figures.frames import StepWindow, plain
 from grace_engine.figures.palette import SIGNALS
 from grace_engine.records import ScoringRun
 from grace_engine.ui import frames, state
-from grace_engine.ui.frames import plain
 
 _HISTORIES = ("uniform", *(f"window:{w}" for w in (1, 2, 3, 4, 6, 8)), "ema:0.7", "ema:0.8")
 
@@ -105,22 +106,30 @@ def choose_signal() -> str:
         key=state.SIGNAL,
         bind="query-params",
         label_visibility="collapsed",
+        wrap=True,
     )
     return names[chosen or "Score"]
 
 
-def choose_order(traces: pd.DataFrame) -> tuple[str, bool, int]:
-    """Column to sort rows by, whether it descends, and rows a page."""
+def choose_order(traces: pd.DataFrame) -> tuple[str, bool, int, DeltaGenerator]:
+    """Column to sort rows by, whether it descends, rows a page, and where one more may stand."""
     names = {name: column for column, name in frames.sort_options(traces).items()}
-    with st.container(horizontal=True, gap="xsmall", wrap=False):
-        sort = st.selectbox("Sort by", list(names), key=state.SORT, bind="query-params", width=150)
+    more = st.container(
+        key="order-row", horizontal=True, gap="xsmall", wrap=False, vertical_alignment="bottom"
+    )
+    with more:
+        sort = st.selectbox("Sort by", list(names), key=state.SORT, bind="query-params")
         order = st.selectbox(
-            "Order", ["Descending", "Ascending"], key=state.ORDER, bind="query-params", width=135
+            "Order",
+            ["Descending", "Ascending"],
+            key=state.ORDER,
+            bind="query-params",
+            width="stretch",
         )
         size = st.selectbox(
-            "Rows", frames.PAGE_SIZES, key=state.ROWS, bind="query-params", width=80
+            "Rows", frames.PAGE_SIZES, key=state.ROWS, bind="query-params", width=84
         )
-    return names.get(sort, "value"), order == "Descending", size
+    return names.get(sort, "value"), order == "Descending", size, more
 
 
 def choose_page(n_rows: int, size: int, rank: int | None) -> int:
@@ -128,7 +137,7 @@ def choose_page(n_rows: int, size: int, rank: int | None) -> int:
     return _paginate(state.PAGE, frames.page_count(n_rows, size), (rank or 0) // size + 1)
 
 
-def choose_window(longest: int, step: int) -> frames.StepWindow:
+def choose_window(longest: int, step: int) -> StepWindow:
     """The steps to show: all, or, where there are too many, at first those around ``step``."""
     windows = frames.window_holding(longest)
     if windows == 1:

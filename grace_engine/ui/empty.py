@@ -3,6 +3,7 @@
 import shlex
 from typing import NoReturn
 
+import pandas as pd
 import streamlit as st
 
 from grace_engine.api import RunView
@@ -46,6 +47,17 @@ def traces_or_stop(view: RunView, workspace: str) -> None:
         "Scoring goes on where it stopped:",
         f"grace score --workspace {name}",
     )
+
+
+def matches_or_stop(rows: pd.DataFrame) -> None:
+    """Where filters let nothing through, say so and end the page."""
+    if not len(rows):
+        st.info(
+            "Take a filter away, above, or search for something else.",
+            title="No trace matches all of these filters",
+            icon=":material/filter_list_off:",
+        )
+        st.stop()
 
 
 def _stop(title: str, sentence: str, *commands: str) -> NoReturn:

@@ -10,14 +10,26 @@ from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import streamlit as st
 
 from grace_engine import api
 from grace_engine.config import Weights
 from grace_engine.errors import GraceError
 from grace_engine.figures.palette import colour_limits
-from grace_engine.records import ScoringRun
+from grace_engine.records import ScoringRun, Selection
+from grace_engine.ui import filtering
 from grace_engine.ui.text import as_markdown
+
+_NOTHING_SAID = api.Annotations(
+    verdicts={},
+    overrides={},
+    looked=frozenset(),
+    version=0,
+    author="",
+    can_undo=False,
+    can_redo=False,
+)
 
 
 def workspace_path() -> str:
@@ -33,6 +45,11 @@ def faults_as_sentences() -> Iterator[None]:
     except GraceError as fault:
         st.error(as_markdown(str(fault)), icon=":material/error:")
         st.stop()
+
+
+def opened_workspace() -> api.Workspace:
+    """The workspace, to do something with it."""
+    return api.open_workspace(workspace_path(), create=False)
 
 
 @st.cache_data(ttl=2, max_entries=4, show_spinner=False)
@@ -52,9 +69,9 @@ def run_view(workspace: str, run: ScoringRun, weights: Weights) -> api.RunView:
 def step_kinds(
     workspace: str, run: str, updated_at: str, _view: api.RunView
 ) -> npt.NDArray[np.object_]:
-    """``[S]`` what the data says of each step, as ``api.step_kinds``."""
+    """``[S]`` what the data says of each step; verdicts have signs of their own."""
     del run, updated_at  # parts of the key
-    return api.step_kinds(api.open_workspace(workspace, create=False), _view)
+    return api.step_kinds(api.open_workspace(workspace, create=False), _view, _NOTHING_SAID)
 
 
 def fitted_limits(workspace: str, run: ScoringRun, view: api.RunView) -> dict[str, float]:
@@ -63,11 +80,78 @@ def fitted_limits(workspace: str, run: ScoringRun, view: api.RunView) -> dict[st
     return _limits(workspace, run.id, run.updated_at, history, view)
 
 
+def annotations(workspace: str) -> api.Annotations:
+    """What curators said so far; the log is read anew only where it grew."""
+    return _annotations(workspace, _annotation_version(workspace))
+
+
+def forget_annotations() -> None:
+    """Something was said: look at the log again."""
+    _annotation_version.clear()
+
+
+@st.cache_data(ttl=2, max_entries=4, show_spinner=False)
+def list_selections(workspace: str) -> list[Selection]:
+    """All saved selections without their choices, the latest first."""
+    return api.list_selections(api.open_workspace(workspace, create=False))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def selection(workspace: str, selection_id: str) -> Selection:
+    """A saved selection; its id is a digest of all that decided it."""
+    return api.get_selection(api.open_workspace(workspace, create=False), selection_id)
+
+
+@st.cache_data(ttl=60, max_entries=32, show_spinner=False)
+def search(
+    workspace: str, datasets: tuple[str, ...], updated_at: str, text: str, *, regex: bool
+) -> set[str]:
+    """Traces whose prompt, steps or answer hold the text."""
+    del updated_at  # part of the key
+    found = api.open_workspace(workspace, create=False)
+    return api.search_traces(found, datasets, text, regex=regex)
+
+
+@st.cache_data(ttl=60, max_entries=64, show_spinner=False)
+def same_prompt(workspace: str, trace: str) -> list[str]:
+    """Traces with the prompt of this one, itself too."""
+    return api.same_prompt(api.open_workspace(workspace, create=False), trace)
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def label_values(
+    workspace: str, run: str, updated_at: str, _traces: pd.DataFrame
+) -> dict[str, list[str]]:
+    """Labels of a run's traces that can be filters, with their values."""
+    del workspace, run, updated_at  # parts of the key
+    return filtering.label_values(_traces)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def trace_under(
+    workspace: str, run: str, updated_at: str, trace: str, weights: Weights
+) -> api.TraceView:
+    """One trace as another run saw it, under these weights."""
+    del updated_at  # part of the key
+    return api.trace_view(api.open_workspace(workspace, create=False), trace, run, weights)
+
+
 @st.cache_resource(max_entries=64, show_spinner=False)
 def trace_view(workspace: str, run: str, updated_at: str, trace: str) -> api.TraceView:
     """One trace as the run saw it; its numbers are the run view's, whatever the weights."""
     del updated_at  # part of the key
     return api.trace_view(api.open_workspace(workspace, create=False), trace, run)
+
+
+@st.cache_data(ttl=2, max_entries=4, show_spinner=False)
+def _annotation_version(workspace: str) -> int:
+    return api.annotation_version(api.open_workspace(workspace, create=False))
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _annotations(workspace: str, version: int) -> api.Annotations:
+    del version  # part of the key
+    return api.annotations(api.open_workspace(workspace, create=False))
 
 
 @st.cache_resource(max_entries=6, show_spinner="Reading the run's step Grams…")

@@ -1,15 +1,23 @@
 """What does a page show of one trace: facts, text, chart and numbers, all at the same step?"""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from grace_engine.api import RunView, TraceView
+from grace_engine.api import Annotations, RunView, TraceView
+from grace_engine.figures import frames
 from grace_engine.figures.palette import SIGNALS, ColourScale
-from grace_engine.records import Trace
-from grace_engine.ui import charts, frames, state, text
+from grace_engine.figures.trace import trace_chart
+from grace_engine.records import Annotation, Trace
+from grace_engine.ui import filtering, state, tables, text, verdicts
+from grace_engine.ui.frames import text_block
 
 _SHORT = {"score": "score", "alignment": "align.", "consistency": "cons."}
+
+VIEWS = ("Text", "Matrix", "Same prompt", "Two runs", "Source")
+"""Ways to look at the open trace."""
 
 
 def step_buttons(rows: pd.DataFrame, rank: int, step: int, size: int) -> None:
@@ -23,68 +31,116 @@ def step_buttons(rows: pd.DataFrame, rank: int, step: int, size: int) -> None:
     """
     n_steps = int(rows["n_steps"].iloc[rank])
 
-    def button(key: str, name: str, to_rank: int, to_step: int) -> None:
+    def button(key: str, name: str, shortcut: str, to_rank: int, to_step: int) -> None:
         inside = 0 <= to_rank < len(rows) and 1 <= to_step <= n_steps
         target = rows["trace_id"].iloc[to_rank] if inside else ""
         st.button(
             name,
             key=key,
             disabled=not inside,
+            shortcut=shortcut,
             on_click=state.go_to,
             args=(target, to_step, to_rank // size + 1),
         )
 
-    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False):
-        button("previous-trace", "‹ Trace", rank - 1, 1)
-        button("next-trace", "Trace ›", rank + 1, 1)
-        st.text(f"{rank + 1:,} of {len(rows):,}", width="content")
+    with st.container(
+        key="walk", horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False
+    ):
+        button("previous-trace", "‹ Trace", "K", rank - 1, 1)
+        button("next-trace", "Trace ›", "J", rank + 1, 1)
+        with st.popover(f"{rank + 1:,} of {len(rows):,}", type="tertiary", key="jump"):
+            st.text_input(
+                "Go to place, id or name",
+                key="jump-to",
+                placeholder="12, 6f3a… or 6b_finetuning · 14",
+                on_change=_jump,
+                args=(rows, size),
+            )
         st.space("stretch")
         st.text(f"{step} of {n_steps}", width="content")
-        button("previous-step", "‹ Step", rank, step - 1)
-        button("next-step", "Step ›", rank, step + 1)
+        button("previous-step", "‹ Step", "H", rank, step - 1)
+        button("next-step", "Step ›", "L", rank, step + 1)
+
+
+def choose_view(trace: str, annotations: Annotations) -> str:
+    """How to look at the open trace, one of ``VIEWS``, beside what can be said of all of it."""
+    with st.container(
+        key="looks", horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False
+    ):
+        chosen = st.selectbox(
+            "View",
+            VIEWS,
+            key=state.VIEW,
+            bind="query-params",
+            label_visibility="collapsed",
+            width=150,
+        )
+        st.space("stretch")
+        verdicts.trace_verdicts(trace, annotations)
+    return chosen or VIEWS[0]
 
 
 def trace_pane(
-    view: RunView, opened: TraceView, row: pd.Series, scale: ColourScale, step: int, *, dark: bool
+    view: RunView,
+    opened: TraceView,
+    row: pd.Series,
+    scale: ColourScale,
+    step: int,
+    annotations: Annotations,
+    *,
+    dark: bool,
 ) -> None:
     """Facts, text, chart and table of one trace.
 
     Args:
         view: The run under the weights of the page.
         opened: The trace.
-        row: Its row of ``frames.ranked_rows``.
+        row: Its row of ``figures.frames.facts``.
         scale: Colours of the chosen signal.
         step: The step to point at, from 1.
+        annotations: What curators said.
         dark: Whether the page is dark.
     """
     trace = opened.trace
     steps = frames.step_table(view, int(row["index"]))
     with st.container(key="trace-pane", height=400, border=False):
-        st.html(text.facts_html(_facts(opened, row)))
-        looks, answer = _looks(trace, steps, scale), _answer_look(view, row)
-        st.html(text.trace_html(trace, looks, answer, selected=step))
+        st.html(text.facts_html(facts(trace, row, annotations)))
+        said = annotations.verdicts.get(trace.id, {})
+        answer_loss = float(view.signals.answer_nll[int(row["index"])])
         st.html(
-            text.scroll_html("trace-pane", int(row["index"]), step), unsafe_allow_javascript=True
+            text.trace_html(
+                trace, looks(trace, steps, scale, said), answer_look(answer_loss), selected=step
+            )
         )
+        scroll_to("trace-pane", int(row["index"]), step)
         with st.expander("Numbers", icon=":material/table:"):
             _numbers(trace, steps)
     st.plotly_chart(
-        charts.trace_chart(steps.iloc[frames.text_block(step)], scale, step=step, dark=dark),
+        trace_chart(steps.iloc[text_block(step)], scale, step=step, dark=dark),
         key="trace-chart",
-        config={"displayModeBar": False},
+        config=SAVING,
         alt=f"Signals of the {len(steps)} steps; step {step} is marked",
     )
 
 
-def _numbers(trace: Trace, steps: pd.DataFrame) -> None:
-    labels = [step.label for step in trace.steps]
-    if any(label is not None for label in labels):
-        steps = steps.assign(label=["" if label is None else str(label) for label in labels])
-    st.dataframe(steps.rename(columns=SIGNALS), hide_index=True, alt="Numbers of every step")
+SAVING = {
+    "displaylogo": False,
+    "modeBarButtonsToRemove": [
+        *("zoom2d", "pan2d", "select2d", "lasso2d", "zoomIn2d", "zoomOut2d"),
+        *("autoScale2d", "resetScale2d", "sendDataToCloud"),
+    ],
+    "toImageButtonOptions": {"format": "svg", "filename": "grace"},
+}
+"""Of Plotly's buttons only the one that saves the picture."""
 
 
-def _facts(opened: TraceView, row: pd.Series) -> dict[str, str]:
-    trace = opened.trace
+def scroll_to(pane: str, index: int, step: int) -> None:
+    """Bring the open step into view."""
+    st.html(text.scroll_html(pane, index, step), unsafe_allow_javascript=True)
+
+
+def facts(trace: Trace, row: pd.Series, annotations: Annotations) -> dict[str, str]:
+    """What stands above a trace's text."""
     correct = row["correct"]
     verdict = "" if correct is None else "   ✓ correct" if correct else "   ✗ wrong"
     reference = "" if trace.reference is None else f"   reference {trace.reference}"
@@ -95,24 +151,40 @@ def _facts(opened: TraceView, row: pd.Series) -> dict[str, str]:
         for name, label in trace.labels.items()
         if name != "is_correct" and label is not None
     ]
-    return {
+    found = {
         "Trace": f"{trace.variant or trace.id[:12]} · {trace.dataset} · line {trace.record.line}",
         "Value": f"{value}   {steps}, {row['n_tokens']:,} tokens",
         "Labels": ", ".join(labels) or "none",
+    }
+    override = annotations.overrides.get(trace.id)
+    if override is not None:
+        found["Curator"] = _saying(override, {"keep": "⊕ kept", "drop": "⊖ dropped"})
+    return found | {
         "Prompt": trace.prompt,
         "Answer": f"{trace.answer.text}{reference}{verdict}",
     }
 
 
-def _label(trace: Trace, index: int) -> list[str]:
-    """What the data says of a step, where it is more than that it is clean."""
-    label = trace.steps[index].label
-    return [] if label in (None, frames.CLEAN) else [f"✗ {frames.plain(str(label), 24)}"]
+def looks(
+    trace: Trace,
+    steps: pd.DataFrame,
+    scale: ColourScale,
+    said: Mapping[int | None, Annotation] | None = None,
+    *,
+    short: bool = False,
+) -> list[text.StepLook]:
+    """What stands beside each step of a trace.
 
-
-def _looks(trace: Trace, steps: pd.DataFrame, scale: ColourScale) -> list[text.StepLook]:
+    Args:
+        trace: The trace.
+        steps: As ``frames.step_table`` makes them.
+        scale: Colours of the chosen signal.
+        said: Verdicts by step.
+        short: Leave out all numbers but the chosen signal's.
+    """
     texts = {name: frames.number_texts(steps[name].to_numpy(), name) for name in SIGNALS}
-    others = [name for name in _SHORT if name != scale.signal][:2]
+    others = [] if short else [name for name in _SHORT if name != scale.signal][:2]
+    given = said or {}
     return [
         text.StepLook(
             colour=scale.colour(value),
@@ -120,13 +192,47 @@ def _looks(trace: Trace, steps: pd.DataFrame, scale: ColourScale) -> list[text.S
             details="  ".join(
                 [*(f"{_SHORT[name]} {texts[name][i]}" for name in others), *_label(trace, i)]
             ),
+            verdict=_saying(given[i + 1]) if i + 1 in given else "",
         )
         for i, value in enumerate(steps[scale.signal])
     ]
 
 
-def _answer_look(view: RunView, row: pd.Series) -> text.StepLook:
+def answer_look(loss: float) -> text.StepLook:
     """The answer is what steps are held against: it has a loss, and no cosine with itself."""
-    index = int(row["index"])
-    loss = frames.number_texts(view.signals.answer_nll[index : index + 1], "nll")[0]
-    return text.StepLook(colour=None, number="answer", details=f"loss {loss}")
+    shown = frames.number_texts(np.array([loss]), "nll")[0]
+    return text.StepLook(colour=None, number="answer", details=f"loss {shown}")
+
+
+def _saying(entry: Annotation, names: Mapping[str, str] | None = None) -> str:
+    """A verdict or override in words: sign, word, note, author."""
+    said = (names or {}).get(entry.word) or f"{frames.verdict_mark(entry.word)} {entry.word}"
+    note = f": {entry.note}" if entry.note else ""
+    return f"{said}{note}   — {entry.author}, {entry.created_at[:10]}"
+
+
+def _jump(rows: pd.DataFrame, size: int) -> None:
+    """Callback: open the trace that was typed."""
+    wanted = str(st.session_state["jump-to"]).strip()
+    if not wanted:
+        return
+    place = filtering.place_of(rows, wanted)
+    if place is None:
+        verdicts.tell(f"None of the {len(rows):,} traces is {wanted}.")
+    else:
+        state.go_to(rows["trace_id"].iloc[place], 1, place // size + 1)
+
+
+def _numbers(trace: Trace, steps: pd.DataFrame) -> None:
+    labels = [step.label for step in trace.steps]
+    if any(label is not None for label in labels):
+        steps = steps.assign(label=["" if label is None else str(label) for label in labels])
+    named = steps.rename(columns=SIGNALS)
+    st.dataframe(named, hide_index=True, alt="Numbers of every step")
+    tables.save_csv("Numbers as CSV", f"trace-{trace.id}", lambda: named)
+
+
+def _label(trace: Trace, index: int) -> list[str]:
+    """What the data says of a step, where it is more than that it is clean."""
+    label = trace.steps[index].label
+    return [] if label in (None, frames.CLEAN) else [f"✗ {frames.plain(str(label), 24)}"]

@@ -4,7 +4,7 @@ The address is the only truth. Streamlit binds the inputs below to it; run, trac
 are written here, because clicks and buttons choose them too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -16,13 +16,19 @@ TRACE, STEP, RUN, PAGE, WINDOW = "trace", "step", "run", "page", "steps"
 """Query parameters written here; trace by id, the numbers from 1."""
 
 SIGNAL, SORT, ORDER, ROWS = "signal", "sort", "order", "rows"
+VIEW, OTHER, OTHER_RUN = "view", "other", "against"
 ALPHA, HISTORY, AGGREGATE, COLOURS = "alpha", "history", "aggregate", "colours"
 """Keys of bound inputs; each is the query parameter too."""
 
-HEATMAP, RUN_BOX = "heatmap", "run-box"
+HEATMAP, OVERVIEW, STRIP, RUN_BOX = "heatmap", "overview", "strip", "run-box"
 """Keys of what cannot be bound."""
 
 _TURN = "turn"
+
+
+def says_nothing() -> bool:
+    """Whether the address asks for nothing at all, as on a first visit."""
+    return not st.query_params
 
 
 def get(name: str) -> str:
@@ -50,6 +56,30 @@ def publish(**chosen: str | int) -> None:
         st.query_params.update(changed)
 
 
+def address() -> dict[str, list[str]]:
+    """All parameters of the address; those that repeat have several values."""
+    return {name: st.query_params.get_all(name) for name in st.query_params}
+
+
+def ask(filters: Mapping[str, Sequence[str]]) -> None:
+    """Callback: write filters into the address (those without a value leave it), from the top.
+
+    What was open goes with the old filters: the first trace that the new ones mean opens.
+    """
+    asked = {name: list(values) for name, values in filters.items() if values}
+    if asked:
+        st.query_params.update(asked)
+    for name in (*filters, TRACE, STEP, PAGE, WINDOW):
+        if name not in asked and name in st.query_params:
+            del st.query_params[name]
+    moved()
+
+
+def moved() -> None:
+    """The selection moved, or the page changed, by other means than a click on the heatmap."""
+    st.session_state[_TURN] = turn() + 1
+
+
 def turn() -> int:
     """How often the selection moved by other means than a click on the heatmap."""
     return int(st.session_state.get(_TURN, 0))
@@ -75,4 +105,17 @@ def choose_cell() -> None:
 def go_to(trace: str, step: int, page: int) -> None:
     """Callback of buttons: open a trace at a step, and the part of the heatmap that shows it."""
     publish(trace=trace, step=step, page=page, steps=window_holding(step))
-    st.session_state[_TURN] = turn() + 1
+    moved()
+
+
+def choose_decile() -> None:
+    """Callback of the overview: filter by the clicked tenth; a click on the chosen one frees."""
+    picked: Sequence[dict[str, object]] = st.session_state[OVERVIEW]["selection"].get("decile", [])
+    if picked:
+        decile = str(picked[0]["decile"])
+        ask({"decile": [] if get("decile") == decile else [decile]})
+
+
+def choose_linked(name: str, key: str) -> None:
+    """Callback of a selectbox that the address speaks for."""
+    publish(**{name: st.session_state[key]})

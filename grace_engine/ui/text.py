@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from grace_engine.figures.frames import plain
 from grace_engine.records import Trace
-from grace_engine.ui.frames import plain, text_block
+from grace_engine.ui.frames import text_block
 
 _BLANKS = {"\n": "↵", "\t": "⇥", "\r": "␍", " ": "·"}
 _DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -26,11 +27,13 @@ class StepLook:
         colour: Hex colour of its value; None where it has none.
         number: The chosen signal, as text.
         details: The other numbers, as text.
+        verdict: What a curator said of it; "" for nothing.
     """
 
     colour: str | None
     number: str
     details: str
+    verdict: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +67,12 @@ def trace_html(
         _block(last, answer, selected),
     ]
     return f'<div class="g-trace" role="list">{"".join(body)}</div>'
+
+
+def step_html(trace: Trace, look: StepLook, step: int) -> str:
+    """One step of a trace, counted from 1, as it stands in ``trace_html``."""
+    piece = list(_pieces(trace))[step - 1]
+    return f'<div class="g-trace" role="list">{_block(piece, look, step)}</div>'
 
 
 def facts_html(facts: dict[str, str]) -> str:
@@ -127,8 +136,12 @@ def _block(piece: _Piece, look: StepLook, selected: int) -> str:
         f'<span class="g-no">{"=" if is_answer else piece.index + 1}</span>'
         f'<div class="g-text" dir="auto">{mark}{_shown(piece.text)}{_gap(piece.after)}</div>'
         f'<div class="g-side"><b>{html.escape(look.number)}</b>{html.escape(look.details)}</div>'
-        "</div>"
+        f"{_verdict(look.verdict)}</div>"
     )
+
+
+def _verdict(words: str) -> str:
+    return f'<div class="g-verdict g-note" dir="auto">{_shown(words)}</div>' if words else ""
 
 
 def _gap(text: str) -> str:

@@ -1,5 +1,6 @@
 """Does ``grace app`` open the studio, with no questions, on the loopback address?"""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -47,8 +48,14 @@ def test_the_first_start_asks_nothing_and_answers(tmp_path: Path, flags: list[st
                 break
             except OSError:
                 time.sleep(0.2)
+        # Whoever stops the command stops the server: nothing answers after it.
+        process.terminate()
+        process.wait(timeout=30)
+        with pytest.raises(OSError, match=r"refused|reset"):
+            urllib.request.urlopen(url, timeout=5)
     finally:
-        os.killpg(process.pid, 15)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, 15)
         process.wait()
 
 

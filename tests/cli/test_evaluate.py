@@ -74,6 +74,16 @@ def test_labels_of_a_file_take_the_place_of_the_datas(grace, planted, tmp_path) 
         ('{"trace": "x"}', "trace_id"),
         ('{"trace_id": "x", "label": "good"}', "None of the 1 trace ids"),
         ('{"trace_id": "ID", "step": 99, "label": "good"}', "labels step 99"),
+        ('{"trace_id": "ID", "step": 1.5, "label": "good"}', "whole number"),
+        ('{"trace_id": "ID", "step": true, "label": "good"}', "whole number"),
+        ('{"trace_id": "ID", "step": "two", "label": "good"}', "whole number"),
+        ('{"trace_id": "ID", "step": 1, "label": "good"}', "names an error"),
+        ('{"trace_id": "ID", "label": "colourful"}', "calls no trace good"),
+        (
+            '{"trace_id": "ID", "step": 1, "label": "good"}\n'
+            '{"trace_id": "ID", "step": 1, "label": "wrong"}',
+            "two different labels",
+        ),
     ],
 )
 def test_a_file_of_labels_that_does_not_fit_is_refused(
@@ -156,3 +166,47 @@ def test_without_labels_there_is_nothing_to_hold_signals_against(grace, tmp_path
     status, _, err = grace("evaluate", "-w", workspace.root)
     assert status == 1
     assert "is_correct" in err
+
+
+def test_of_several_runs_one_without_labels_is_left_out_with_a_note(grace, tmp_path) -> None:
+    planted_file, plain = tmp_path / "planted.jsonl", tmp_path / "plain.jsonl"
+    with (SAMPLE / "planted" / "traces.jsonl").open("rb") as lines:
+        planted_file.write_bytes(b"".join(islice(lines, 12)))
+    plain.write_text('{"q": "1+1?", "t": "One and one. The answer is 2."}\n')
+    workspace = api.open_workspace(tmp_path / "workspace", create=True)
+    api.ingest(workspace, [planted_file])
+    api.ingest(workspace, [plain], IngestConfig(mapping="prompt=q,trace=t"))
+    model = str(SAMPLE / "tiny-reasoner")
+    for config in (
+        ScoreConfig(model=model, datasets=("planted",)),
+        ScoreConfig(model=model, datasets=("planted",), target="reference"),
+        ScoreConfig(model=model, datasets=("plain",)),
+    ):
+        api.score(workspace, config)
+
+    status, out, err = grace(
+        "evaluate", "-w", workspace.root, "--run", "all", "--resamples", "0", "--markdown"
+    )
+
+    assert status == 0, err
+    assert "carries a label" in err
+    # Runs that differ in their target are told apart, and so are their losses.
+    assert "| upstream, target reference |" in out
+    assert "| target reference | answer loss |" in out
+    assert "nan" not in out
+
+
+def test_numbers_that_are_written_as_texts_are_read_as_numbers(grace, planted, tmp_path) -> None:
+    traces = json.loads(grace("traces", "-w", planted.root, "--json", "--limit", "2")[1])["traces"]
+    path = tmp_path / "LABELS.CSV"
+    first, second = (trace["trace_id"] for trace in traces[:2])
+    path.write_text(f"trace_id,step,label\n{first},1,1\n{first},2,odd\n{second},1,0\ngone,1,1\n")
+    command = ("evaluate", "-w", planted.root, "--labels", path, "--resamples", "0")
+    status, out, err = grace(*command, "--json")
+    assert status == 0, err
+    (found,) = json.loads(out)["evaluations"]
+    assert {d["kind"] for d in found["steps"]} == {"odd"}
+    assert {(d["n_bad"], d["n_good"]) for d in found["steps"] if d["signal"] == "loss"} == {(1, 1)}
+    assert found["n_labelled_steps"] == 3
+    assert "1 of the 4 labels" in found["notes"][0]
+    assert "1 of the 4 labels" in grace(*command)[2]

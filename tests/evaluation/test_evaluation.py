@@ -159,6 +159,7 @@ def test_a_step_that_is_bad_in_another_way_does_not_count_as_good() -> None:
         ([True, False, None], ["clean", "bad", ""]),
         ([-1, 0, 1, None], ["bad", "clean", "clean", ""]),
         ([0, 1, 0.4, 0.6], ["bad", "clean", "bad", "clean"]),
+        (["1", "0", "odd", "-0.5"], ["clean", "clean", "odd", "bad"]),
         (["+", "-", "Good", " wrong ", float("nan")], ["clean", "bad", "clean", "wrong", ""]),
     ],
 )

@@ -1,6 +1,7 @@
 """Does a person in a real browser see the heatmap, reach a step by a click, and stay safe?"""
 
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -11,7 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from playwright.sync_api import TimeoutError as Late
 
 from grace_engine import api
-from tests.pages.conftest import HOSTILE_NAME, HOSTILE_PROMPT, HOSTILE_STEPS, Studio
+from tests.pages.conftest import HOSTILE_NAME, HOSTILE_PROMPT, HOSTILE_STEPS, Studio, serve
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=20_000)
@@ -257,3 +258,86 @@ def test_the_page_asks_no_other_host(studio: Studio, browser: Browser) -> None:
 
     assert hosts - {None} == {"127.0.0.1"}
     page.close()
+
+
+@pytest.fixture
+def own_studio(scored_workspace: api.Workspace, tmp_path: Path) -> Iterator[Studio]:
+    """The app over a copy, to say something in."""
+    shutil.copytree(scored_workspace.root, tmp_path / "w")
+    with serve(tmp_path / "w", tmp_path / "log") as running:
+        yield running
+
+
+def signs(page: Page) -> Locator:
+    return page.locator(".st-key-heatmap .mark-text.role-mark").last.locator("text")
+
+
+def test_a_verdict_by_mouse_is_marked_in_heatmap_and_text_and_undone(
+    own_studio: Studio, visit
+) -> None:
+    page = visit(own_studio, rows=50)
+    row, (trace, _) = max(row_names(own_studio.workspace).items(), key=lambda item: item[1][1])
+    open_cell(page, row, 2, trace)
+
+    page.locator(".st-key-verdict-irrelevant button").click()
+    expect(signs(page)).to_have_text(["○"])
+    expect(page.locator(f"{CURRENT} .g-verdict")).to_contain_text("○ irrelevant")
+    open_cell(page, row, 1, trace)
+
+    page.locator(".st-key-undo button:visible").click()
+    expect(page.get_by_test_id("stToast")).to_contain_text("Undone")
+    expect(signs(page)).to_have_count(0)
+    expect(page.locator(".g-verdict")).to_have_count(0)
+
+
+def test_the_keyboard_walks_judges_keeps_undoes_and_searches(own_studio: Studio, visit) -> None:
+    page = visit(own_studio, rows=50, sort="Steps")
+    _, (first, _) = max(
+        row_names(own_studio.workspace).items(), key=lambda item: (item[1][1], item[1][0])
+    )
+    page.goto(f"/?{urlencode({'rows': 50, 'sort': 'Steps', 'trace': first})}")
+    wait_until_drawn(page)
+
+    page.keyboard.press("l")
+    expect_open(page, first, 2)
+    page.keyboard.press("w")
+    expect(page.locator(f"{CURRENT} .g-verdict")).to_contain_text("✗ wrong")
+    page.keyboard.press("y")
+    expect(page.locator(".g-head")).to_contain_text("⊕ kept")
+    page.keyboard.press("u")
+    expect(page.locator(".g-head")).not_to_contain_text("⊕ kept")
+    page.keyboard.press("h")
+    expect_open(page, first, 1)
+
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("next / previous trace")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+    page.keyboard.press("/")
+    expect(page.locator(".st-key-filter-q input")).to_be_focused()
+    page.keyboard.type("jug w")
+    assert page.locator(".st-key-filter-q input").input_value() == "jug w"
+    said = api.annotations(api.open_workspace(own_studio.workspace, create=False))
+    assert [entry.word for entry in said.verdicts[first].values()] == ["wrong"]
+
+
+def test_a_link_with_filters_lists_the_same_traces_in_another_browser(
+    studio: Studio, visit
+) -> None:
+    page = visit(studio, rows=50)
+
+    page.locator(".st-key-filters button").click()
+    page.locator(".st-key-filter-correct").get_by_text("Wrong").click()
+    expect(page.locator(".st-key-filter-count")).to_contain_text(" of ")
+    page.keyboard.press("Escape")
+    wait_until_drawn(page)
+    count = page.locator(".st-key-filter-count").inner_text()
+    again = visit(studio, **link_of(page))
+
+    expect(again.locator(".st-key-filter-count")).to_have_text(count)
+    expect(again.locator(".st-key-chip-correct")).to_contain_text("Wrong")
+    names = row_names(studio.workspace)
+    wrong = sum(steps for row, (_, steps) in names.items() if row.startswith("✗"))
+    expect(again.locator(CELLS)).to_have_count(wrong)
+    assert link_of(again)["correct"] == "wrong"

@@ -6,26 +6,26 @@ import numpy as np
 import pytest
 
 from grace_engine.api import RunView
-from grace_engine.figures import palette
-from grace_engine.ui import charts, frames
+from grace_engine.figures import frames, overview, palette, trace
+from grace_engine.figures import heatmap as figure
 
 MakeView = Callable[..., RunView]
 
 
-def heatmap(view: RunView, signal: str = "score") -> dict[str, object]:
+def heatmap(view: RunView, signal: str = "score", **more: object) -> dict[str, object]:
     rows = frames.page_rows(frames.ranked_rows(view), 1, 25)
-    window = frames.step_window(1, int(rows["n_steps"].max()))
-    cells = frames.cells(view, rows, signal, window)
+    window = frames.StepWindow(first=1, last=int(rows["n_steps"].max()))
+    cells = frames.cells(view, rows, signal, window, **more)
     scale = palette.colour_scale(signal, 0.5, dark=False)
     selected = (cells["trace_id"].iloc[0], 1)
-    return charts.heatmap(cells, rows["row"].tolist(), window, scale, selected=selected).to_dict()
+    return figure.heatmap(cells, rows["row"].tolist(), window, scale, selected=selected).to_dict()
 
 
 def test_a_click_selects_a_trace_and_a_step(view_of_lengths: MakeView) -> None:
     spec = heatmap(view_of_lengths(3, 2))
 
     (pick,) = spec["params"]
-    assert pick["name"] == charts.SELECTION
+    assert pick["name"] == figure.SELECTION
     assert pick["select"]["fields"] == ["trace_id", "step", "turn"]
 
 
@@ -42,11 +42,11 @@ def test_a_step_that_is_labelled_bad_is_framed_and_the_legend_says_so(
 ) -> None:
     view = view_of_lengths(3, 2)
     rows = frames.page_rows(frames.ranked_rows(view), 1, 25)
-    window = frames.step_window(1, 3)
+    window = frames.StepWindow(first=1, last=3)
     kinds = np.array(["clean", "wrong", "", "clean", "clean"], dtype=object)
     cells = frames.cells(view, rows, "nll", window, kinds)
     scale = palette.colour_scale("nll", 1.0, dark=False)
-    spec = charts.heatmap(cells, rows["row"].tolist(), window, scale).to_dict()
+    spec = figure.heatmap(cells, rows["row"].tolist(), window, scale).to_dict()
 
     (data,) = spec["datasets"].values()
     assert [(c["step"], c["label"]) for c in data if c["bad"]] == [(2, "wrong")]
@@ -70,7 +70,8 @@ def test_tooltips_have_fixed_names_so_that_none_becomes_a_picture(
     spec = heatmap(view_of_lengths(3, **{"label.image": ["http://pwned.invalid/p.png"]}))
 
     titles = [tip["title"] for tip in spec["encoding"]["tooltip"]]
-    assert titles == ["Trace", "Step", *palette.SIGNALS.values(), "Label", "Tokens", "Trace value"]
+    names = ["Trace", "Step", *palette.SIGNALS.values(), "Label", "Verdict"]
+    assert titles == [*names, "Tokens", "Trace value"]
 
 
 def test_the_trace_chart_marks_the_step_and_carries_the_chosen_signal(
@@ -78,11 +79,98 @@ def test_the_trace_chart_marks_the_step_and_carries_the_chosen_signal(
 ) -> None:
     steps = frames.step_table(view_of_lengths(4), 0)
 
-    score = charts.trace_chart(
+    score = trace.trace_chart(
         steps, palette.colour_scale("alignment", 0.5, dark=True), step=3, dark=True
     )
-    loss = charts.trace_chart(steps, palette.colour_scale("nll", 1.0, dark=True), step=3, dark=True)
+    loss = trace.trace_chart(steps, palette.colour_scale("nll", 1.0, dark=True), step=3, dark=True)
 
-    assert [trace.name for trace in score.data] == ["Score", "Alignment", "Consistency"]
-    assert [trace.name for trace in loss.data] == ["Loss"]
+    assert [line.name for line in score.data] == ["Score", "Alignment", "Consistency"]
+    assert [line.name for line in loss.data] == ["Loss"]
     assert (score.layout.shapes[0].x0, score.layout.shapes[0].x1) == (2.5, 3.5)
+
+
+def test_a_verdict_stands_as_a_sign_in_its_cell(view_of_lengths: MakeView) -> None:
+    view = view_of_lengths(3, 2)
+    first, second = view.signals.trace_ids
+
+    spec = heatmap(view, words={(first, 2): "wrong", (second, 1): "off topic"})
+
+    rectangles, *signs = spec["layer"]
+    assert rectangles["mark"]["type"] == "rect"
+    assert [layer["mark"]["type"] for layer in signs] == ["text", "text"]
+    for layer in signs:
+        drawn = spec["datasets"][layer["data"]["name"]]
+        assert {(c["trace_id"], c["step"], c["mark"]) for c in drawn} == {
+            (first, 2, "✗"),
+            (second, 1, "✎"),
+        }
+    (pick,) = spec["params"]
+    assert pick["views"] == [rectangles["name"]]
+
+
+def test_rows_that_were_not_looked_at_are_bold_by_place_alone(view_of_lengths: MakeView) -> None:
+    rows = frames.page_rows(frames.ranked_rows(view_of_lengths(2, 2, 2)), 1, 25)
+    window = frames.StepWindow(first=1, last=2)
+    cells = frames.cells(view_of_lengths(2, 2, 2), rows, "score", window)
+    scale = palette.colour_scale("score", 0.5, dark=False)
+
+    spec = figure.heatmap(cells, rows["row"].tolist(), window, scale, fresh=[0, 2]).to_dict()
+
+    weight = spec["encoding"]["y"]["axis"]["labelFontWeight"]["condition"]
+    assert weight["test"] == "indexof([0,2], round(datum.index * 2)) >= 0"
+
+
+def test_a_charts_menu_saves_pictures_and_leads_nowhere_else(view_of_lengths: MakeView) -> None:
+    actions = heatmap(view_of_lengths(2))["usermeta"]["embedOptions"]["actions"]
+
+    assert actions == {"export": True, "source": False, "compiled": False, "editor": False}
+
+
+def test_the_matrix_holds_cosines_and_frames_the_step() -> None:
+    gradients = np.array([[1.0, 0.0], [2.0, 0.0], [0.0, 3.0]])
+
+    figured = trace.matrix_chart(
+        gradients @ gradients.T, palette.colour_scale("score", 1.0, dark=False), step=2, dark=False
+    )
+
+    cells = np.asarray(figured.data[0].z)
+    np.testing.assert_allclose(cells, [[1, 1, 0], [1, 1, 0], [0, 0, 1]])
+    across, down = figured.layout.shapes
+    assert (across.y0, across.y1, down.x0, down.x1) == (1.5, 2.5, 1.5, 2.5)
+    assert figured.layout.xaxis.ticktext == ("1", "2", "answer")
+
+
+def test_tenths_hold_as_many_traces_each_and_leave_out_those_without_a_value() -> None:
+    values = np.array([*np.arange(20.0)[::-1], np.nan])
+
+    tenths = overview.deciles(values)
+
+    assert tenths.tolist() == [10, 10, 9, 9, 8, 8, 7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0]
+    assert overview.deciles(np.array([])).tolist() == []
+
+
+def test_the_overview_is_the_mean_over_the_steps_at_a_place(view_of_lengths: MakeView) -> None:
+    view = view_of_lengths(*[3, 20, 5, 18] * 6)
+    tenths = overview.deciles(view.values)
+
+    cells = overview.overview_cells(view, "consistency")
+
+    found = {(c.decile, c.place): (c.value, c.steps) for c in cells.itertuples()}
+    expected: dict[tuple[int, int], list[float]] = {}
+    for i, tenth in enumerate(tenths):
+        for k, value in enumerate(view.signals.consistency[view.signals.steps_of(i)]):
+            if not np.isnan(value):
+                expected.setdefault((tenth, min(k + 1, 16)), []).append(value)
+    assert found == {key: (pytest.approx(np.mean(v)), len(v)) for key, v in expected.items()}
+    assert "16+" in set(cells["position"])
+
+
+def test_a_notebook_gets_the_heatmap_of_the_best_traces(view_of_lengths: MakeView) -> None:
+    view = view_of_lengths(3, 2, 4, 1)
+
+    spec = view.heatmap("alignment", rows=2).to_dict()
+
+    (data,) = spec["datasets"].values()
+    best = set(view.signals.trace_ids[np.argsort(-view.values)[:2]])
+    assert {cell["trace_id"] for cell in data} == best
+    assert spec["encoding"]["fill"]["legend"]["title"][0].startswith("Alignment")

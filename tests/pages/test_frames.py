@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from grace_engine.api import RunView
-from grace_engine.ui import frames
+from grace_engine.figures import frames
+from grace_engine.ui import frames as screen
 
 MakeView = Callable[..., RunView]
 
@@ -47,7 +48,7 @@ def test_rows_are_sorted_by_labels_of_any_kind(
 ) -> None:
     view = view_of_lengths(1, 1, 1, 1, **{"label.kind": labels})
 
-    assert "label.kind" in frames.sort_options(view.traces)
+    assert "label.kind" in screen.sort_options(view.traces)
     rows = frames.ranked_rows(view, "label.kind", descending=False)
     assert rows["index"].tolist() == ascending
 
@@ -57,7 +58,7 @@ def test_pages_hold_every_row_once(view_of_lengths: MakeView) -> None:
 
     pages = [frames.page_rows(rows, page, 25) for page in (1, 2, 3)]
 
-    assert frames.page_count(60, 25) == 3
+    assert screen.page_count(60, 25) == 3
     assert [len(page) for page in pages] == [25, 25, 10]
     shown = [trace for page in pages for trace in page["trace_id"]]
     assert shown == rows["trace_id"].tolist()
@@ -92,7 +93,7 @@ def test_cells_hold_the_numbers_of_their_steps(view_of_lengths: MakeView) -> Non
     view = view_of_lengths(3, 1, 5)
     rows = frames.page_rows(frames.ranked_rows(view), 1, 25)
 
-    cells = frames.cells(view, rows, "alignment", frames.step_window(1, 5))
+    cells = frames.cells(view, rows, "alignment", screen.step_window(1, 5))
 
     assert len(cells) == 9
     for cell in cells.itertuples():
@@ -106,7 +107,7 @@ def test_cells_hold_the_numbers_of_their_steps(view_of_lengths: MakeView) -> Non
 def test_a_window_of_steps_leaves_out_what_lies_beside_it(view_of_lengths: MakeView) -> None:
     view = view_of_lengths(100, 45, 3)
     rows = frames.page_rows(frames.ranked_rows(view, "n_steps"), 1, 25)
-    window = frames.step_window(frames.window_holding(41), 100)
+    window = screen.step_window(screen.window_holding(41), 100)
 
     cells = frames.cells(view, rows, "score", window)
 

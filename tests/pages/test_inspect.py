@@ -1,5 +1,6 @@
 """Does the Inspect page show a run, follow its widgets, and say what to do where nothing is?"""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from grace_engine import api
 from grace_engine.config import History, IngestConfig, ScoreConfig, Weights
+from grace_engine.ui.pane import VIEWS
 from tests.pages.conftest import ROOT
 
 
@@ -22,6 +24,17 @@ def open_app(monkeypatch: pytest.MonkeyPatch):
         return app.run()
 
     return open_at
+
+
+@pytest.fixture
+def own_workspace(scored_workspace: api.Workspace, tmp_path: Path) -> api.Workspace:
+    """A copy of the scored workspace, to say something in."""
+    shutil.copytree(scored_workspace.root, tmp_path / "w")
+    return api.open_workspace(tmp_path / "w", create=False)
+
+
+def texts(app: AppTest) -> str:
+    return "\n".join(text.value for text in app.text)
 
 
 def facts(app: AppTest) -> str:
@@ -204,3 +217,124 @@ def test_a_broken_link_still_opens_the_page(
     assert not app.exception
     assert not app.error
     assert "g-step" in "".join(html.value for html in app.html)
+
+
+def test_filters_of_a_link_combine_and_the_count_says_how_many(
+    open_app, scored_workspace: api.Workspace
+) -> None:
+    traces = api.run_view(scored_workspace).traces
+    meant = traces[(traces["n_steps"] >= 3) & ~traces["label.is_correct"].astype(bool)]
+
+    app = open_app(scored_workspace.root, correct="wrong", n_steps="3..")
+
+    assert not app.exception
+    assert f"{len(meant)} of {len(traces)} traces" in texts(app)
+    assert app.query_params["trace"] in set(meant["trace_id"])
+    assert {"Wrong", "Steps ≥ 3"} <= {b.label.replace("\\", "") for b in app.button}
+
+
+def test_a_filter_can_be_set_and_taken_away(open_app, scored_workspace: api.Workspace) -> None:
+    app = open_app(scored_workspace.root, rows="50", sort="Steps", alpha="0.5")
+
+    app.text_input(key="filter-q").set_value("nowhere in any trace").run()
+    assert app.info[0].proto.title == "No trace matches all of these filters"
+    assert "trace" not in app.query_params
+
+    app.button(key="chip-q").click().run()
+    assert not app.info
+    assert not app.exception
+    assert "q" not in app.query_params
+    assert (app.query_params["rows"], app.query_params["sort"]) == ("50", "Steps")
+
+
+def test_a_bad_expression_is_a_sentence(open_app, scored_workspace: api.Workspace) -> None:
+    app = open_app(scored_workspace.root, q="(", regex="1")
+
+    assert not app.exception
+    assert "is no regular expression" in app.error[0].value.replace("\\", "")
+
+
+def test_a_verdict_is_said_shown_withdrawn_and_undone(
+    open_app, own_workspace: api.Workspace
+) -> None:
+    app = open_app(own_workspace.root)
+    trace = app.query_params["trace"]
+
+    app.button(key="verdict-wrong").click().run()
+    (entry,) = api.annotations(own_workspace).verdicts[trace].values()
+    assert (entry.word, entry.step) == ("wrong", 1)
+    assert any("✗ wrong" in html.value for html in app.html)
+
+    app.button(key="verdict-wrong").click().run()
+    assert not api.annotations(own_workspace).verdicts
+
+    app.button(key="undo").click().run()
+    assert api.annotations(own_workspace).n_verdicts == 1
+    assert "Undone" in app.toast[0].value
+    app.button(key="undo").click().run()
+    assert api.annotations(own_workspace).n_verdicts == 0
+    assert app.button(key="undo").disabled
+
+
+def test_all_filtered_traces_are_dropped_in_one_action(
+    open_app, own_workspace: api.Workspace
+) -> None:
+    traces = api.run_view(own_workspace).traces
+    wrong = set(traces.loc[traces["label.is_correct"] == False, "trace_id"])  # noqa: E712
+    app = open_app(own_workspace.root, correct="wrong")
+    assert app.button(key="drop-all").label == f"Drop all {len(wrong)}"
+
+    app.button(key="drop-all").click().run()
+    overrides = api.annotations(own_workspace).overrides
+    assert {name: entry.word for name, entry in overrides.items()} == dict.fromkeys(wrong, "drop")
+    assert "⊖ dropped" in facts(app)
+
+    app.button(key="undo").click().run()
+    assert not api.annotations(own_workspace).overrides
+
+
+def test_an_opened_trace_was_looked_at_and_stays_listed(
+    open_app, own_workspace: api.Workspace
+) -> None:
+    before = api.annotations(own_workspace).looked
+    app = open_app(own_workspace.root, looked="no")
+    first = app.query_params["trace"]
+
+    app.run()
+    assert app.query_params["trace"] == first
+    assert api.annotations(own_workspace).looked - before == {first}
+
+    app.button(key="next-trace").click().run()
+    second = app.query_params["trace"]
+    assert second != first
+    assert api.annotations(own_workspace).looked - before == {first, second}
+
+
+@pytest.mark.parametrize("how", VIEWS)
+def test_every_view_of_a_trace_opens(open_app, scored_workspace: api.Workspace, how: str) -> None:
+    app = open_app(scored_workspace.root, view=how)
+
+    assert not app.exception
+    assert not app.error
+
+
+def test_a_trace_is_opened_by_the_beginning_of_its_id(
+    open_app, scored_workspace: api.Workspace
+) -> None:
+    app = open_app(scored_workspace.root)
+    last, _ = ranked(scored_workspace)[-1]
+
+    app.text_input(key="jump-to").set_value(last[:8]).run()
+
+    assert (app.query_params["trace"], app.query_params["page"]) == (last, "2")
+
+
+def test_the_traces_nearest_the_cut_come_first(open_app, scored_workspace: api.Workspace) -> None:
+    rows = ranked(scored_workspace)
+    at_cut, cut = rows[9]
+
+    app = open_app(scored_workspace.root, sort="Margin to the cut", budget="10", order="Ascending")
+
+    assert not app.exception
+    assert app.query_params["trace"] == at_cut
+    assert any(f"a budget of 10: {cut:+.3f}" in caption.value for caption in app.caption)

@@ -114,6 +114,18 @@ def test_exactly_the_selected_step_is_outlined() -> None:
     assert [a["aria-label"] for a in current] == ["step 2, +0.100"]
 
 
+def test_a_verdict_stands_under_its_step_as_text() -> None:
+    trace = make_trace("a\nb\n7", [(0, 0, 1), (2, 2, 3)], (4, 4, 5))
+    judged = text.StepLook(colour=None, number="+0.100", details="", verdict=HOSTILE_STEPS[0])
+
+    markup = text.trace_html(trace, [LOOK, judged], LOOK)
+
+    assert Seen(markup).shown == "a\nb\n7"
+    assert "&lt;script&gt;" in markup
+    assert "<script" not in markup
+    assert markup.count("g-verdict") == 1
+
+
 def test_a_long_trace_shows_the_steps_around_the_selected_one() -> None:
     spans = [(2 * i, 2 * i, 2 * i + 1) for i in range(500)]
     trace = make_trace("x\n" * 500 + "7", spans, (1000, 1000, 1001))

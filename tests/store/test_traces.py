@@ -145,7 +145,9 @@ def test_labels_come_as_a_frame(
     traces = [make_trace(i) for i in range(3)]
     add_traces(workspace, "sums", source, traces)
     frame = labels_of(workspace, ["sums"], ids=[traces[2].id, traces[1].id])
-    assert " ".join(frame.columns) == ("id dataset variant labels n_steps path line record_digest")
+    assert " ".join(frame.columns) == (
+        "id dataset variant labels n_steps path line record_digest prompt_digest"
+    )
     assert frame["id"].tolist() == [traces[1].id, traces[2].id]
     assert frame["labels"].tolist() == [trace.labels for trace in traces[1:]]
     assert frame["n_steps"].tolist() == [2, 2]

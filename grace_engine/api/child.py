@@ -1,0 +1,96 @@
+"""What does the process of a background run do? ``python -m grace_engine.api.child RUN_FOLDER``."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from grace_engine import api
+from grace_engine.config import IngestConfig, ScoreConfig
+from grace_engine.errors import InputError
+from grace_engine.jobs import JobSpec, Reporter, carry_out
+from grace_engine.jobs.folder import read_job
+from grace_engine.quantities import duration
+
+Outcome = tuple[str, Mapping[str, Any]]
+
+
+def main(folder: Path) -> int:
+    """Do what the spec in ``folder`` asks for; the exit status."""
+    job = read_job(folder)
+    if job is None:
+        sys.stderr.write(f"error: {folder} holds no spec.json of a run.\n")
+        return 2
+
+    def work(reporter: Reporter) -> Outcome:
+        # A run folder is WORKSPACE/runs/ID.
+        workspace = api.open_workspace(folder.resolve().parents[1], create=True)
+        kinds: dict[str, Callable[[api.Workspace, JobSpec, Reporter], Outcome]] = {
+            "score": _score,
+            "sample": _sample,
+            "ingest": _ingest,
+        }
+        if job.spec.kind not in kinds:
+            raise InputError(
+                f"A run of kind {job.spec.kind!r} is not known to this version of the studio."
+            )
+        return kinds[job.spec.kind](workspace, job.spec, reporter)
+
+    return {"finished": 0, "cancelled": 130}.get(carry_out(folder, os.getpid(), work), 1)
+
+
+def _score(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outcome:
+    lists = ("parameters", "datasets")  # JSON has no tuples
+    settings: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in spec.settings.items()}
+    return _scored(api.score(workspace, ScoreConfig(**settings), reporter))
+
+
+def _sample(workspace: api.Workspace, _spec: JobSpec, reporter: Reporter) -> Outcome:
+    return _scored(api.prepare_sample(workspace, reporter).scored)
+
+
+def _scored(report: "api.ScoreReport") -> Outcome:
+    reasons = ", ".join(f"{n:,} {reason}" for reason, n in report.by_reason.items())
+    message = (
+        f"{report.n_scored:,} traces scored in {duration(report.seconds)}, {report.n_cached:,} "
+        f"were scored before, {report.n_rejected:,} cannot be scored"
+        + (f" ({reasons})." if reasons else ".")
+    )
+    result = {
+        "run": report.run.id,
+        "n_scored": report.n_scored,
+        "n_cached": report.n_cached,
+        "n_rejected": report.n_rejected,
+        "n_tokens": report.n_tokens,
+        "seconds": report.seconds,
+    }
+    return message, result
+
+
+def _ingest(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outcome:
+    settings = dict(spec.settings)
+    paths = settings.pop("paths")
+    reports = api.ingest(workspace, paths, IngestConfig(**settings), reporter)
+    faults = [report.fault for report in reports if report.count is None]
+    if faults:
+        raise InputError(" ".join(faults))
+    counts = [(report.dataset, report.count) for report in reports if report.count]
+    message = " ".join(
+        f"{count.added:,} traces added to {dataset}, {count.already_present:,} were there before, "
+        f"{count.rejected:,} rejected."
+        for dataset, count in counts
+    )
+    result = {
+        "datasets": sorted({dataset for dataset, _ in counts}),
+        "n_added": sum(count.added for _, count in counts),
+        "n_present": sum(count.already_present for _, count in counts),
+        "n_rejected": sum(count.rejected for _, count in counts),
+    }
+    return message, result
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("Usage: python -m grace_engine.api.child RUN_FOLDER")
+    sys.exit(main(Path(sys.argv[1])))

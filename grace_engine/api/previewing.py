@@ -1,0 +1,192 @@
+"""What would become of a file if it were ingested? Its beginning is read, nothing is stored."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from grace_engine import ingest as reading
+from grace_engine.config import IngestConfig
+from grace_engine.errors import SchemaError
+from grace_engine.ingest import FieldSample
+from grace_engine.records import Reject, Trace
+
+# Records that are looked at: enough to meet a common fault, few enough for a moment.
+LOOKED_AT = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectGroup:
+    """Records, or traces of them, that would be refused for one reason.
+
+    Attributes:
+        reason: Stable kebab-case code.
+        count: How many.
+        example: The first.
+    """
+
+    reason: str
+    count: int
+    example: Reject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """The beginning of a file, as it would be ingested.
+
+    Attributes:
+        path: The file.
+        dataset: The dataset that it would go to.
+        size: Its bytes.
+        segmenter: What cuts the steps.
+        schema: The schema that reads it; ``mapped`` under a mapping, "" where none fits.
+        n_records: Records that were looked at, the refused ones included.
+        is_whole: Whether these are all of the file.
+        n_traces: Traces that they hold.
+        traces: The first of these.
+        rejects: What would be refused, most frequent first.
+        fields: The fields of the records, with samples.
+        guess: ``prompt=…,trace=…[,answer=…]``: the mapping that the fields suggest; "" without one.
+    """
+
+    path: str
+    dataset: str
+    size: int
+    segmenter: str
+    schema: str
+    n_records: int
+    is_whole: bool
+    n_traces: int
+    traces: tuple[Trace, ...]
+    rejects: tuple[RejectGroup, ...]
+    fields: tuple[FieldSample, ...]
+    guess: str
+
+    @property
+    def n_rejected(self) -> int:
+        """Records or traces that would be refused."""
+        return sum(group.count for group in self.rejects)
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of ``grace preview --json``."""
+        return {
+            "path": self.path,
+            "dataset": self.dataset,
+            "size": self.size,
+            "segmenter": self.segmenter,
+            "schema": self.schema or None,
+            "n_records": self.n_records,
+            "is_whole": self.is_whole,
+            "n_traces": self.n_traces,
+            "n_rejected": self.n_rejected,
+            "traces": [_trace_json(trace) for trace in self.traces],
+            "rejects": [asdict(group) for group in self.rejects],
+            "fields": [asdict(field) for field in self.fields],
+            "guess": self.guess or None,
+        }
+
+
+def preview(path: Path | str, config: IngestConfig | None = None, n: int = 10) -> Preview:
+    """Read the first 200 records of a file as ``ingest`` would.
+
+    Args:
+        path: The file.
+        config: How it would be ingested.
+        n: Traces to keep.
+
+    Raises:
+        ReadError: The file cannot be read.
+        InputError: A setting that no file could be read with.
+    """
+    path, config = Path(path), config or IngestConfig()
+    segmenter = reading.parse_segmenter(config.segmenter)
+    mapping = reading.parse_mapping(config.mapping) if config.mapping else None
+    rows = list(islice(reading.read_rows(path), LOOKED_AT + 1))
+    looked_at, is_whole = rows[:LOOKED_AT], len(rows) <= LOOKED_AT
+    records = [row.fields for row in looked_at if isinstance(row, reading.Row)]
+    items: list[Trace | Reject]
+    try:
+        items = list(
+            _of_records(
+                reading.traces_of(
+                    path,
+                    dataset=_dataset_of(path, config),
+                    segmenter=segmenter,
+                    schema=config.schema,
+                    mapping=mapping,
+                ),
+                last=looked_at[-1].line,
+            )
+        )
+        schema = _schema_of(records, config)
+    except SchemaError:
+        # No schema fits, which is for the caller to mend: the fields say how.
+        items, schema = [row for row in looked_at if isinstance(row, Reject)], ""
+    traces = [item for item in items if isinstance(item, Trace)]
+    guess = reading.guess_mapping(records) if records else {}
+    return Preview(
+        path=str(path),
+        dataset=_dataset_of(path, config),
+        size=path.stat().st_size,
+        segmenter=segmenter.name,
+        schema=schema,
+        n_records=len(looked_at),
+        is_whole=is_whole,
+        n_traces=len(traces),
+        traces=tuple(traces[:n]),
+        rejects=_grouped([item for item in items if isinstance(item, Reject)]),
+        fields=tuple(reading.field_samples(records)) if records else (),
+        guess=",".join(f"{role}={name}" for role, name in guess.items()),
+    )
+
+
+def _dataset_of(path: Path, config: IngestConfig) -> str:
+    return config.dataset or path.name.split(".")[0] or "dataset"
+
+
+def _schema_of(records: list[dict[str, object]], config: IngestConfig) -> str:
+    if config.mapping:
+        return "mapped"
+    if config.schema != "auto":
+        return config.schema
+    found = (reading.detect(record) for record in records)
+    return next((schema.name for schema in found if schema), "")
+
+
+def _of_records(items: Iterator[Trace | Reject], last: int) -> Iterator[Trace | Reject]:
+    """What the records up to the line ``last`` become; the rest of the file is not read."""
+    for item in items:
+        if (item.record.line if isinstance(item, Trace) else item.line) > last:
+            return
+        yield item
+
+
+def _grouped(rejects: list[Reject]) -> tuple[RejectGroup, ...]:
+    first: dict[str, Reject] = {}
+    counts: dict[str, int] = {}
+    for reject in rejects:
+        first.setdefault(reject.reason, reject)
+        counts[reject.reason] = counts.get(reject.reason, 0) + 1
+    return tuple(
+        RejectGroup(reason=reason, count=counts[reason], example=first[reason])
+        for reason in sorted(counts, key=lambda reason: -counts[reason])
+    )
+
+
+def _trace_json(trace: Trace) -> dict[str, Any]:
+    text, answer = trace.full_text, trace.answer
+    return {
+        "variant": trace.variant,
+        "line": trace.record.line,
+        "prompt": trace.prompt,
+        "steps": [
+            {"mark": text[s.mark_start : s.start], "text": text[s.start : s.end], "label": s.label}
+            for s in trace.steps
+        ],
+        "answer": answer.text,
+        "answer_mark": text[answer.mark_start : answer.start],
+        "answer_appended": bool(answer.appended),
+        "reference": trace.reference,
+        "labels": dict(trace.labels),
+    }

@@ -1,0 +1,210 @@
+"""How does long work on a workspace run in the background, and how is it watched and ended?"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+from grace_engine import jobs
+from grace_engine.config import IngestConfig, ScoreConfig
+from grace_engine.errors import InputError, NotFoundError
+from grace_engine.jobs import Job, JobSpec
+from grace_engine.store import Workspace, datasets, get_run
+
+if TYPE_CHECKING:
+    from grace_engine.api.scoring import Estimate
+
+# Traces that a forecast renders: enough for a mean, few enough for a moment.
+_RENDERED = 200
+_CHILD = ("-m", "grace_engine.api.child")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What a scoring run will take, told from some of its traces.
+
+    Attributes:
+        run: Id that the run will have.
+        model: The model, as it will be named.
+        device: Where it will run.
+        n_traces: Traces that it covers.
+        n_rendered: Those that were rendered to find the rest.
+        n_done: Traces scored or refused already, by an earlier run of the same scorer and datasets.
+        n_pending: Traces that the model has yet to read, scaled up.
+        n_rejected: Traces that it cannot score, scaled up.
+        n_tokens: Tokens that the model has yet to read, scaled up.
+        seconds: Time of the model's part, scaled up.
+        disk_bytes: Bytes of Grams and rendered texts, scaled up, before compression.
+        basis: How the time was found.
+    """
+
+    run: str
+    model: str
+    device: str
+    n_traces: int
+    n_rendered: int
+    n_done: int
+    n_pending: int
+    n_rejected: int
+    n_tokens: int
+    seconds: float
+    disk_bytes: int
+    basis: str
+
+
+def forecast(workspace: Workspace, config: ScoreConfig | None = None) -> Forecast | None:
+    """What scoring would take, found in a moment whatever the number of traces.
+
+    None where the model is a hub id that is not on this machine yet: the run downloads it.
+
+    Raises:
+        NotFoundError, ModelError: As ``plan``.
+    """
+    from grace_engine.api.scoring import estimate, plan, with_default_model
+
+    config = with_default_model(config)
+    if not _is_here(config):
+        return None
+    planned = plan(workspace, replace(config, sample=min(config.sample or _RENDERED, _RENDERED)))
+    total = sum(i.n_traces for i in datasets(workspace) if i.name in planned.run.datasets)
+    n_traces = min(config.sample, total) if config.sample else total
+    n_done = min(n_traces, _n_reached(workspace, planned.run.id))
+    if planned.n_done == planned.n_traces and n_done < n_traces:
+        # A draw is the beginning of every larger one, and this beginning is done.
+        planned = plan(workspace, replace(config, sample=min(n_traces, n_done + _RENDERED)))
+    fresh = len(planned.pending) + len(planned.linkable) + len(planned.rejected)
+    scale = (n_traces - n_done) / fresh if fresh else 0.0
+    expected: Estimate | None = estimate(planned) if planned.pending else None
+    return Forecast(
+        run=planned.run.id,
+        model=config.model,
+        device=str(planned.device),
+        n_traces=n_traces,
+        n_rendered=fresh,
+        n_done=n_done,
+        n_pending=round(scale * len(planned.pending)),
+        n_rejected=round(scale * len(planned.rejected)),
+        n_tokens=round(scale * planned.n_tokens),
+        seconds=scale * expected.seconds if expected else 0.0,
+        disk_bytes=round(scale * planned.disk_bytes),
+        basis=expected.basis if expected else "",
+    )
+
+
+def start_scoring(workspace: Workspace, config: ScoreConfig | None = None) -> Job:
+    """Score in the background.
+
+    Raises:
+        DeviceBusyError: Another run has the device.
+        ModelError: The device is not there.
+    """
+    from grace_engine.api.scoring import with_default_model
+
+    config = with_default_model(config)
+    what = f"{config.sample:,} traces" if config.sample else "all traces"
+    names = f" of {', '.join(config.datasets)}" if config.datasets else ""
+    model = PurePath(config.model).name or config.model
+    spec = JobSpec(
+        kind="score",
+        title=f"Score {what}{names} with {model} ({config.proxy})",
+        settings=asdict(config),
+        device=_device(config.device),
+    )
+    return _start(workspace, spec)
+
+
+def start_sample(workspace: Workspace) -> Job:
+    """Ingest the shipped traces and score them with the shipped model, in the background.
+
+    Raises:
+        DeviceBusyError: Another run has the device.
+    """
+    title = "Prepare the sample: ingest the shipped traces, score them with the shipped model"
+    return _start(workspace, JobSpec(kind="sample", title=title, device=_device("auto")))
+
+
+def start_ingest(
+    workspace: Workspace, paths: Sequence[Path | str], config: IngestConfig | None = None
+) -> Job:
+    """Ingest files in the background."""
+    config = config or IngestConfig()
+    names = ", ".join(Path(path).name for path in paths)
+    spec = JobSpec(
+        kind="ingest",
+        title=f"Ingest {names}" + (f" into {config.dataset}" if config.dataset else ""),
+        settings={"paths": [str(Path(path).absolute()) for path in paths], **asdict(config)},
+    )
+    return _start(workspace, spec)
+
+
+def resume_job(workspace: Workspace, wanted: str) -> Job:
+    """Do again what a background run was asked to; it goes on where that one ended.
+
+    Raises:
+        NotFoundError: There is no such run.
+        InputError: It has not ended yet.
+        DeviceBusyError: Another run has the device.
+    """
+    job = get_job(workspace, wanted)
+    if job.is_active:
+        raise InputError(f"Run {job.id} has not ended yet: it is {job.state}.")
+    return _start(workspace, job.spec)
+
+
+def list_jobs(workspace: Workspace) -> list[Job]:
+    """All background runs, the latest first."""
+    return jobs.jobs(workspace.root)
+
+
+def get_job(workspace: Workspace, wanted: str) -> Job:
+    """A background run by id, a unique beginning of it, or ``latest``; else ``NotFoundError``."""
+    return jobs.find_job(workspace.root, wanted)
+
+
+def cancel_job(workspace: Workspace, wanted: str) -> tuple[Job, bool]:
+    """Ask a background run to end; the run, and whether there was something to end.
+
+    Raises:
+        NotFoundError: There is no such run.
+    """
+    job = get_job(workspace, wanted)
+    asked = jobs.cancel(job)
+    return get_job(workspace, job.id), asked
+
+
+def _start(workspace: Workspace, spec: JobSpec) -> Job:
+    return jobs.start(workspace.root, spec, [sys.executable, *_CHILD])
+
+
+def _device(asked: str) -> str:
+    """The name under which a device is taken: what ``auto`` means here."""
+    from grace_engine.models.load import resolve_device
+
+    device = resolve_device(asked)
+    return device.type if device.index in (None, 0) else str(device)
+
+
+def _is_here(config: ScoreConfig) -> bool:
+    """Whether the model is a folder, or a hub id that was downloaded before."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        if Path(config.model).expanduser().exists():
+            return True
+        found: Any = try_to_load_from_cache(
+            config.model, "config.json", revision=config.revision or None
+        )
+    except (HFValidationError, OSError, ValueError):
+        return True  # neither folder nor hub id, which the plan says in a sentence
+    return isinstance(found, str)
+
+
+def _n_reached(workspace: Workspace, run: str) -> int:
+    """Traces that a run has scored or refused; 0 where it does not exist yet."""
+    try:
+        known = get_run(workspace, run)
+    except NotFoundError:
+        return 0
+    return known.n_scored + known.n_rejected

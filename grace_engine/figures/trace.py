@@ -1,0 +1,137 @@
+"""How do the signals of one trace look, step by step and step against step?
+
+Plotly, because people hover over these and do not choose in them.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import plotly.graph_objects as go
+
+from grace_engine.figures.palette import COSINES, LINES, SIGNALS, ColourScale
+from grace_engine.signals import cosine_matrix
+
+_LINES = {
+    "alignment": {"colour": LINES["alignment"], "dash": "solid", "symbol": "circle"},
+    "consistency": {"colour": LINES["consistency"], "dash": "dot", "symbol": "diamond"},
+}
+
+
+def trace_chart(steps: pd.DataFrame, scale: ColourScale, *, step: int, dark: bool) -> Any:
+    """A trace's signals by step as a Plotly figure; ``step``, counted from 1, is marked.
+
+    Bars carry the chosen signal in the heatmap's colours (the score where it is alignment or
+    consistency, which are the lines).
+
+    Args:
+        steps: As ``frames.step_table`` makes them.
+        scale: Colours of the chosen signal.
+        step: The selected step.
+        dark: Whether the page is dark.
+    """
+    bars = scale.signal if scale.signal not in _LINES else "score"
+    figure = go.Figure()
+    figure.add_vrect(
+        x0=step - 0.5, x1=step + 0.5, fillcolor="#8a9099", opacity=0.28, line_width=0, layer="below"
+    )
+    number = "%{y:+.3f}" if bars in COSINES else "%{y:.3g}"
+    figure.add_bar(
+        x=steps["step"],
+        y=steps[bars],
+        name=SIGNALS[bars],
+        marker={"color": [scale.colour(value) for value in steps[bars]], "line": {"width": 0}},
+        hovertemplate=number,
+    )
+    if bars in COSINES:
+        for name, look in _LINES.items():
+            colour = look["colour"][dark]
+            figure.add_scatter(
+                x=steps["step"],
+                y=steps[name],
+                name=SIGNALS[name],
+                mode="lines+markers" if len(steps) <= 60 else "lines",
+                line={"color": colour, "width": 2, "dash": look["dash"]},
+                marker={"color": colour, "size": 7, "symbol": look["symbol"]},
+                hovertemplate="%{y:+.3f}",
+            )
+    figure.update_layout(
+        height=180,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        hovermode="x unified",
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        bargap=0.25,
+    )
+    # A short trace keeps narrow bars: the axis never spans fewer than eight steps.
+    first, last = int(steps["step"].iloc[0]), int(steps["step"].iloc[-1])
+    figure.update_xaxes(
+        dtick=1 if last - first < 20 else None,
+        range=[first - 0.6, max(last, first + 7) + 0.6],
+        unifiedhovertitle={"text": "Step %{x}"},
+    )
+    figure.update_yaxes(zeroline=True, zerolinecolor="#8a9099", nticks=5)
+    return figure
+
+
+def matrix_chart(
+    gram: npt.NDArray[np.float64], scale: ColourScale, *, step: int, dark: bool
+) -> Any:
+    """``[K+1, K+1]`` Gram of a trace → cosines between its segments as a Plotly figure.
+
+    Restated steps and loops show as bright blocks. ``step``, counted from 1, is framed in its row
+    and its column; the answer is the last of both. Numbers stand in the cells while they fit.
+
+    Args:
+        gram: Inner products, the answer last.
+        scale: Colours of a cosine.
+        step: The selected step.
+        dark: Whether the page is dark.
+    """
+    frame = matrix_frame(gram)
+    cosines, names = frame.iloc[:, 1:].round(3).to_numpy(np.float32), frame["segment"].tolist()
+    size = len(cosines)
+    at = np.arange(1, size + 1)
+    figure = go.Figure(
+        go.Heatmap(
+            z=cosines,
+            x=at,
+            y=at,
+            zmin=scale.low,
+            zmax=scale.high,
+            colorscale=[[i / (len(scale.stops) - 1), stop] for i, stop in enumerate(scale.stops)],
+            xgap=1 if size <= 60 else 0,
+            ygap=1 if size <= 60 else 0,
+            texttemplate="%{z:.2f}" if size <= _NUMBERED else None,
+            textfont={"size": 11},
+            hovertemplate="%{y} and %{x}: %{z:+.3f}<extra></extra>",
+            colorbar={"thickness": 10, "outlinewidth": 0, "len": 0.9},
+        )
+    )
+    ink = "#ffffff" if dark else "#14171c"
+    ends = (0.5, size + 0.5)
+    for x, y in ((ends, (step - 0.5, step + 0.5)), ((step - 0.5, step + 0.5), ends)):
+        figure.add_shape(
+            type="rect", x0=x[0], x1=x[1], y0=y[0], y1=y[1], line={"color": ink, "width": 2}
+        )
+    every = max(1, -(-(size - 1) // 25))
+    ticks = [*range(1, size, every), size]
+    axis = {"tickvals": ticks, "ticktext": [names[i - 1] for i in ticks], "showgrid": False}
+    figure.update_xaxes(**axis, side="top", range=list(ends), constrain="domain")
+    figure.update_yaxes(**axis, range=list(ends)[::-1], scaleanchor="x", constrain="domain")
+    figure.update_layout(
+        height=max(300, min(560, 130 + 34 * size)), margin={"l": 8, "r": 8, "t": 8, "b": 8}
+    )
+    return figure
+
+
+def matrix_frame(gram: npt.NDArray[np.float64]) -> pd.DataFrame:
+    """``[K+1, K+1]`` Gram → a row a segment: its name, then its cosine with each of them."""
+    names = [*(str(k) for k in range(1, len(gram))), "answer"]
+    frame = pd.DataFrame(cosine_matrix(gram), columns=names)
+    frame.insert(0, "segment", names)
+    return frame
+
+
+_NUMBERED = 13
+"""Most segments whose cosines are written into their cells."""

@@ -1,0 +1,184 @@
+"""How does a job write down how far it is, and how it ended?"""
+
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from grace_engine.errors import GraceError
+from grace_engine.jobs.folder import (
+    CANCEL,
+    CANCELLED,
+    State,
+    Status,
+    add_event,
+    read_status,
+    write_status,
+)
+from grace_engine.jobs.processes import born
+
+# Seconds between two words of a job that is at work.
+_HEARTBEAT = 0.5
+# Seconds over which a rate is measured: short enough to follow a change, long enough to be calm.
+_WINDOW = 20.0
+
+
+class Reporter:
+    """The ``Progress`` of a job: what it is told stands in the run folder within half a second."""
+
+    def __init__(self, folder: Path, pid: int) -> None:
+        now = time.time()
+        first = read_status(folder)
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._marks: list[tuple[float, int, int]] = []
+        self._tokens = 0
+        self._over = threading.Event()
+        self._status = Status(
+            state="running",
+            began_at=first.began_at if first and first.began_at else now,
+            progress_at=now,
+            pid=pid,
+            pid_born=born(pid) or 0.0,
+        )
+        self._write()
+        self._thread = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
+        self._thread.start()
+
+    def begin(self, what: str, total: int, unit: str) -> None:
+        """A phase begins; its rate counts from now."""
+        with self._lock:
+            self._tokens = 0
+            self._marks = [(time.monotonic(), 0, 0)]
+            self._status = replace(
+                self._status,
+                phase=what,
+                done=0,
+                total=total,
+                unit=unit,
+                rate=0.0,
+                tokens_rate=0.0,
+                progress_at=time.time(),
+            )
+        self._event(event="phase", what=what, total=total, unit=unit)
+
+    def advance(self, amount: int, *, tokens: int = 0) -> None:
+        """Count units, and tokens with them."""
+        with self._lock:
+            self._tokens += tokens
+            done = self._status.done + amount
+            self._status = replace(self._status, done=done, progress_at=time.time())
+
+    def say(self, message: str) -> None:
+        """Keep a sentence: the last one in the status, all in the events."""
+        with self._lock:
+            self._status = replace(self._status, message=message)
+        self._event(event="message", message=message)
+
+    def end(self, state: State, message: str, result: Mapping[str, Any] | None = None) -> None:
+        """The last word."""
+        self._over.set()
+        self._thread.join()
+        self._measure()
+        with self._lock:
+            self._status = replace(
+                self._status,
+                state=state,
+                message=message,
+                ended_at=time.time(),
+                result=dict(result or {}),
+            )
+        self._event(event=state, message=message)
+        self._write()
+
+    def _beat(self) -> None:
+        while not self._over.wait(_HEARTBEAT):
+            self._measure()
+            self._write()
+
+    def _measure(self) -> None:
+        """Set the rates from what was done in the last seconds of the phase."""
+        with self._lock:
+            if not self._marks:
+                return
+            self._marks.append((time.monotonic(), self._status.done, self._tokens))
+            while len(self._marks) > 2 and self._marks[-1][0] - self._marks[1][0] > _WINDOW:
+                del self._marks[0]
+            seconds = self._marks[-1][0] - self._marks[0][0]
+            if seconds > 0:
+                self._status = replace(
+                    self._status,
+                    rate=(self._marks[-1][1] - self._marks[0][1]) / seconds,
+                    tokens_rate=(self._marks[-1][2] - self._marks[0][2]) / seconds,
+                )
+
+    def _write(self) -> None:
+        with self._lock:
+            status = replace(self._status, heartbeat_at=time.time())
+        # A full disk or a folder that someone removed must not end the work itself.
+        with suppress(OSError):
+            write_status(self._folder, status)
+
+    def _event(self, **event: object) -> None:
+        with suppress(OSError):
+            add_event(self._folder, **event)
+
+
+def carry_out(
+    folder: Path, pid: int, work: Callable[[Reporter], tuple[str, Mapping[str, Any]]]
+) -> State:
+    """Do the work of a job in this process, and write down how it ended.
+
+    Args:
+        folder: The run folder.
+        pid: This process.
+        work: Told where to report; its sentence on what came out, and that as JSON values.
+    """
+    with _interruptible():
+        reporter = Reporter(folder, pid)
+        state: State = "failed"
+        message, result = "", {}
+        try:
+            if (folder / CANCEL).exists():
+                raise KeyboardInterrupt
+            message, found = work(reporter)
+            state, result = "finished", dict(found)
+        except KeyboardInterrupt:
+            state, message = "cancelled", CANCELLED
+        except GraceError as fault:
+            message = str(fault)
+        except MemoryError:
+            message = "The memory of this machine did not suffice: work on fewer traces at once."
+        except Exception as fault:  # noqa: BLE001 - the run folder must say how it ended
+            traceback.print_exc()
+            message = (
+                f"A fault that should not happen: {type(fault).__name__}: {fault}. "
+                "The whole of it stands in log.txt of the run folder."
+            )
+        reporter.end(state, message, result)
+    return state
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let the first SIGINT or SIGTERM interrupt the work, and no later one its cleaning up.
+
+    Said outright, because a process that a shell started in the background ignores SIGINT.
+    """
+
+    def interrupt(_number: int, _frame: object) -> None:
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {name: signal.signal(name, interrupt) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)

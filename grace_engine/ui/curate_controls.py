@@ -1,0 +1,268 @@
+"""With which inputs does a curator set a budget, and what was chosen at once?"""
+
+import math
+
+import streamlit as st
+
+from grace_engine import api
+from grace_engine.config import STRATEGIES, Budget, CurateConfig
+from grace_engine.figures.frames import plain
+from grace_engine.records import Selection
+from grace_engine.ui import curate_frames, curate_load, curate_state, curate_tables, state
+from grace_engine.ui.curate_frames import KINDS
+from grace_engine.ui.curate_load import Live
+from grace_engine.ui.text import as_markdown
+
+_KIND_BOX, _SLIDER, _TEXT, _PER_BOX, _AGAINST = (
+    "budget-kind",
+    "budget-slider",
+    "budget-text",
+    "per-box",
+    "against-box",
+)
+_LAST = "budget-last"
+
+_STRATEGIES = {
+    "grace": "grace: trace value",
+    "random": "random",
+    "longest": "longest: tokens",
+    "stepmax": "stepmax: most steps",
+    "perplexity": "perplexity: low mean loss",
+    "peak-loss": "peak-loss: low highest loss",
+}
+
+
+def choose_config(workspace: str, view: api.RunView) -> CurateConfig:
+    """Inputs for budget, strategy, strata, cap and overrides."""
+    text, unknown = curate_state.budget_text()
+    if unknown:
+        st.warning("The linked budget is none (20%, 500 or 1.2Mtok would be): this is 20%.")
+    _budget(Budget.parse(text), text, view)
+    run = view.run
+    columns = curate_load.strata_columns(workspace, run.id, run.updated_at, view.traces)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        strategy = st.selectbox(
+            "Strategy",
+            STRATEGIES,
+            format_func=lambda name: _STRATEGIES[name],
+            key=curate_state.STRATEGY,
+            bind="query-params",
+            help="By what number traces are ranked; all but `grace` are there to compare with.",
+            width=210,
+        )
+        seed = 0
+        if strategy == "random":
+            seed = st.number_input(
+                "Seed",
+                min_value=0,
+                value=0,
+                key=curate_state.SEED,
+                bind="query-params",
+                help="Of the random strategy: the same seed draws the same traces.",
+                width=110,
+            )
+        per = _choose_per(columns)
+        cap = st.number_input(
+            "Cap per prompt",
+            min_value=0,
+            value=0,
+            key=curate_state.CAP,
+            bind="query-params",
+            help="Most traces of one prompt; 0 for any number.",
+            width=140,
+        )
+        overrides = st.toggle(
+            "Respect keeps and drops",
+            value=True,
+            key=curate_state.OVERRIDES,
+            bind="query-params",
+            help="Traces that a curator keeps are in and those that one drops are out, whatever "
+            "their value. Kept traces are charged to the budget.",
+        )
+    return CurateConfig(
+        budget=text,
+        strategy=strategy,
+        seed=seed,
+        per=per,
+        cap_per_prompt=cap,
+        overrides=overrides,
+    )
+
+
+def _budget(budget: Budget, text: str, view: api.RunView) -> None:
+    traces, tokens = len(view.traces), int(view.traces["n_tokens"].sum())
+    kind = budget.kind
+    st.session_state[_KIND_BOX] = kind
+    st.session_state[_TEXT] = text
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.segmented_control(
+            "Budget in",
+            list(KINDS),
+            format_func=lambda name: KINDS[name],
+            key=_KIND_BOX,
+            required=True,
+            on_change=_turn_kind,
+            args=(budget,),
+            width="content",
+            help="A change of kind keeps about as many traces.",
+        )
+        amount = curate_frames.amount_of(budget)
+        if kind == "fraction":
+            step = 1.0 if amount == int(amount) else 0.1
+            st.session_state[_SLIDER] = float(min(amount, 100.0))
+            st.slider(
+                "Share of the traces",
+                min(1.0, float(amount)),
+                100.0,
+                step=step,
+                format="%g%%",
+                key=_SLIDER,
+                on_change=_slide,
+                args=(kind,),
+            )
+        else:
+            most = max(traces if kind == "traces" else tokens, 2)
+            st.session_state[_SLIDER] = int(min(amount, most))
+            st.slider(
+                f"{KINDS[kind]} of {most:,}",
+                1,
+                most,
+                step=1,
+                key=_SLIDER,
+                on_change=_slide,
+                args=(kind,),
+            )
+        st.text_input(
+            "Budget",
+            key=_TEXT,
+            on_change=_type,
+            width=130,
+            help="As the shell reads it: `20%`, `500` traces or `1.2Mtok`.",
+        )
+
+
+def _turn_kind(budget: Budget) -> None:
+    kind = st.session_state[_KIND_BOX] or budget.kind
+    live = st.session_state.get(_LAST)
+    if kind != budget.kind:
+        curate_state.put(budget=curate_frames.in_kind(budget, kind, live))
+
+
+def _slide(kind: str) -> None:
+    curate_state.put(budget=curate_frames.budget_of(kind, st.session_state[_SLIDER]))
+
+
+def _type() -> None:
+    curate_state.put(budget=st.session_state[_TEXT].strip())
+
+
+def _choose_per(columns: list[str]) -> str:
+    """The column that the budget is split over; "" for none."""
+    linked = state.get(curate_state.PER)
+    options = ["", *columns]
+    if linked not in options:
+        st.toast("The linked column is not one that this run's budget can be split over.")
+        linked = ""
+        curate_state.put(per="")
+    st.session_state[_PER_BOX] = linked
+    return st.selectbox(
+        "Budget per",
+        options,
+        format_func=curate_frames.column_name,
+        key=_PER_BOX,
+        on_change=curate_state.write,
+        args=(curate_state.PER, _PER_BOX),
+        help="The budget then holds within each value of this column, so that none crowds out "
+        "the others.",
+        width=180,
+    )
+
+
+def remember(live: Live) -> None:
+    """Keep what was taken, for a change of the budget's kind."""
+    st.session_state[_LAST] = live.taken
+    if said := curate_state.said():
+        st.toast(said)
+
+
+def metrics(live: Live) -> None:
+    """How much is in, where the cut is, how many are right; and the counts of overrides."""
+    taken, view = live.taken, live.view
+    pool = int(taken.n_tokens.sum())
+    with curate_tables.numbers("chosen"):
+        curate_tables.metric("Traces", f"{taken.n_selected:,}", f"of {len(taken.order):,}")
+        curate_tables.metric("Tokens", f"{taken.tokens:,}", f"of {pool:,}")
+        cut = "–" if math.isnan(taken.cut) else f"{taken.cut:.4g}"
+        among = f"in {len(taken.strata.names)} strata" if len(taken.strata.names) > 1 else "the cut"
+        curate_tables.metric("Lowest value taken", cut, among)
+        right = curate_frames.share_correct(view.traces, taken.selected)
+        if right:
+            chosen = "–" if math.isnan(right[0]) else f"{right[0]:.1%}"
+            curate_tables.metric("Correct", chosen, f"in the pool {right[1]:.1%}")
+        kept, dropped = _overridden(live)
+        if kept or dropped:
+            ignored = "" if live.asked.config.overrides else ", not respected"
+            curate_tables.metric("By hand", f"{kept:,} kept", f"{dropped:,} dropped{ignored}")
+
+
+def _overridden(live: Live) -> tuple[int, int]:
+    """Traces of the run that curators keep and drop, whether that is respected or not."""
+    if live.asked.config.overrides:
+        return live.taken.n_kept, live.taken.n_dropped
+    here = set(live.view.traces["trace_id"]) if live.annotations.overrides else set()
+    words = [e.word for trace, e in live.annotations.overrides.items() if trace in here]
+    return words.count("keep"), words.count("drop")
+
+
+def against(live: Live) -> str:
+    """The saved selection to compare with, and how the choice differs from it; its id or ""."""
+    saved = curate_load.selections(live.asked.workspace)
+    linked = state.get(curate_state.SELECTION)
+    if linked and linked not in saved:
+        st.toast("The linked selection is not in this workspace.")
+        linked = ""
+    if not saved:
+        return linked
+    st.session_state[_AGAINST] = linked
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="against"):
+        st.selectbox(
+            "Against a saved selection",
+            ["", *saved],
+            format_func=lambda name: (
+                curate_frames.selection_name(saved[name]) if name else "Choose one to compare with"
+            ),
+            key=_AGAINST,
+            on_change=curate_state.write,
+            args=(curate_state.SELECTION, _AGAINST),
+            help="Who enters and who leaves since it was saved.",
+            width=340,
+        )
+        if linked:
+            found = curate_load.change(live.asked, linked, live)
+            st.text(
+                f"{len(found.only_b):,} enter, {len(found.only_a):,} leave, {found.n_both:,} stay\n"
+                f"Overlap (Jaccard) {_number(found.jaccard)} · rank correlation "
+                f"{_number(found.rank_correlation)}",
+            )
+    _branch_note(saved)
+    return linked
+
+
+def _branch_note(saved: dict[str, Selection]) -> None:
+    parent = state.get(curate_state.PARENT)
+    if not parent:
+        return
+    name = curate_frames.selection_name(saved[parent]) if parent in saved else plain(parent, 30)
+    st.button(
+        as_markdown(f"Branch of {name}"),
+        key="no-branch",
+        icon=":material/close:",
+        icon_position="right",
+        help="Save it as a selection of its own, without a parent",
+        on_click=curate_state.put,
+        kwargs={curate_state.PARENT: ""},
+    )
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3f}"

@@ -1,0 +1,148 @@
+"""What does the Curate page ask of the engine, and what is remembered between two reruns?"""
+
+from dataclasses import dataclass
+
+import pandas as pd
+import streamlit as st
+
+from grace_engine import api
+from grace_engine.config import CurateConfig, Weights
+from grace_engine.records import Selection
+from grace_engine.selection import Bias, Comparison, Taken
+from grace_engine.ui import curate_frames, load
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """All that decides a choice; two equal ones are one choice.
+
+    Attributes:
+        workspace: Its folder.
+        run: Id of the run.
+        updated_at: When the run last changed.
+        weights: How signals become values.
+        config: The other settings.
+        version: Last entry of the log of annotations.
+    """
+
+    workspace: str
+    run: str
+    updated_at: str
+    weights: Weights
+    config: CurateConfig
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Live:
+    """The choice on the screen.
+
+    Attributes:
+        asked: What decides it.
+        view: The run under its weights.
+        annotations: What curators said.
+        taken: What the budget took.
+    """
+
+    asked: Asked
+    view: api.RunView
+    annotations: api.Annotations
+    taken: Taken
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def taken(asked: Asked, _view: api.RunView, _annotations: api.Annotations) -> Taken:
+    """What the budget takes."""
+    return api.live_choice(_view, asked.config, _annotations)
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def why(asked: Asked, trace: str, _live: Live) -> api.Why:
+    """Why a trace is in or out."""
+    return api.why(_live.view, asked.config, _live.annotations, trace)
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def bias(asked: Asked, _live: Live) -> Bias:
+    """Chosen against left out."""
+    del asked  # the key
+    return api.bias(_live.view, _live.taken.selected, _live.taken.values)
+
+
+def curve(live: Live) -> pd.DataFrame:
+    """Value, share correct and tokens of every budget; the present budget plays no part."""
+    return _curve(_without_budget(live.asked), live)
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _curve(asked: Asked, _live: Live) -> pd.DataFrame:
+    del asked  # the key
+    return api.budget_curve(_live.view, _live.asked.config, _live.annotations)
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def change(asked: Asked, selection_id: str, _live: Live) -> Comparison:
+    """The choice on the screen (b) against a saved selection (a)."""
+    return api.compare(frame(asked.workspace, selection_id), _live.taken)
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def comparison(workspace: str, a: str, b: str) -> Comparison:
+    """Two saved selections."""
+    return api.compare(frame(workspace, a), frame(workspace, b))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def frame(workspace: str, selection_id: str) -> pd.DataFrame:
+    """A saved selection as a frame; its id is a digest of all that decided it."""
+    return api.ranking_frame(load.selection(workspace, selection_id))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def reasons(workspace: str, selection_id: str) -> dict[str, str]:
+    """Why a saved selection left each trace out, by its id."""
+    found = load.selection(workspace, selection_id)
+    return {choice.trace_id: choice.reason for choice in found.choices if not choice.selected}
+
+
+@st.cache_data(ttl=2, max_entries=4, show_spinner=False)
+def counts(workspace: str) -> dict[str, tuple[int, int, int]]:
+    """Chosen traces, traces and chosen tokens of every selection."""
+    return api.selection_counts(api.open_workspace(workspace, create=False))
+
+
+def forget_selections() -> None:
+    """One was saved, renamed or deleted: look again."""
+    load.list_selections.clear()
+    counts.clear()
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def strata_columns(workspace: str, run: str, updated_at: str, _traces: pd.DataFrame) -> list[str]:
+    """Columns that a budget can be split over."""
+    del workspace, run, updated_at  # the key
+    return curate_frames.strata_columns(_traces)
+
+
+def selections(workspace: str) -> dict[str, Selection]:
+    """All saved selections by id, without their choices, the latest first."""
+    return {one.id: one for one in load.list_selections(workspace)}
+
+
+def _without_budget(asked: Asked) -> Asked:
+    config = asked.config
+    same = CurateConfig(
+        strategy=config.strategy,
+        seed=config.seed,
+        per=config.per,
+        cap_per_prompt=config.cap_per_prompt,
+        overrides=config.overrides,
+    )
+    return Asked(
+        workspace=asked.workspace,
+        run=asked.run,
+        updated_at=asked.updated_at,
+        weights=asked.weights,
+        config=same,
+        version=asked.version,
+    )

@@ -1,0 +1,230 @@
+"""Which choices were saved, and what can be done with one: compare, branch, rename, delete?"""
+
+import pandas as pd
+import streamlit as st
+
+from grace_engine import api
+from grace_engine.errors import GraceError
+from grace_engine.figures.frames import plain
+from grace_engine.records import Selection
+from grace_engine.ui import (
+    curate_export,
+    curate_frames,
+    curate_load,
+    curate_state,
+    curate_tables,
+    load,
+    state,
+)
+from grace_engine.ui.curate_load import Live
+from grace_engine.ui.text import as_markdown
+
+_LIST, _SECOND, _NAME, _NEW_NAME = "saved-list", "second-box", "save-name", "new-name"
+
+
+def selections(live: Live) -> None:
+    """Save the choice; the saved ones; what to do with the one that is picked."""
+    _save(live)
+    saved = curate_load.selections(live.asked.workspace)
+    if not saved:
+        st.info(
+            "A saved selection holds every trace with its reason. It can be compared with others, "
+            "branched and exported.",
+            title="Nothing is saved yet",
+            icon=":material/lightbulb:",
+        )
+        return
+    linked = state.get(curate_state.SELECTION)
+    _list(list(saved.values()), live.asked.workspace, linked)
+    if linked not in saved:
+        st.caption("A click on a row picks a selection.")
+        return
+    with st.container(border=True):
+        _actions(live, saved[linked])
+    with st.container(border=True):
+        curate_export.panel(live.asked.workspace, saved[linked])
+    with st.container(border=True):
+        _compare(live.asked.workspace, saved, linked)
+
+
+def _save(live: Live) -> None:
+    asked, parent = live.asked, state.get(curate_state.PARENT)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input(
+            "Save this choice as",
+            key=_NAME,
+            placeholder="A name, or none",
+            max_chars=120,
+            help="The same choice is saved once: it takes the new name.",
+            width=280,
+        )
+        if st.button("Save", type="primary", icon=":material/save:", key="save-choice"):
+            chosen = api.save_choice(
+                load.opened_workspace(),
+                live.view,
+                asked.config,
+                live.annotations,
+                name=name or "",
+                parent=parent,
+            )
+            curate_load.forget_selections()
+            curate_state.put(**{curate_state.SELECTION: chosen.id, curate_state.PARENT: ""})
+            curate_state.say(f"Saved as {chosen.id}.")
+            st.rerun()
+    words = curate_frames.flags(asked.run, asked.weights, asked.config)
+    for flag, value in (("--name", (name or "").strip()), ("--parent", parent)):
+        words += [flag, value] if value else []
+    st.code(curate_frames.command("curate", words, asked.workspace), language="shell")
+
+
+def _list(saved: list[Selection], workspace: str, linked: str) -> None:
+    counts = curate_load.counts(workspace)
+    rows = []
+    for one in saved[: curate_tables.MOST_ROWS]:
+        chosen, ranked, tokens = counts.get(one.id, (0, 0, 0))
+        rows.append(
+            {
+                "picked": "●" if one.id == linked else "",
+                "name": plain(one.name, 60),
+                "id": one.id,
+                "chosen": chosen,
+                "ranked": ranked,
+                "tokens": tokens,
+                "settings": _settings(one),
+                "by_hand": f"{one.n_kept} kept, {one.n_dropped} dropped" if one.overrides else "–",
+                "parent": one.parent,
+                "created": pd.to_datetime(one.created_at, utc=True),
+            }
+        )
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        height=min(36 * (len(rows) + 1), 260),
+        key=_LIST,
+        on_select=lambda: _pick([one.id for one in saved]),
+        selection_mode=["single-row", "single-cell"],
+        column_config={
+            "picked": st.column_config.TextColumn("", width=30),
+            "name": "Name",
+            "id": "Selection",
+            "chosen": st.column_config.NumberColumn("Traces", format="localized"),
+            "ranked": st.column_config.NumberColumn("of", format="localized"),
+            "tokens": st.column_config.NumberColumn("Tokens", format="localized"),
+            "settings": "Settings",
+            "by_hand": "By hand",
+            "parent": "Branch of",
+            "created": st.column_config.DatetimeColumn("Saved", format="YYYY-MM-DD HH:mm"),
+        },
+        alt="Saved selections, the latest first",
+    )
+
+
+def _settings(one: Selection) -> str:
+    said = [one.run_id, one.strategy, one.budget, f"α {one.alpha:g}", one.history, one.aggregate]
+    said += [f"per {curate_frames.column_name(one.per)}"] if one.per else []
+    said += [f"at most {one.cap_per_prompt} a prompt"] if one.cap_per_prompt else []
+    return " · ".join(said)
+
+
+def _pick(ids: list[str]) -> None:
+    picked = st.session_state[_LIST]["selection"]
+    rows = [*picked.get("rows", []), *(cell[0] for cell in picked.get("cells", []))]
+    if rows:
+        curate_state.put(**{curate_state.SELECTION: ids[rows[0]]})
+        curate_state.ask_rerun()
+
+
+def _actions(live: Live, one: Selection) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.text(curate_frames.selection_name(one), width="stretch")
+        st.button(
+            "Branch",
+            icon=":material/fork_right:",
+            key="branch",
+            disabled=one.history_only or one.run_id not in _runs(live),
+            help="Take its settings over; what is saved next remembers it as its parent. "
+            "(Not for --history-only, which this page cannot set, nor where its run is gone.)",
+            on_click=_branch,
+            args=(one,),
+        )
+        with st.popover("Rename", icon=":material/edit:", key="rename"):
+            name = st.text_input("New name", key=_NEW_NAME, max_chars=120)
+            if st.button("Rename it", key="rename-it"):
+                api.rename_selection(load.opened_workspace(), one.id, name or "")
+                curate_load.forget_selections()
+                st.rerun()
+        if st.button("Delete", icon=":material/delete:", key="delete"):
+            _confirm(one)
+
+
+def _runs(live: Live) -> set[str]:
+    return {run.id for run in load.list_runs(live.asked.workspace)}
+
+
+def _branch(one: Selection) -> None:
+    curate_state.branch(one)
+    curate_state.ask_rerun()
+
+
+@st.dialog("Delete for good?", icon=":material/delete:")
+def _confirm(one: Selection) -> None:
+    st.text(
+        f"Selection {curate_frames.selection_name(one)} goes, with the reason of every trace. "
+        "The traces, their scores and what was exported stay."
+    )
+    with st.container(horizontal=True):
+        if st.button("Delete it", type="primary", key="delete-it"):
+            try:
+                api.delete_selection(load.opened_workspace(), one.id)
+            except GraceError as fault:
+                st.error(as_markdown(str(fault)), icon=":material/error:")
+                return
+            curate_load.forget_selections()
+            curate_state.put(**{curate_state.SELECTION: ""})
+            curate_state.say(f"{one.id} is deleted.")
+            st.rerun()
+        if st.button("Keep it", key="keep-it"):
+            st.rerun()
+
+
+def _compare(workspace: str, saved: dict[str, Selection], linked: str) -> None:
+    others = [name for name in saved if name != linked]
+    second = state.get(curate_state.SECOND)
+    second = second if second in others else ""
+    st.session_state[_SECOND] = second
+    st.selectbox(
+        "Compare it with",
+        ["", *others],
+        format_func=lambda name: (
+            curate_frames.selection_name(saved[name]) if name else "Another saved selection"
+        ),
+        key=_SECOND,
+        on_change=curate_state.write,
+        args=(curate_state.SECOND, _SECOND),
+        disabled=not others,
+        help="Who differs, and why." if others else "There is only this one.",
+        width=380,
+    )
+    if not second:
+        return
+    found = curate_load.comparison(workspace, linked, second)
+    a, b = saved[linked], saved[second]
+    with curate_tables.numbers("compare"):
+        curate_tables.metric("In both", f"{found.n_both:,}", f"{found.tokens_both:,} tokens")
+        curate_tables.metric("Jaccard", _number(found.jaccard), "of all in either")
+        curate_tables.metric(
+            "Rank correlation", _number(found.rank_correlation), f"{found.n_common:,} in common"
+        )
+    st.text(curate_frames.differing(curate_frames.settings_of(a), curate_frames.settings_of(b)))
+    names = {"a": "here", "b": "there"}
+    for rows, other, name, title in (
+        (found.only_a, second, "only-a", f"Only in {curate_frames.selection_name(a)}"),
+        (found.only_b, linked, "only-b", f"Only in {curate_frames.selection_name(b)}"),
+    ):
+        reasons = curate_load.reasons(workspace, other)
+        curate_tables.moves(title, name, curate_frames.moves(rows, reasons), names)
+    st.code(curate_frames.command("compare", [linked, second], workspace), language="shell")
+
+
+def _number(value: float) -> str:
+    return "–" if pd.isna(value) else f"{value:.3f}"

@@ -1,0 +1,120 @@
+"""Where does the Curate page keep what is chosen, so that a link reopens it?
+
+As in ``state``: the address is the truth. Inputs below are bound to it; the budget, what it is
+split over, the selection to compare with and the section are written here.
+"""
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from grace_engine.config import Budget, CurateConfig
+from grace_engine.errors import InputError
+from grace_engine.records import Selection
+from grace_engine.ui import state
+
+BUDGET, PER, SELECTION, SECOND, PARENT, SECTION = (
+    "budget",
+    "per",
+    "selection",
+    "second",
+    "parent",
+    "section",
+)
+"""Query parameters written here; ``selection`` is the one that Inspect filters by, too."""
+
+STRATEGY, SEED, CAP, OVERRIDES = "strategy", "seed", "cap", "overrides"
+"""Keys of bound inputs; each is the query parameter too."""
+
+SECTIONS = (
+    "Nearest the cut",
+    "Why",
+    "Enters and leaves",
+    "Bias",
+    "Budget curve",
+    "Selections",
+)
+
+_SAID, _RERUN = "said", "rerun"
+
+SHARED = (state.RUN, state.ALPHA, state.HISTORY, state.AGGREGATE, SELECTION)
+"""Parameters that other pages read as this one does."""
+
+
+def budget_text() -> tuple[str, bool]:
+    """The budget of the address, or the default; and whether the address names one that is none."""
+    text = state.get(BUDGET)
+    try:
+        if text:
+            Budget.parse(text)
+    except InputError:
+        return CurateConfig().budget, True
+    return text or CurateConfig().budget, False
+
+
+def write(name: str, key: str) -> None:
+    """Callback of an input that the address speaks for; what is empty leaves it."""
+    put(**{name: str(st.session_state[key] or "")})
+
+
+def put(**chosen: str) -> None:
+    """Write what is chosen into the address; "" leaves it."""
+    for name in [name for name, value in chosen.items() if not value and state.get(name)]:
+        del st.query_params[name]
+    state.publish(**{name: value for name, value in chosen.items() if value})
+
+
+def open_why(trace: str) -> None:
+    """Explain a trace."""
+    put(**{state.TRACE: trace, SECTION: "Why"})
+
+
+def link(**more: str) -> dict[str, str]:
+    """What an address of another page should say, so that it shows the same run and weights."""
+    said = {name: state.get(name) for name in SHARED} | more
+    return {name: value for name, value in said.items() if value}
+
+
+def branch(selection: Selection) -> None:
+    """Callback: take a selection's settings over; what is saved next is a branch of it."""
+    bound: Mapping[str, object] = {
+        state.ALPHA: selection.alpha,
+        state.HISTORY: selection.history,
+        state.AGGREGATE: selection.aggregate,
+        STRATEGY: selection.strategy,
+        SEED: selection.seed,
+        CAP: selection.cap_per_prompt,
+        OVERRIDES: selection.overrides,
+    }
+    for key, value in bound.items():
+        st.session_state[key] = value
+    put(
+        **{
+            state.RUN: selection.run_id,
+            BUDGET: selection.budget,
+            PER: selection.per,
+            PARENT: selection.id,
+            SELECTION: selection.id,
+        }
+    )
+
+
+def say(sentence: str) -> None:
+    """Say what happened once the page is drawn anew."""
+    st.session_state[_SAID] = sentence
+
+
+def said() -> str:
+    """What ``say`` was told since it was last asked; "" for nothing."""
+    return str(st.session_state.pop(_SAID, ""))
+
+
+def ask_rerun() -> None:
+    """Callback of an input of the section: it moves the rest of the page, too."""
+    st.session_state[_RERUN] = True
+
+
+def rerun_if_asked() -> None:
+    """Draw the whole page anew where ``ask_rerun`` was called."""
+    if st.session_state.pop(_RERUN, False):
+        st.rerun()

@@ -1,0 +1,189 @@
+"""What is in the workspace, how large is it, and what goes when something is deleted?"""
+
+from collections.abc import Callable
+from pathlib import PurePath
+
+import pandas as pd
+import streamlit as st
+
+from grace_engine import api
+from grace_engine.errors import NotFoundError
+from grace_engine.jobs import Job
+from grace_engine.quantities import size
+from grace_engine.store import WorkspaceUsage
+from grace_engine.ui import data_jobs
+from grace_engine.ui.controls import run_name
+
+
+@st.cache_data(ttl=2, max_entries=4, show_spinner=False)
+def usage(workspace: str) -> WorkspaceUsage | None:
+    """What the workspace holds; None where there is none yet."""
+    try:
+        return api.usage(api.open_workspace(workspace, create=False))
+    except NotFoundError:
+        return None
+
+
+def contents(workspace: str, held: WorkspaceUsage | None) -> None:
+    """Datasets, runs, sizes, deletion; or what to begin with."""
+    jobs = data_jobs.known_jobs(workspace)
+    if held is None or not held.datasets:
+        if any(job.is_active for job in jobs):
+            st.info("The first traces are on their way.", icon=":material/hourglass_top:")
+        else:
+            _begin(workspace)
+    else:
+        _sizes(held)
+        st.markdown("##### Datasets")
+        st.dataframe(_datasets(held), hide_index=True, alt="Datasets of the workspace")
+        st.markdown("##### Scoring runs")
+        if held.runs:
+            st.dataframe(_runs(held, jobs), hide_index=True, alt="Scoring runs, the latest first")
+        else:
+            st.text("Nothing is scored yet: Score does that.")
+        _deletion(workspace, held, jobs)
+    if jobs:
+        with st.expander(f"Background runs ({len(jobs)})", icon=":material/history:"):
+            data_jobs.history(jobs)
+
+
+def _begin(workspace: str) -> None:
+    st.info(
+        "Begin with the sample: 798 solutions, some with planted errors, and a small model that "
+        "scores them in about a minute. Or add traces of your own.",
+        title="Nothing is stored here yet",
+        icon=":material/lightbulb:",
+    )
+    st.button(
+        "Prepare the sample",
+        type="primary",
+        icon=":material/science:",
+        help="Ingests the shipped traces and scores them with the shipped model.",
+        on_click=data_jobs.launch,
+        args=(api.start_sample,),
+        kwargs={"workspace": workspace},
+    )
+
+
+def _sizes(held: WorkspaceUsage) -> None:
+    n_traces = sum(dataset.n_traces for dataset in held.datasets)
+    n_rejected = sum(dataset.n_rejected for dataset in held.datasets)
+    st.text(
+        f"{n_traces:,} traces and {n_rejected:,} rejected records · {len(held.runs):,} scoring "
+        f"runs · {len(held.selections):,} selections · database {size(held.file_bytes)}, folder "
+        f"{size(held.folder_bytes)}"
+    )
+
+
+def _datasets(held: WorkspaceUsage) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "dataset": each.name,
+                "traces": each.n_traces,
+                "rejected": each.n_rejected,
+                "steps cut by": each.segmenter,
+                "text and records": size(held.dataset_bytes.get(each.name, 0)),
+                "sources": ", ".join(each.sources),
+                "since": each.created_at[:16].replace("T", " "),
+            }
+            for each in held.datasets
+        ]
+    )
+
+
+def _runs(held: WorkspaceUsage, jobs: list[Job]) -> pd.DataFrame:
+    scoring = any(job.is_active and job.spec.kind in ("score", "sample") for job in jobs)
+    return pd.DataFrame(
+        [
+            {
+                "run": each.id,
+                "model": PurePath(each.model).name
+                if PurePath(each.model).is_absolute()
+                else each.model,
+                "gradient": each.gradient,
+                "datasets": ", ".join(each.datasets),
+                "scored": each.n_scored,
+                "not scorable": each.n_rejected,
+                "still to score": each.n_pending,
+                "state": "complete"
+                if not each.n_pending
+                else "under way"
+                if scoring and each is held.runs[0]
+                else "in part",
+                "Grams": size(held.run_bytes.get(each.id, 0)),
+                "model named as": each.model,
+                "last scored": each.updated_at[:16].replace("T", " "),
+            }
+            for each in held.runs
+        ]
+    )
+
+
+def _deletion(workspace: str, held: WorkspaceUsage, jobs: list[Job]) -> None:
+    names = {("dataset", each.name): f"Dataset {each.name}" for each in held.datasets}
+    names |= {("run", each.id): f"Run {run_name(each)}" for each in held.runs}
+    things: list[tuple[str, str]] = list(names)
+    with (
+        st.expander("Delete a dataset or a run", icon=":material/delete:"),
+        st.container(horizontal=True, vertical_alignment="bottom"),
+    ):
+        chosen = st.selectbox(
+            "What to delete",
+            things,
+            index=None,
+            format_func=names.__getitem__,
+            placeholder="Choose a dataset or a run",
+            width=420,
+        )
+        busy = any(job.is_active for job in jobs)
+        asked = st.button(
+            "Delete…",
+            disabled=chosen is None or busy,
+            help="Wait until nothing runs in the background." if busy else None,
+        )
+    if asked and chosen is not None:
+        _confirm(workspace, held, *chosen)
+
+
+@st.dialog("Delete for good?", icon=":material/delete:")
+def _confirm(workspace: str, held: WorkspaceUsage, kind: str, name: str) -> None:
+    st.text(_what_goes(held, kind, name))
+    with st.container(horizontal=True):
+        gone = st.button(
+            "Delete it",
+            type="primary",
+            key="delete-it",
+            on_click=_delete,
+            args=(workspace, kind, name),
+        )
+        if st.button("Keep it", key="keep-it") or gone:
+            st.rerun()
+
+
+def _what_goes(held: WorkspaceUsage, kind: str, name: str) -> str:
+    if kind == "run":
+        run = next(each for each in held.runs if each.id == name)
+        return (
+            f"Run {run.id} of {run.model} goes, with the step Grams of {run.n_scored:,} traces "
+            "that no other run uses. The traces stay, and so do selections that it decided. "
+            "Scoring again would take as long as it took."
+        )
+    dataset = next(each for each in held.datasets if each.name == name)
+    touched = [run.id for run in held.runs if name in run.datasets]
+    return (
+        f"Dataset {name} goes: {dataset.n_traces:,} traces, {dataset.n_rejected:,} rejected "
+        f"records and their source records, and what {len(touched):,} run(s) scored on them. "
+        "Selections stay, though its traces can no longer be exported. The source files are not "
+        "touched."
+    )
+
+
+def _delete(workspace: str, kind: str, name: str) -> None:
+    """Callback of the dialog."""
+    verbs: dict[str, Callable[[api.Workspace, str], object]] = {
+        "dataset": api.delete_dataset,
+        "run": api.delete_run,
+    }
+    data_jobs.attempt(lambda: verbs[kind](api.open_workspace(workspace, create=False), name))
+    usage.clear()

@@ -1,0 +1,216 @@
+"""Which file should enter the workspace, and how is it to be read?"""
+
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from grace_engine import api
+from grace_engine.config import IngestConfig
+from grace_engine.errors import GraceError, InputError
+from grace_engine.quantities import size
+from grace_engine.ui import data_jobs, data_preview
+from grace_engine.ui.data_paths import allowed_folders, confined, keep_upload
+from grace_engine.ui.text import as_markdown
+
+FILE = "file"
+"""Query parameter: the file that is looked at."""
+
+_UPLOAD, _FAULT = "data-upload", "data-upload-fault"
+_ENDINGS = ["jsonl", "ndjson", "parquet"]
+_SEGMENTERS = ("auto", "lines", "blank-lines", "markers", "sentences", "given")
+_ROLES = {
+    "prompt": "Prompt",
+    "trace": "Reasoning",
+    "answer": "Answer",
+    "reference": "Reference answer",
+}
+
+
+def add_traces(workspace: str) -> None:
+    """Choose a file, see what it becomes, and ingest it."""
+    typed = _choose_file(workspace)
+    if not typed:
+        st.info(
+            "Upload a file or name one by its path. You see ten traces as they will be cut into "
+            "steps, and what would be rejected, before anything is stored.",
+            icon=":material/lightbulb:",
+        )
+        return
+    try:
+        path = confined(typed, workspace)
+        _look_and_ingest(workspace, path)
+    except GraceError as fault:
+        st.error(as_markdown(str(fault)), icon=":material/error:")
+
+
+def _choose_file(workspace: str) -> str:
+    """The path that is typed, linked or uploaded."""
+    if _FAULT in st.session_state:
+        st.error(as_markdown(st.session_state.pop(_FAULT)), icon=":material/error:")
+    left, right = st.columns(2, gap="medium")
+    left.file_uploader(
+        "Upload a file of traces",
+        type=_ENDINGS,
+        key=_UPLOAD,
+        on_change=_take_upload,
+        args=(workspace,),
+        help="JSON lines or Parquet. Larger files go by their path.",
+    )
+    folders = allowed_folders(workspace)
+    typed = right.text_input(
+        "Or the path of a file on this machine",
+        key=FILE,
+        bind="query-params",
+        placeholder="traces.jsonl",
+        help="Only in the workspace and in the folders that the studio was started with "
+        "(grace app \\-\\-allow FOLDER).",
+    )
+    right.caption(as_markdown(f"Read from {' or '.join(map(str, folders[1:] or folders))}"))
+    return (typed or "").strip()
+
+
+def _take_upload(workspace: str) -> None:
+    """Callback of the uploader: keep the file in the workspace and look at it there."""
+    upload = st.session_state[_UPLOAD]
+    if upload is None:
+        return
+    try:
+        st.session_state[FILE] = str(keep_upload(workspace, upload.name, upload.getvalue()))
+    except GraceError as fault:
+        st.session_state[_FAULT] = str(fault)
+
+
+def _look_and_ingest(workspace: str, path: Path) -> None:
+    raw = data_preview.look(path, IngestConfig())
+    if not raw.fields:
+        data_preview.show(raw, None)
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        dataset = st.text_input(
+            "Dataset name",
+            value=raw.dataset,
+            key=f"dataset-{path}",
+            width=260,
+            help="Traces enter the dataset of this name; none enters twice.",
+        )
+        segmenter = _choose_segmenter("Steps are cut by", "segment", ())
+        other = _choose_segmenter("Compare with", "segment-other", ("",))
+    mapping = _choose_mapping(raw, path)
+    config = IngestConfig(
+        dataset=dataset.strip() or raw.dataset, segmenter=segmenter, mapping=mapping
+    )
+    if not (raw.schema or mapping):
+        return
+    found = data_preview.look(path, config)
+    _ingest_button(workspace, path, found, config)
+    data_preview.show(found, _look_with(path, config, other) if other else None)
+
+
+def _look_with(path: Path, config: IngestConfig, segmenter: str) -> api.Preview:
+    return data_preview.look(
+        path,
+        IngestConfig(dataset=config.dataset, segmenter=segmenter, mapping=config.mapping),
+    )
+
+
+def _choose_segmenter(label: str, key: str, before: tuple[str, ...]) -> str:
+    return (
+        st.selectbox(
+            label,
+            [*before, *_SEGMENTERS],
+            key=key,
+            format_func=lambda name: name or "nothing",
+            accept_new_options=True,
+            width=220,
+            help="Type `regex:PATTERN` to cut at each match of a Python pattern.",
+        )
+        or ""
+    )
+
+
+def _choose_mapping(raw: api.Preview, path: Path) -> str:
+    """``role=field,…``; "" where a schema reads the file and nothing else is asked for."""
+    if raw.schema:
+        st.markdown(
+            f":material/check: Read as **{as_markdown(raw.schema)}**, a known format.",
+            width="content",
+        )
+        if not st.toggle("Choose the fields by hand", key=f"by-hand-{path}"):
+            return ""
+    else:
+        st.warning(
+            "No known format fits. Say which field is which; what looks likely is filled in.",
+            icon=":material/help:",
+        )
+    guess = dict(part.split("=", 1) for part in raw.guess.split(",") if part)
+    # A mapping is written with commas and equals signs, so fields cannot be named by them.
+    paths = [field.path for field in raw.fields if not set(field.path) & set(",=")]
+    left, right = st.columns([0.34, 0.66], gap="medium")
+    chosen = {}
+    with left:
+        for role, name in _ROLES.items():
+            chosen[role] = st.selectbox(
+                name,
+                paths,
+                index=paths.index(guess[role]) if guess.get(role) in paths else None,
+                key=f"map-{role}-{path}",
+                placeholder="none"
+                if role not in ("prompt", "trace")
+                else "choose a field; it is needed",
+            )
+    with right:
+        st.dataframe(
+            pd.DataFrame(
+                [
+                    {
+                        "field": field.path,
+                        "is": field.kind,
+                        "in": f"{field.share:.0%}",
+                        "such as": "   |   ".join(field.samples),
+                    }
+                    for field in raw.fields
+                ]
+            ),
+            hide_index=True,
+            height=320 if len(raw.fields) > 8 else "auto",
+            alt="Fields of the records, with samples",
+        )
+    if not (chosen["prompt"] and chosen["trace"]):
+        st.text("Choose at least the prompt and the reasoning.")
+        return ""
+    return ",".join(f"{role}={field}" for role, field in chosen.items() if field)
+
+
+def _ingest_button(workspace: str, path: Path, found: api.Preview, config: IngestConfig) -> None:
+    busy = any(
+        job.is_active and job.spec.kind == "ingest" for job in data_jobs.known_jobs(workspace)
+    )
+    n_records = f"{found.n_records:,} records" if found.is_whole else "all records"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            f"Ingest {n_records}",
+            type="primary",
+            icon=":material/download:",
+            key="ingest",
+            disabled=busy or not found.n_traces,
+            help="Wait until the ingest that runs has ended." if busy else None,
+            on_click=_launch,
+            args=(workspace, path, config),
+        )
+        which = "its records give" if found.is_whole else f"the first {found.n_records:,} give"
+        st.text(
+            f"{path.name}, {size(found.size)}: {which} {found.n_traces:,} traces for "
+            f"{found.dataset}; {found.n_rejected:,} would be rejected."
+        )
+
+
+def _launch(workspace: str, path: Path, config: IngestConfig) -> None:
+    """Callback: the file is confined once more, for links may have moved since."""
+    try:
+        if confined(str(path), workspace) != path:
+            raise InputError(f"{path} has moved since it was shown: look at it again.")
+    except InputError as fault:
+        st.session_state[_FAULT] = str(fault)
+        return
+    data_jobs.launch(api.start_ingest, [path], config, workspace=workspace)

@@ -1,0 +1,173 @@
+"""What runs in the background, how far is it, and how does a curator end it?"""
+
+import time
+from collections.abc import Callable
+
+import pandas as pd
+import streamlit as st
+
+from grace_engine import api
+from grace_engine.errors import GraceError
+from grace_engine.jobs import Job
+from grace_engine.quantities import duration
+from grace_engine.ui.text import as_markdown
+
+_POLL_SECONDS = 1.0
+# Without a unit done for so long the page says so.
+_QUIET_SECONDS = 120.0
+_SEEN, _FAULT = "data-active", "data-fault"
+_LOOKS = {
+    "finished": ("check_circle", "Finished"),
+    "cancelled": ("cancel", "Cancelled"),
+    "failed": ("error", "Failed"),
+    "died": ("error", "Died"),
+}
+
+
+def known_jobs(workspace: str) -> list[Job]:
+    """All runs of the workspace, the latest first; none where there is no workspace."""
+    try:
+        return api.list_jobs(api.open_workspace(workspace, create=False))
+    except GraceError:
+        return []
+
+
+def panel(workspace: str) -> None:
+    """What runs now, or how the last run ended; follows it while there is something to follow."""
+    if _FAULT in st.session_state:
+        st.error(as_markdown(st.session_state.pop(_FAULT)), icon=":material/error:")
+    active = _stages(known_jobs(workspace))
+    st.session_state[_SEEN] = active
+    st.fragment(_watch, run_every=_POLL_SECONDS if active else None, key="data-jobs")(workspace)
+
+
+def launch(start: Callable[..., Job], *arguments: object, workspace: str) -> None:
+    """Callback of buttons: start a run; a fault of the start is shown by ``panel``."""
+    attempt(lambda: start(api.open_workspace(workspace, create=True), *arguments))
+
+
+def attempt(action: Callable[[], object]) -> None:
+    """Do what a button asks for; its fault is shown by ``panel``."""
+    try:
+        action()
+    except GraceError as fault:
+        st.session_state[_FAULT] = str(fault)
+
+
+def history(jobs: list[Job]) -> None:
+    """A table of all runs."""
+    rows = [
+        {
+            "run": job.id,
+            "state": "cancelling" if job.cancelling else job.state,
+            "began": _clock(job.status.began_at),
+            "took": duration(max(0.0, (job.status.ended_at or _end(job)) - job.status.began_at)),
+            "what": job.spec.title,
+            "says": job.says,
+        }
+        for job in jobs
+    ]
+    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Background runs, the latest first")
+
+
+def _watch(workspace: str) -> None:
+    jobs = known_jobs(workspace)
+    active = [job for job in jobs if job.is_active]
+    if _stages(jobs) != st.session_state.get(_SEEN):
+        st.rerun(scope="app")  # something began or ended: all of the page is out of date
+    for job in active:
+        _active(workspace, job)
+    if jobs and not active:
+        _ended(workspace, jobs[0])
+
+
+def _stages(jobs: list[Job]) -> list[tuple[str, str]]:
+    """What changes of active runs make the rest of the page out of date."""
+    return [(job.id, job.status.phase) for job in jobs if job.is_active]
+
+
+def _active(workspace: str, job: Job) -> None:
+    status = job.status
+    with st.container(border=True, key=f"job-{job.id}"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.text(job.spec.title, width="stretch")
+            st.button(
+                "Cancelling…" if job.cancelling else "Cancel",
+                key=f"cancel-{job.id}",
+                icon=":material/stop_circle:",
+                disabled=job.cancelling,
+                help="Ends the run; what it has finished is kept.",
+                on_click=_cancel,
+                args=(workspace, job.id),
+            )
+        share = min(1.0, status.done / status.total) if status.total else 0.0
+        st.progress(share, text=as_markdown(_progress(job)))
+        if status.message:
+            st.caption(as_markdown(status.message))
+
+
+def _progress(job: Job) -> str:
+    status = job.status
+    if job.cancelling:
+        return "Ending; what is done is being stored."
+    if not status.phase:
+        return "Starting…"
+    parts = [
+        f"{status.phase}: {status.done:,}"
+        + (f" of {status.total:,}" if status.total else "")
+        + f" {status.unit}"
+    ]
+    if status.rate:
+        parts.append(f"{status.rate:,.1f} {status.unit} a second")
+    if status.tokens_rate:
+        parts.append(f"{status.tokens_rate:,.0f} tokens a second")
+    if status.seconds_left:
+        parts.append(f"about {duration(status.seconds_left)} left")
+    quiet = time.time() - status.progress_at
+    if quiet > _QUIET_SECONDS:
+        parts.append(f"no progress for {duration(quiet)}")
+    return " · ".join(parts)
+
+
+def _ended(workspace: str, job: Job) -> None:
+    icon, word = _LOOKS[job.state]
+    with st.container(border=True, key=f"job-{job.id}"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            # The icon and the word are ours; the title may hold names that users gave.
+            st.markdown(f":material/{icon}: **{word}**", width="content")
+            st.text(job.spec.title, width="stretch")
+            run = str(job.status.result.get("run", ""))
+            if run:
+                st.page_link(
+                    "pages/inspect.py",
+                    label="Inspect it",
+                    icon=":material/grid_on:",
+                    query_params={"run": run},
+                )
+            if job.state != "finished":
+                st.button(
+                    "Run again",
+                    key=f"again-{job.id}",
+                    icon=":material/replay:",
+                    help="Goes on where it ended.",
+                    on_click=launch,
+                    args=(api.resume_job, job.id),
+                    kwargs={"workspace": workspace},
+                )
+        st.caption(as_markdown(f"{_clock(job.status.ended_at or _end(job))}   {job.says}"))
+        if job.state in ("failed", "died") and (said := job.log_tail()):
+            with st.expander("What it printed last", icon=":material/terminal:"):
+                st.code(said, language=None, wrap_lines=True)
+
+
+def _cancel(workspace: str, job: str) -> None:
+    attempt(lambda: api.cancel_job(api.open_workspace(workspace, create=False), job))
+
+
+def _end(job: Job) -> float:
+    """When a job was last heard of."""
+    return time.time() if job.is_active else job.status.heartbeat_at or job.status.began_at
+
+
+def _clock(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at)) if at else ""

@@ -1,0 +1,109 @@
+"""How does a page show the beginning of a file, as it would be ingested?"""
+
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from grace_engine import api
+from grace_engine.config import IngestConfig
+from grace_engine.records import Trace
+from grace_engine.ui import text
+
+_PLAIN = text.StepLook(colour=None, number="", details="")
+_HEIGHT = 520
+
+
+def look(path: Path, config: IngestConfig) -> api.Preview:
+    """The file's beginning under ``config``; read again only when the file has changed.
+
+    Raises:
+        GraceError: As ``api.preview``.
+    """
+    stamp = (path.stat().st_mtime_ns, path.stat().st_size) if path.exists() else ()
+    return _look(str(path), stamp, config.dataset, config.segmenter, config.mapping)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Reading the beginning of the file…")
+def _look(
+    path: str, stamp: tuple[int, ...], dataset: str, segmenter: str, mapping: str
+) -> api.Preview:
+    del stamp  # part of the key
+    return api.preview(path, IngestConfig(dataset=dataset, segmenter=segmenter, mapping=mapping))
+
+
+def show(found: api.Preview, other: api.Preview | None) -> None:
+    """Ten traces step by step, under one segmenter or two, and what would be rejected."""
+    if not found.traces:
+        st.warning("None of these records could be used.", icon=":material/warning:")
+    if found.rejects:
+        _rejects(found, expanded=not found.traces)
+    if not found.traces:
+        return
+    many = f"The first {len(found.traces)} traces" if len(found.traces) > 1 else "The one trace"
+    st.markdown(f"##### {many}, as they will be cut")
+    with st.container(height=_HEIGHT, key="preview-pane"):
+        if other is None:
+            for trace in found.traces:
+                st.html(text.facts_html(_facts(trace)) + _steps(trace))
+        else:
+            _side_by_side(found, other)
+
+
+def _side_by_side(found: api.Preview, other: api.Preview) -> None:
+    """The same traces under two segmenters; one of them may refuse a trace."""
+    pairs = {trace.id: trace for trace in other.traces}
+    left, right = st.columns(2)
+    left.text(f"Cut by {found.segmenter}")
+    right.text(f"Cut by {other.segmenter}")
+    for trace in found.traces:
+        st.html(text.facts_html(_facts(trace)))
+        left, right = st.columns(2)
+        left.html(_steps(trace))
+        if trace.id in pairs:
+            right.html(_steps(pairs[trace.id]))
+        else:
+            right.text("This segmenter rejects the trace.")
+
+
+def _steps(trace: Trace) -> str:
+    return text.trace_html(trace, [_PLAIN] * len(trace.steps), _PLAIN)
+
+
+def _facts(trace: Trace) -> dict[str, str]:
+    answer = trace.answer
+    origin = " (appended from its field)" if answer.appended else ""
+    reference = "" if trace.reference is None else f"   reference {trace.reference}"
+    labels = ", ".join(f"{name}: {value}" for name, value in trace.labels.items())
+    place = f"line {trace.record.line}" + (f" · {trace.variant}" if trace.variant else "")
+    steps = "1 step" if len(trace.steps) == 1 else f"{len(trace.steps):,} steps"
+    return {
+        "Trace": f"{place} · {steps}" + (f" · {labels}" if labels else ""),
+        "Prompt": trace.prompt,
+        "Answer": f"{answer.text}{origin}{reference}",
+    }
+
+
+def _rejects(found: api.Preview, *, expanded: bool) -> None:
+    of = "" if found.is_whole else f" of the first {found.n_records:,} records"
+    with st.expander(
+        f"{found.n_rejected:,}{of} would be rejected, and why",
+        icon=":material/block:",
+        expanded=expanded,
+    ):
+        st.dataframe(
+            pd.DataFrame(
+                [
+                    {
+                        "reason": group.reason,
+                        "how many": group.count,
+                        "such as line": group.example.line,
+                        "detail": group.example.detail,
+                        "record begins": group.example.excerpt,
+                    }
+                    for group in found.rejects
+                ]
+            ),
+            hide_index=True,
+            alt="What would be rejected, by reason",
+        )

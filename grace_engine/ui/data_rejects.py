@@ -1,0 +1,95 @@
+"""What could not be used, and why?"""
+
+from collections import Counter
+
+import pandas as pd
+import streamlit as st
+
+from grace_engine import api
+from grace_engine.store import WorkspaceUsage
+
+# Rows of one table: a browser searches them at once, and more nobody reads.
+_MOST_ROWS = 2000
+
+
+def rejects(workspace: str, held: WorkspaceUsage | None) -> None:
+    """Counts by reason and the rejected records, at ingest and by scoring runs."""
+    if held is None or not held.datasets:
+        st.info("Nothing was ingested yet.", icon=":material/lightbulb:")
+        return
+    names = [each.name for each in held.datasets]
+    opened = api.open_workspace(workspace, create=False)
+    with st.container(horizontal=True):
+        dataset = st.selectbox(
+            "Dataset",
+            [None, *names],
+            format_func=lambda name: "All datasets" if name is None else name,
+            key="rejects-of",
+            width=320,
+        )
+        found = api.rejects(opened, dataset)
+        counts = Counter(each.reason for each in found)
+        reason = st.selectbox(
+            "Reason",
+            [None, *(name for name, _ in counts.most_common())],
+            format_func=lambda name: "All reasons" if name is None else name,
+            key="rejects-because",
+            width=320,
+        )
+    if found:
+        st.markdown("##### Rejected at ingest")
+        st.dataframe(
+            pd.DataFrame(counts.most_common(), columns=["reason", "records or traces"]),
+            hide_index=True,
+            width="content",
+            alt="Rejected records by reason",
+        )
+        shown = [each for each in found if reason in (None, each.reason)]
+        _table(
+            pd.DataFrame(
+                [
+                    {
+                        "line": each.line,
+                        "reason": each.reason,
+                        "variant": each.variant,
+                        "detail": each.detail,
+                        "record begins": each.excerpt,
+                        "file": each.path,
+                    }
+                    for each in shown[:_MOST_ROWS]
+                ]
+            ),
+            len(shown),
+        )
+    else:
+        st.success("Every record became a trace.", icon=":material/check_circle:")
+    _unscored(opened, dataset or "")
+
+
+def _unscored(workspace: api.Workspace, dataset: str) -> None:
+    found = api.unscored(workspace, dataset)
+    if not found:
+        return
+    st.markdown("##### Not scorable, by run")
+    _table(
+        pd.DataFrame(
+            [
+                {
+                    "run": each.run,
+                    "trace": each.trace_id,
+                    "line": each.line,
+                    "reason": each.reason,
+                    "detail": each.detail,
+                    "file": each.path,
+                }
+                for each in found[:_MOST_ROWS]
+            ]
+        ),
+        len(found),
+    )
+
+
+def _table(rows: pd.DataFrame, total: int) -> None:
+    st.dataframe(rows, hide_index=True, alt="What could not be used, with file, line and reason")
+    if total > len(rows):
+        st.text(f"The first {len(rows):,} of {total:,}; grace rejects lists all of them.")

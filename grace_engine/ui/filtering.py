@@ -1,0 +1,275 @@
+"""Which traces does a curator mean: every filter of the address, as one mask over the run's traces?
+
+Pure: frames and sets in, masks out. A filter that says nothing lets everything through; those that
+say something must all agree.
+"""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from grace_engine.api import Annotations
+from grace_engine.figures.frames import CORRECT, plain
+from grace_engine.figures.overview import deciles
+from grace_engine.records import Selection
+
+RANGES = {
+    "value": "Value",
+    "n_steps": "Steps",
+    "n_tokens": "Tokens",
+    "answer_loss": "Answer loss",
+    "peak_loss": "Peak loss",
+}
+"""Numbers of a trace that can be bounded, with their names for people."""
+
+CHOICES: dict[str, dict[str, str]] = {
+    "correct": {"right": "Correct", "wrong": "Wrong", "unknown": "Unlabelled"},
+    "verdict": {"with": "With verdicts", "without": "Without"},
+    "looked": {"no": "Not yet", "yes": "Looked at"},
+    "override": {"keep": "Kept", "drop": "Dropped", "none": "Neither"},
+    "inside": {"in": "In it", "out": "Left out"},
+    "odd": {"high-wrong": "High, but wrong", "low-right": "Low, but right"},
+}
+"""Filters that are one of a few, with the names of what they let through."""
+
+LABEL = "label."
+"""Prefix of label columns and of their parameters in the address."""
+
+MOST_VALUES = 30
+"""A label with more values than this is no filter: search for it instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """What the address asks for.
+
+    Attributes:
+        text: Words, or a regular expression, in prompt, steps or answer; "" for any.
+        regex: How ``text`` is read.
+        datasets: Names; all when empty.
+        labels: Label → values as text, any of which is meant.
+        ranges: Name in ``RANGES`` → lowest and highest value, both included; None is open.
+        choices: Name in ``CHOICES`` → what to let through.
+        selection: Id of the saved selection that ``inside`` and margins are about.
+        decile: Tenth of the run's values, 10 the best; 0 for all.
+    """
+
+    text: str = ""
+    regex: bool = False
+    datasets: tuple[str, ...] = ()
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
+    choices: Mapping[str, str] = field(default_factory=dict)
+    selection: str = ""
+    decile: int = 0
+
+
+def read(address: Mapping[str, Sequence[str]]) -> Filters:
+    """Filters from the parameters of an address; what makes no sense there filters nothing."""
+
+    def one(name: str) -> str:
+        values = address.get(name, ())
+        return values[-1] if values else ""
+
+    ranges = {name: parse_range(one(name)) for name in RANGES}
+    decile = one("decile")
+    return Filters(
+        text=one("q"),
+        regex=one("regex") == "1",
+        datasets=tuple(address.get("dataset", ())),
+        labels={
+            name.removeprefix(LABEL): tuple(values)
+            for name, values in address.items()
+            if name.startswith(LABEL) and values
+        },
+        ranges={name: ends for name, ends in ranges.items() if ends != (None, None)},
+        choices={name: one(name) for name, known in CHOICES.items() if one(name) in known},
+        selection=one("selection"),
+        decile=int(decile) if decile.isdecimal() and 1 <= int(decile[:3]) <= 10 else 0,
+    )
+
+
+def parse_range(text: str) -> tuple[float | None, float | None]:
+    """``0.1..0.5``, ``..0.5`` or ``0.1..`` as two ends; (None, None) for anything else."""
+    low, dots, high = text.partition("..")
+    try:
+        ends = tuple(float(end) if end else None for end in (low, high)) if dots else ()
+    except ValueError:
+        return None, None
+    if len(ends) != 2 or any(end is not None and not math.isfinite(end) for end in ends):
+        return None, None
+    return ends[0], ends[1]
+
+
+def range_text(low: float | None, high: float | None) -> str:
+    """Two ends as ``parse_range`` reads them; "" where both are open."""
+    if low is None and high is None:
+        return ""
+    return "..".join("" if end is None else f"{end:.10g}" for end in (low, high))
+
+
+def annotated(
+    facts: pd.DataFrame, annotations: Annotations, looked: Collection[str] = ()
+) -> pd.DataFrame:
+    """``figures.frames.facts`` with columns ``judged``, ``override`` and ``looked``.
+
+    Args:
+        facts: A row a trace.
+        annotations: What curators said.
+        looked: Further traces that were looked at, not in the log yet.
+    """
+    ids = facts["trace_id"].tolist()
+    seen = annotations.looked.union(looked)
+    overrides = {name: entry.word for name, entry in annotations.overrides.items()}
+    return facts.assign(
+        judged=[name in annotations.verdicts for name in ids],
+        override=[overrides.get(name, "") for name in ids],
+        looked=[name in seen for name in ids],
+    )
+
+
+def with_margin(rows: pd.DataFrame, selection: Selection) -> pd.DataFrame:
+    """Rows with ``margin``: the value less the lowest chosen one, both as the selection had them.
+
+    NaN where the selection did not rank the trace.
+    """
+    values = {c.trace_id: c.value for c in selection.choices if c.value is not None}
+    chosen = [c.value for c in selection.choices if c.selected and c.value is not None]
+    cut = min(chosen, default=np.nan)
+    return rows.assign(margin=rows["trace_id"].map(values).to_numpy(float) - cut)
+
+
+def mask(
+    rows: pd.DataFrame,
+    filters: Filters,
+    found: Collection[str] | None = None,
+    inside: Collection[str] | None = None,
+) -> npt.NDArray[np.bool_]:
+    """``[N]`` which rows of ``annotated`` the filters let through.
+
+    Args:
+        rows: All traces of the run: deciles and quartiles are of all of them.
+        filters: What is asked for.
+        found: Traces that hold the text; None where no text is asked for.
+        inside: Traces of the selection; None where none is chosen.
+    """
+    kept = np.ones(len(rows), dtype=bool)
+    ids = rows["trace_id"]
+    if found is not None:
+        kept &= ids.isin(found).to_numpy()
+    if filters.datasets:
+        kept &= rows["dataset"].isin(filters.datasets).to_numpy()
+    for name, values in filters.labels.items():
+        if LABEL + name in rows:
+            kept &= rows[LABEL + name].map(label_text).isin(values).to_numpy()
+    for name, (low, high) in filters.ranges.items():
+        numbers = rows[name].to_numpy(float)
+        kept &= numbers >= (-np.inf if low is None else low)
+        kept &= numbers <= (np.inf if high is None else high)
+    if filters.decile:
+        kept &= deciles(rows["value"].to_numpy(float)) == filters.decile
+    for name, choice in filters.choices.items():
+        if name == "inside":
+            if inside is not None:
+                kept &= ids.isin(inside).to_numpy() == (choice == "in")
+        else:
+            kept &= _chosen(rows, name, choice)
+    return kept
+
+
+def contradictions(rows: pd.DataFrame) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """``[N]`` high but wrong and ``[N]`` low but right.
+
+    High is the top quarter of the run's traces by mean alignment of their steps, low the bottom
+    quarter, both ends included.
+    """
+    alignment = rows["alignment"].to_numpy(float)
+    known = alignment[~np.isnan(alignment)]
+    low, high = np.quantile(known, [0.25, 0.75]) if len(known) else (np.nan, np.nan)
+    right, wrong = (_is(rows["correct"], known) for known in (True, False))
+    return (alignment >= high) & wrong, (alignment <= low) & right
+
+
+def label_values(rows: pd.DataFrame) -> dict[str, list[str]]:
+    """Labels that can be a filter, with their values as text, except whether it is correct."""
+    found = {}
+    for column in rows.columns:
+        if column.startswith(LABEL) and column != CORRECT:
+            values = sorted({label_text(value) for value in rows[column]} - {""})
+            if 2 <= len(values) <= MOST_VALUES:
+                found[column.removeprefix(LABEL)] = values
+    return found
+
+
+def label_text(value: object) -> str:
+    """A label as text; "" where there is none."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return str(value)
+
+
+def chips(filters: Filters) -> dict[str, str]:
+    """What is asked for, in words, by the parameter that asks for it."""
+    said: dict[str, str] = {}
+    if filters.text:
+        said["q"] = f"{'/' if filters.regex else '“'}{plain(filters.text, 24)}" + (
+            "/" if filters.regex else "”"
+        )
+    if filters.datasets:
+        said["dataset"] = plain(", ".join(filters.datasets), 30)
+    for name, values in filters.labels.items():
+        said[LABEL + name] = f"{plain(name, 16)}: {plain(', '.join(values), 30)}"
+    for name, (low, high) in filters.ranges.items():
+        ends = [f"≥ {low:g}" if low is not None else "", f"≤ {high:g}" if high is not None else ""]
+        said[name] = f"{RANGES[name]} {' '.join(filter(None, ends))}"
+    said |= {name: CHOICES[name][choice] for name, choice in filters.choices.items()}
+    if filters.decile:
+        said["decile"] = f"Tenth {filters.decile} of 10"
+    return said
+
+
+def _chosen(rows: pd.DataFrame, name: str, choice: str) -> npt.NDArray[np.bool_]:
+    if name == "correct":
+        known = {"right": True, "wrong": False, "unknown": None}[choice]
+        return _is(rows["correct"], known)
+    if name == "verdict":
+        return _equal(rows["judged"], choice == "with")
+    if name == "looked":
+        return _equal(rows["looked"], choice == "yes")
+    if name == "override":
+        wanted = "" if choice == "none" else choice
+        return _equal(rows["override"], wanted)
+    high_wrong, low_right = contradictions(rows)
+    return high_wrong if choice == "high-wrong" else low_right
+
+
+def _equal(column: pd.Series, wanted: object) -> npt.NDArray[np.bool_]:
+    return np.asarray(column == wanted, dtype=bool)
+
+
+def _is(column: pd.Series, wanted: bool | None) -> npt.NDArray[np.bool_]:
+    return np.array([value is wanted for value in column], dtype=bool)
+
+
+def place_of(rows: pd.DataFrame, wanted: str) -> int | None:
+    """Place, from 0, of the row that is meant by its place from 1, its id or its name.
+
+    An id may be cut short; of several rows that begin alike, or of one name, it is the first.
+    """
+    if wanted.isdecimal() and len(wanted) < 8 and 1 <= int(wanted) <= len(rows):
+        return int(wanted) - 1
+    ids = rows["trace_id"].astype(str)
+    begins = ids.str.startswith(wanted.lower()).to_numpy(bool) & (len(wanted) > 2)
+    found = np.flatnonzero(begins)
+    if not len(found):
+        name = wanted.lstrip("✓✗ ").lower()
+        names = (
+            f"{variant} · {line}".lower()
+            for variant, line in zip(rows["variant"], rows["line"], strict=True)
+        )
+        found = np.flatnonzero([name in one for one in names])
+    return int(found[0]) if len(found) else None

@@ -1,0 +1,161 @@
+"""Which traces of a run does the page list, and what stands above their heatmap?"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from grace_engine import api
+from grace_engine.config import CurateConfig
+from grace_engine.figures import frames
+from grace_engine.figures.overview import overview_cells, overview_chart
+from grace_engine.figures.palette import SIGNALS, ColourScale
+from grace_engine.ui import filtering, filters, load, state, tables, verdicts
+from grace_engine.ui.filtering import Filters
+from grace_engine.ui.text import as_markdown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Listed:
+    """The traces of a run and which of them are meant.
+
+    Attributes:
+        rows: ``[N]`` all traces with what can be filtered and sorted.
+        meant: ``[N]`` those that the filters let through.
+    """
+
+    rows: pd.DataFrame
+    meant: npt.NDArray[np.bool_]
+
+    def ranked(
+        self, view: api.RunView, annotations: api.Annotations, sort: str, *, descending: bool
+    ) -> pd.DataFrame:
+        """The meant traces in reading order.
+
+        The open one is among them, even where it is not meant any more: a list of what was not
+        looked at would otherwise close what was just opened.
+        """
+        rows = self.rows
+        if sort == "margin" and "margin" not in rows:
+            rows = with_live_margin(rows, view, annotations)
+        kept = self.meant | (rows["trace_id"] == state.get(state.TRACE)).to_numpy()
+        if sort != "margin":
+            return frames.ranked(rows[kept], sort, descending=descending)
+        # Signed, a margin would sort as the value does: nearness to the cut is what is asked for.
+        near = rows[kept].assign(distance=rows["margin"].abs())
+        return frames.ranked(near, "distance", descending=descending).drop(columns="distance")
+
+
+def begin(view: api.RunView, kinds: npt.NDArray[np.object_]) -> None:
+    """On a first visit to a run of several datasets, list the one with most steps labelled bad.
+
+    The address and a chip say so, and either takes it back.
+    """
+    datasets = view.traces["dataset"].to_numpy(str)
+    bad = np.isin(kinds, ["", frames.CLEAN], invert=True)
+    names, counts = np.unique(np.repeat(datasets, view.signals.n_steps)[bad], return_counts=True)
+    if len(names) and len(set(datasets)) > 1:
+        state.ask({"dataset": [str(names[counts.argmax()])]})
+
+
+def listed(
+    workspace: str, view: api.RunView, annotations: api.Annotations, wanted: Filters
+) -> Listed:
+    """Search box, filters and count; what they mean.
+
+    Raises:
+        InputError: The search is no regular expression.
+    """
+    run = view.run
+    selections = load.list_selections(workspace)
+    labels = load.label_values(workspace, run.id, run.updated_at, view.traces)
+    count = filters.choose_filters(wanted, run.datasets, labels, selections)
+    rows = filtering.annotated(frames.facts(view), annotations, verdicts.looked())
+    inside = None
+    if wanted.selection in {one.id for one in selections}:
+        selection = load.selection(workspace, wanted.selection)
+        inside = {choice.trace_id for choice in selection.choices if choice.selected}
+        rows = filtering.with_margin(rows, selection)
+    found = None
+    if wanted.text:
+        found = load.search(
+            workspace, run.datasets, run.updated_at, wanted.text, regex=wanted.regex
+        )
+    meant = filtering.mask(rows, wanted, found, inside)
+    filters.say_count(count, wanted, rows[meant], len(rows))
+    return Listed(rows=rows, meant=meant)
+
+
+def with_live_margin(
+    rows: pd.DataFrame, view: api.RunView, annotations: api.Annotations
+) -> pd.DataFrame:
+    """Rows with ``margin``: the value less the cut of the address's budget, and a line on it.
+
+    Raises:
+        InputError: The budget is none.
+    """
+    config = CurateConfig(budget=state.get("budget") or CurateConfig().budget)
+    cut = float(api.live_choice(view, config, annotations).cuts[0])
+    shown = frames.number_texts(np.array([cut]), "score")[0]
+    st.caption(f"Margin to the cut of a budget of {as_markdown(config.budget)}: {shown}")
+    return rows.assign(margin=rows["value"].to_numpy(float) - cut)
+
+
+def overview(
+    place: DeltaGenerator,
+    view: api.RunView,
+    signal: str,
+    scale: ColourScale,
+    chosen: int,
+    *,
+    dark: bool,
+) -> None:
+    """The run in one strip, drawn while open: a click lists a tenth of the trace values."""
+    strip = place.popover(
+        "", icon=":material/view_comfy:", key=state.STRIP, on_change="rerun", help="Overview"
+    )
+    if not strip.open:
+        return
+    with strip:
+        st.caption(
+            f"Mean {SIGNALS[signal].lower()} by tenth of trace values (10 is best) and step. "
+            "A click lists that tenth, another lists all."
+        )
+        cells = overview_cells(view, signal)
+        st.altair_chart(
+            overview_chart(cells, scale, chosen=chosen, dark=dark, turn=state.turn()),
+            key=state.OVERVIEW,
+            on_select=state.choose_decile,
+            alt="Mean signal by tenth of trace values and step; a click lists that tenth",
+        )
+        tables.save_csv("Means as CSV", "overview", lambda: cells)
+
+
+def save_rows(place: DeltaGenerator, rows: pd.DataFrame, cells: pd.DataFrame) -> None:
+    """A popover that saves the listed traces, and the steps of the page, as CSV."""
+    with place.popover("", icon=":material/download:", key="save", help="Numbers as CSV"):
+        listed = rows.drop(columns="index")
+        tables.save_csv(f"All {len(rows):,} listed traces", "traces", lambda: listed)
+        texts = [name for name in cells if str(name).endswith("_text")]
+        steps = cells.drop(columns=["of", "bad", "mark", "trace_value", *texts])
+        tables.save_csv(f"The {len(cells):,} steps of this page", "steps", lambda: steps)
+
+
+def words(annotations: api.Annotations) -> Mapping[tuple[str, int], str]:
+    """The verdicts on steps, by trace and step."""
+    return {
+        (trace, step): entry.word
+        for trace, given in annotations.verdicts.items()
+        for step, entry in given.items()
+        if step is not None
+    }
+
+
+def fresh(shown: pd.DataFrame, opened: str) -> Collection[int]:
+    """Places of the rows that were not looked at, where others were."""
+    unseen = ~shown["looked"].to_numpy(bool) & (shown["trace_id"] != opened).to_numpy()
+    return [] if unseen.all() else [int(place) for place in np.flatnonzero(unseen)]

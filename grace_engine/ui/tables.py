@@ -1,0 +1,34 @@
+"""How do the numbers behind a figure become a CSV file that no spreadsheet runs?"""
+
+from collections.abc import Callable
+
+import pandas as pd
+import streamlit as st
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def csv_of(frame: pd.DataFrame) -> bytes:
+    """UTF-8 CSV with a header; text that a spreadsheet would run begins with an apostrophe."""
+    safe = frame.rename(columns=lambda name: _text(str(name)))
+    for name in safe.columns:
+        if not pd.api.types.is_numeric_dtype(safe[name]):
+            safe[name] = [_text(cell) if isinstance(cell, str) else cell for cell in safe[name]]
+    return safe.to_csv(index=False).encode()
+
+
+def save_csv(label: str, name: str, frame: Callable[[], pd.DataFrame]) -> None:
+    """A button that saves a frame, which is made when it is pressed."""
+    st.download_button(
+        label,
+        lambda: csv_of(frame()),
+        file_name=f"{name}.csv",
+        mime="text/csv",
+        key=f"csv-{name}",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def _text(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell

@@ -1,0 +1,37 @@
+"""What is in the workspace, what should enter it, and what should be scored?"""
+
+import streamlit as st
+
+from grace_engine.ui import (
+    data_contents,
+    data_ingest,
+    data_jobs,
+    data_rejects,
+    data_score,
+    load,
+    whole,
+)
+
+whole.or_rerun()
+workspace = load.workspace_path()
+
+with load.faults_as_sentences():
+    data_jobs.panel(workspace)
+    held = data_contents.usage(workspace)
+    contents, add, score, rejects = st.tabs(
+        ["Contents", "Add traces", "Score", "Rejected"],
+        key="view",
+        bind="query-params",
+    )
+    if contents.open:
+        with contents:
+            data_contents.contents(workspace, held)
+    if add.open:
+        with add:
+            data_ingest.add_traces(workspace)
+    if score.open:
+        with score:
+            data_score.score(workspace, held)
+    if rejects.open:
+        with rejects:
+            data_rejects.rejects(workspace, held)

@@ -1,0 +1,114 @@
+"""Are verdicts labels that signals are held against?"""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from grace_engine import api, store
+from grace_engine.config import ScoreConfig
+from grace_engine.errors import NotFoundError
+
+SAMPLE = Path(__file__).resolve().parents[2] / "sample_data"
+
+
+@pytest.fixture(autouse=True)
+def _ada(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRACE_AUTHOR", "ada")
+
+
+@pytest.fixture
+def judged(own_workspace: api.Workspace) -> tuple[api.Workspace, list[str]]:
+    """Traces of at least three steps, without step labels; one judged step by step, one whole."""
+    view = api.run_view(own_workspace)
+    names = view.signals.trace_ids[view.signals.n_steps >= 3].tolist()
+    api.judge(own_workspace, names[0], "wrong", step=2)
+    api.judge(own_workspace, names[0], "good", step=1)
+    api.judge(own_workspace, names[1], "good", step=3)
+    api.judge(own_workspace, names[1], "hard to follow")
+    api.judge(own_workspace, names[2], "good")
+    return own_workspace, names
+
+
+def test_verdicts_alone_are_labels_of_steps_and_of_traces(judged) -> None:
+    workspace, _ = judged
+    (found,) = api.evaluate(workspace, labels=["verdicts"], resamples=5)
+    assert (found.n_verdicts, found.n_labelled_steps) == (5, 3)
+    assert {d.kind for d in found.steps} == {"wrong"}
+    counted = {(d.where, d.n_bad, d.n_good) for d in found.steps if d.signal == "loss"}
+    assert counted == {("within", 1, 1), ("across", 1, 2)}
+    kinds = {(d.kind, d.n_bad, d.n_good) for d in found.traces if d.signal == "loss"}
+    assert ("hard to follow", 1, 1) in kinds
+
+
+def test_by_default_verdicts_stand_beside_what_the_data_says(judged) -> None:
+    workspace, _ = judged
+    (found,) = api.evaluate(workspace, resamples=5)
+    labels = {p.label for p in found.purity}
+    assert {"is_correct", "verdict"} <= labels
+    assert found.n_verdicts == 5
+
+
+def test_the_datas_step_labels_alone_leave_verdicts_out(judged) -> None:
+    workspace, _ = judged
+    with pytest.raises(NotFoundError, match="names an error"):
+        api.evaluate(workspace, labels=["steps"])
+    (found,) = api.evaluate(workspace, labels=["is_correct"], resamples=5)
+    assert (found.n_verdicts, found.n_labelled_steps) == (0, 0)
+
+
+def test_a_verdict_takes_the_place_of_the_datas_label_of_its_step(
+    own_workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = api.run_view(own_workspace)
+    name, n_steps = str(view.signals.trace_ids[0]), int(view.signals.n_steps[0])
+    given = {name: ["bad"] * n_steps}
+    monkeypatch.setattr(store, "step_labels", lambda *_: given)
+    api.judge(own_workspace, name, "good", step=1)
+    kinds = api.step_kinds(own_workspace, view)
+    assert kinds[:n_steps].tolist() == ["clean"] + ["bad"] * (n_steps - 1)
+    assert given == {name: ["bad"] * n_steps}, "what the data says is not changed"
+    for labels in (["verdicts", "steps"], ["steps", "verdicts"]):
+        (found,) = api.evaluate(own_workspace, labels=labels, resamples=5)
+        assert (found.n_labelled_steps, found.n_verdicts) == (n_steps, 1)
+
+
+def test_the_kinds_that_a_heatmap_shows_hold_verdicts(judged) -> None:
+    workspace, names = judged
+    view = api.run_view(workspace)
+    kinds = api.step_kinds(workspace, view)
+    assert Counter(kinds.tolist()) == {"": len(kinds) - 3, "clean": 2, "wrong": 1}
+    index = int(np.flatnonzero(view.signals.trace_ids == names[0])[0])
+    first = int(view.signals.offsets[index])
+    assert kinds[first : first + 2].tolist() == ["clean", "wrong"]
+    said = api.annotations(workspace)
+    assert api.step_kinds(workspace, view, said).tolist() == kinds.tolist()
+
+
+def test_verdicts_on_traces_that_the_run_did_not_score_are_no_labels(judged) -> None:
+    workspace, _ = judged
+    api.score(workspace, ScoreConfig(model=str(SAMPLE / "tiny-reasoner"), max_length=200))
+    scored = set(api.run_view(workspace).signals.trace_ids.tolist())
+    outside = next(name for name in store.trace_ids(workspace) if name not in scored)
+    api.judge(workspace, outside, "wrong", step=1)
+    api.judge(workspace, min(scored), "wrong", step=1)
+    (found,) = api.evaluate(workspace, labels=["verdicts"], resamples=5)
+    said = api.annotations(workspace)
+    assert found.n_verdicts == sum(
+        len(own) for name, own in said.verdicts.items() if name in scored
+    )
+    assert 0 < found.n_verdicts < said.n_verdicts
+
+
+def test_the_shell_says_how_many_verdicts_were_used(judged, grace) -> None:
+    workspace, _ = judged
+    command = ("evaluate", "-w", workspace.root, "--resamples", "5")
+    _, _, err = grace(*command)
+    assert "Of the labels of solutions, 5 are verdicts of curators" in err
+    _, out, _ = grace(*command, "--labels", "verdicts", "--json")
+    assert json.loads(out)["evaluations"][0]["n_verdicts"] == 5
+    status, _, err = grace(*command, "--labels", "colour")
+    assert status == 1
+    assert "steps, verdicts, " in err

@@ -1,0 +1,271 @@
+"""Does the Data page show a workspace, preview files, start runs, and say what to do next?"""
+
+import json
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from grace_engine import api
+from grace_engine.config import IngestConfig, ScoreConfig
+from grace_engine.errors import InputError
+from grace_engine.ui import data_score
+from tests.conftest import SAMPLE
+from tests.pages.conftest import HOSTILE_NAME, HOSTILE_STEPS, ROOT
+
+PATIENCE = 180.0
+HOSTILE_DATASET = "<img src=x onerror=window.pwned=9>:red[x]"
+
+# What a widget that reads Markdown would take for markup: not escaped.
+BARE = re.compile(r"(?<!\\)(?:<img|<script|:red\[)")
+
+OpenData = Callable[..., AppTest]
+
+
+@pytest.fixture
+def open_data(monkeypatch: pytest.MonkeyPatch) -> OpenData:
+    """Open the Data page over a workspace, at a link."""
+
+    def open_at(workspace: Path, allowed: Path | None = None, **link: str) -> AppTest:
+        monkeypatch.setenv("GRACE_WORKSPACE", str(workspace))
+        monkeypatch.setenv("GRACE_ALLOWED_PATHS", str(allowed or workspace))
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        app.switch_page("pages/data.py")
+        for name, value in link.items():
+            app.query_params[name] = value
+        return app.run()
+
+    return open_at
+
+
+def button(app: AppTest, begins: str):
+    return next(each for each in app.button if each.label.startswith(begins))
+
+
+def shown(app: AppTest) -> str:
+    """Everything that the page shows as text or HTML."""
+    kinds = (app.text, app.markdown, app.caption, app.info, app.error, app.warning, app.html)
+    return "\n".join(str(each.value) for kind in kinds for each in kind)
+
+
+def wait_for_the_end(workspace: Path) -> api.Workspace:
+    opened = api.open_workspace(workspace, create=False)
+    deadline = time.monotonic() + PATIENCE
+    while any(job.is_active for job in api.list_jobs(opened)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return opened
+
+
+def test_an_empty_workspace_offers_the_sample_and_makes_nothing(open_data, tmp_path: Path) -> None:
+    app = open_data(tmp_path / "w")
+
+    assert not app.exception
+    assert app.info[0].proto.title == "Nothing is stored here yet"
+    assert button(app, "Prepare the sample")
+    assert not (tmp_path / "w").exists()
+
+
+def test_one_click_prepares_the_sample_in_the_background_and_cancel_ends_it(
+    open_data, tmp_path: Path
+) -> None:
+    app = open_data(tmp_path / "w")
+
+    button(app, "Prepare the sample").click().run()
+    assert not app.exception
+    assert "Prepare the sample: ingest the shipped traces" in shown(app)
+    button(app, "Cancel").click().run()
+    assert not app.exception
+
+    opened = wait_for_the_end(tmp_path / "w")
+    (job,) = api.list_jobs(opened)
+    assert (job.spec.kind, job.state) == ("sample", "cancelled")
+    again = open_data(tmp_path / "w")
+    assert "Cancelled. What was finished is kept" in shown(again).replace("\\", "")
+    assert button(again, "Run again")
+
+
+def test_a_filled_workspace_is_listed(open_data, scored_workspace: api.Workspace) -> None:
+    app = open_data(scored_workspace.root)
+
+    assert not app.exception
+    datasets, runs = (frame.value for frame in app.dataframe[:2])
+    assert datasets.loc[0, ["dataset", "traces", "rejected"]].tolist() == ["solutions", 39, 1]
+    assert runs.loc[0, ["model", "scored", "state"]].tolist() == ["tiny-reasoner", 39, "complete"]
+    assert "39 traces and 1 rejected records · 1 scoring runs" in shown(app)
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [("dataset", "39 traces, 1 rejected records"), ("run", "the step Grams of 39 traces")],
+)
+def test_deletion_says_what_goes_and_is_done_only_when_confirmed(
+    open_data, own_workspace: api.Workspace, kind: str, says: str
+) -> None:
+    (run,) = api.list_runs(own_workspace)
+    name = "solutions" if kind == "dataset" else run.id
+    app = open_data(own_workspace.root)
+    next(box for box in app.selectbox if box.label == "What to delete").set_value((kind, name))
+    app.run()
+
+    button(app, "Delete…").click().run()
+    assert says in shown(app)
+    assert api.list_runs(own_workspace)
+    app.button(key="delete-it").click().run()
+
+    assert not app.exception
+    left = api.datasets(own_workspace) if kind == "dataset" else api.list_runs(own_workspace)
+    assert left == []
+
+
+def test_rejects_are_shown_with_their_reasons(open_data, scored_workspace: api.Workspace) -> None:
+    app = open_data(scored_workspace.root, view="Rejected")
+
+    assert not app.exception
+    counts, table = (frame.value for frame in app.dataframe[:2])
+    assert counts.to_numpy().tolist() == [["no-answer", 1]]
+    assert table.loc[0, "line"] == 6
+    assert "no answer mark" in table.loc[0, "detail"]
+
+
+def test_a_known_file_is_previewed_and_ingested(
+    open_data, tmp_path: Path, sample_file: Path
+) -> None:
+    app = open_data(tmp_path / "w", sample_file.parent, view="Add traces", file=sample_file.name)
+
+    assert not app.exception
+    text = shown(app)
+    assert "gsm8k" in text
+    assert "Janet sells 16 - 3 - 4" in text
+    assert "39 traces for solutions; 1 would be rejected" in text
+    assert not (tmp_path / "w").exists(), "a preview stored something"
+
+    button(app, "Ingest 8 records").click().run()
+    assert not app.exception
+    opened = wait_for_the_end(tmp_path / "w")
+    assert [(each.name, each.n_traces) for each in api.datasets(opened)] == [("solutions", 39)]
+    assert "39 traces added to solutions" in shown(app.run())
+
+
+def test_two_segmenters_stand_side_by_side(open_data, tmp_path: Path, sample_file: Path) -> None:
+    app = open_data(tmp_path / "w", sample_file.parent, view="Add traces", file=sample_file.name)
+
+    app.selectbox(key="segment-other").set_value("blank-lines").run()
+
+    assert not app.exception
+    assert {"Cut by auto", "Cut by blank-lines"} <= {each.value for each in app.text}
+    steps = [each.value for each in app.html if "g-trace" in each.value]
+    assert len(steps) == 20
+    assert any(a != b for a, b in zip(steps[::2], steps[1::2], strict=True))
+
+
+def test_an_unknown_file_is_mapped_with_the_guess_filled_in(open_data, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    rows = [
+        {"task": f"What is {n}+{n}?", "thoughts": f"Take {n}.\nSo {2 * n}.", "gold": 2 * n}
+        for n in range(5)
+    ]
+    (folder / "odd.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+
+    app = open_data(tmp_path / "w", folder, view="Add traces", file="odd.jsonl")
+
+    assert not app.exception
+    assert "No known format fits" in app.warning[0].value
+    roles = {box.label: box.value for box in app.selectbox}
+    assert (roles["Prompt"], roles["Reasoning"], roles["Answer"]) == ("task", "thoughts", "gold")
+    button(app, "Ingest 5 records").click().run()
+    opened = wait_for_the_end(tmp_path / "w")
+    assert [(each.name, each.n_traces) for each in api.datasets(opened)] == [("odd", 5)]
+
+
+@pytest.mark.parametrize("file", ["/etc/passwd", "../secret.jsonl", "link.jsonl"])
+def test_a_file_outside_is_refused_with_a_sentence(open_data, tmp_path: Path, file: str) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (tmp_path / "secret.jsonl").write_text('{"question": "secret", "answer": "#### 1"}\n')
+    (folder / "link.jsonl").symlink_to(tmp_path / "secret.jsonl")
+
+    app = open_data(tmp_path / "w", folder, view="Add traces", file=file)
+
+    assert not app.exception
+    assert "outside of the folders that this page may read" in app.error[0].value
+    assert all("Ingest" not in each.label for each in app.button)
+
+
+def test_an_upload_is_kept_in_the_workspace_and_previewed(open_data, tmp_path: Path) -> None:
+    app = open_data(tmp_path / "w", view="Add traces")
+    row = {"question": "1+1?", "answer": "One and one.\n#### 2"}
+    content = json.dumps(row).encode() + b"\n"
+
+    app.file_uploader(key="data-upload").upload("../../up.jsonl", content).run()
+
+    assert not app.exception
+    (kept,) = (tmp_path / "w" / "uploads").glob("*/*")
+    assert (kept.name, kept.read_bytes()) == ("up.jsonl", content)
+    assert "1 traces for up; 0 would be rejected" in shown(app)
+
+
+def test_the_estimate_stands_before_the_start_and_a_sample_is_offered(
+    open_data, tmp_path: Path
+) -> None:
+    workspace = api.open_workspace(tmp_path / "w", create=True)
+    source = SAMPLE / "planted" / "traces.jsonl"
+    api.ingest(workspace, [source], IngestConfig(dataset="planted"))
+
+    app = open_data(workspace.root, view="Score")
+
+    assert not app.exception
+    assert "about 400 of 400 traces" in shown(app)
+    button(app, "Score a sample of 100").click().run()
+    assert not app.exception
+    (job,) = api.list_jobs(workspace)
+    assert (job.spec.kind, job.spec.settings["sample"]) == ("score", 100)
+    assert button(app, "Score all 400").disabled
+    wait_for_the_end(workspace.root)
+    (run,) = api.list_runs(workspace)
+    assert (run.n_scored, run.n_pending) == (100, 300)
+    assert "100 traces scored" in shown(open_data(workspace.root)).replace("\\", "")
+
+
+def test_a_model_folder_is_confined_and_a_hub_id_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRACE_ALLOWED_PATHS", str(tmp_path))
+    workspace = str(tmp_path / "w")
+
+    for typed in ("/etc", "../x", "~/model", "a/b/c/../../../../x"):
+        with pytest.raises(InputError, match="outside of the folders"):
+            data_score.confined_model(typed, set(), workspace)
+    assert data_score.confined_model("/etc", {"/etc"}, workspace) == "/etc", "of an earlier run"
+    assert data_score.confined_model("Qwen/Qwen3-0.6B", set(), workspace) == "Qwen/Qwen3-0.6B"
+    inside = data_score.confined_model("./model", set(), workspace)
+    assert inside == str(tmp_path / "model")
+
+
+def test_hostile_names_and_texts_are_never_markup(open_data, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    row = {"question": HOSTILE_NAME, "answer": "\n".join(HOSTILE_STEPS) + "\n#### <b>7</b>"}
+    name = f"{HOSTILE_DATASET}.jsonl"
+    (folder / name).write_text(json.dumps(row) + "\n<script>window.pwned=8</script>\n")
+    workspace = api.open_workspace(tmp_path / "w", create=True)
+    api.ingest(workspace, [folder / name], IngestConfig(dataset=HOSTILE_DATASET))
+    api.score(workspace, ScoreConfig(model=str(SAMPLE / "tiny-reasoner")))
+    job = api.start_scoring(workspace, ScoreConfig(datasets=(HOSTILE_DATASET,)))
+    wait_for_the_end(workspace.root)
+    assert HOSTILE_DATASET in job.spec.title
+
+    for view in ("Contents", "Add traces", "Score", "Rejected"):
+        app = open_data(workspace.root, folder, view=view, file=name)
+        assert not app.exception
+        for kind in (app.markdown, app.caption, app.info, app.error, app.warning, app.success):
+            assert not [each.value for each in kind if BARE.search(each.value)]
+        for each in app.html:
+            assert "<script" not in each.value
+            assert "<img" not in each.value
+        for each in (*app.button, *app.checkbox, *app.toggle, *app.expander):
+            assert "<img" not in each.label

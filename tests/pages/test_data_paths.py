@@ -1,0 +1,112 @@
+"""Does a page read only where it may, and does an upload land where it should?"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from grace_engine.errors import InputError, ReadError
+from grace_engine.ui.data_paths import allowed_folders, confined, confined_name, keep_upload
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace and an allowed folder side by side with a secret."""
+    for name in ("workspace", "allowed/deep", "outside"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("workspace/w.jsonl", "allowed/deep/a.jsonl", "outside/secret.jsonl"):
+        (tmp_path / name).write_text("{}\n")
+    monkeypatch.setenv("GRACE_ALLOWED_PATHS", str(tmp_path / "allowed"))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("deep/a.jsonl", "allowed/deep/a.jsonl"),
+        ("  deep/../deep/a.jsonl ", "allowed/deep/a.jsonl"),
+        ("{root}/allowed/deep/a.jsonl", "allowed/deep/a.jsonl"),
+        ("{root}/workspace/w.jsonl", "workspace/w.jsonl"),
+        ("{root}/allowed/not there yet.jsonl", "allowed/not there yet.jsonl"),
+    ],
+)
+def test_a_path_inside_is_resolved(folders: Path, typed: str, found: str) -> None:
+    typed = typed.format(root=folders)
+    assert confined(typed, str(folders / "workspace")) == folders / found
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "../outside/secret.jsonl",
+        "deep/../../outside/secret.jsonl",
+        "{root}/outside/secret.jsonl",
+        "{root}/allowed/../outside/secret.jsonl",
+        "{root}/allowed-not/x.jsonl",
+        "{root}",
+        "/etc/passwd",
+        "~/x.jsonl",
+        "\0",
+    ],
+)
+def test_a_path_outside_is_refused(folders: Path, typed: str) -> None:
+    with pytest.raises(InputError, match=r"outside of the folders|U\+0000"):
+        confined(typed.format(root=folders), str(folders / "workspace"))
+
+
+def test_a_link_that_leads_out_is_refused_and_says_where_it_leads(folders: Path) -> None:
+    (folders / "allowed" / "link.jsonl").symlink_to(folders / "outside" / "secret.jsonl")
+    (folders / "allowed" / "up").symlink_to(folders / "outside")
+    (folders / "allowed" / "within.jsonl").symlink_to(folders / "workspace" / "w.jsonl")
+    workspace = str(folders / "workspace")
+
+    for typed in ("link.jsonl", "up/secret.jsonl"):
+        with pytest.raises(InputError, match=f"leads to {folders / 'outside'}"):
+            confined(typed, workspace)
+    assert confined("within.jsonl", workspace) == folders / "workspace" / "w.jsonl"
+
+
+def test_without_named_folders_the_current_one_may_be_read(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GRACE_ALLOWED_PATHS")
+    monkeypatch.chdir(folders / "outside")
+
+    assert confined("secret.jsonl", "../workspace") == folders / "outside" / "secret.jsonl"
+    assert allowed_folders("../workspace") == [folders / "workspace", folders / "outside"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("traces.jsonl", "traces.jsonl"),
+        ("../../etc/passwd", "passwd"),
+        ("..\\..\\boot.parquet", "boot.parquet"),
+        ("/abs/olute.jsonl", "olute.jsonl"),
+        ("..", "upload"),
+        ("", "upload"),
+        (".hidden.jsonl", "hidden.jsonl"),
+        ("a\nb\0c\u202e.jsonl", "a_b_c_.jsonl"),
+        ("<img src=x>.jsonl", "_img src_x_.jsonl"),
+        ("x" * 300 + ".jsonl", "x" * 94 + ".jsonl"),
+    ],
+)
+def test_an_upload_gets_a_name_that_stays_in_its_folder(name: str, kept: str) -> None:
+    assert confined_name(name) == kept
+    assert os.sep not in kept
+
+
+def test_an_upload_is_kept_once_under_its_digest(tmp_path: Path) -> None:
+    first = keep_upload(str(tmp_path / "w"), "../a.jsonl", b"{}\n")
+
+    assert first.read_bytes() == b"{}\n"
+    assert first.parent.parent == tmp_path / "w" / "uploads"
+    assert keep_upload(str(tmp_path / "w"), "a.jsonl", b"{}\n") == first
+    assert keep_upload(str(tmp_path / "w"), "a.jsonl", b"[]\n") != first
+    assert [path.name for path in first.parent.iterdir()] == ["a.jsonl"]
+
+
+def test_an_upload_that_cannot_be_kept_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "w").write_text("a file")
+    with pytest.raises(ReadError, match="cannot be kept"):
+        keep_upload(str(tmp_path / "w"), "a.jsonl", b"{}\n")
