@@ -36,24 +36,28 @@ st.slider("α", 0.0, 1.0, 0.7, 0.05, key="alpha")
 
 # Waits for the rerun that a key starts, then for two frames, so that it has been painted.
 _TURN = """
-key => new Promise((done, fail) => {
-  const app = document.querySelector('[data-testid=stApp]');
+() => new Promise((done, fail) => {
   const began = performance.now();
   let ran = false;
-  const look = () => {
-    const state = app.getAttribute('data-test-script-state');
-    if (state === 'running') ran = true;
-    if (ran && state === 'notRunning') {
-      watch.disconnect();
-      requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - began)));
+  const watch = new MutationObserver(changes => {
+    for (const change of changes) {
+      const state = change.target.getAttribute('data-test-script-state');
+      if (state === 'running') ran = true;
+      if (ran && state === 'notRunning') {
+        watch.disconnect();
+        requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - began)));
+        return;
+      }
     }
-  };
-  const watch = new MutationObserver(look);
-  watch.observe(app, {attributes: true});
+  });
+  const filter = ['data-test-script-state'];
+  watch.observe(document.body, {subtree: true, attributeFilter: filter});
+  // A key that meets a page while it is drawn anew is lost: it is pressed again.
+  setTimeout(() => { if (!ran) { watch.disconnect(); done(null); } }, 3000);
   setTimeout(() => fail(new Error('no rerun came to an end')), 60000);
 })
 """
-_SLIDER = ".st-key-alpha [role=slider]"
+_SLIDER = ".st-key-alpha input[type=range]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,8 +106,8 @@ def page_times(browser: Browser, root: Path, n_traces: int, rounds: int) -> Iter
         script.write_text(_EMPTY_APP, encoding="utf-8")
         with serve(api.app_script(), root) as studio, serve(script, root) as bare:
             empty = _open(browser, bare)
-            for name in ("inspect", "curate"):
-                page = _open(browser, f"{studio}/{name}")
+            for name, path in (("Inspect", ""), ("Curate", "curate")):
+                page = _open(browser, f"{studio}/{path}")
                 ours, peers = [], []
                 for _ in range(rounds):
                     ours.append(_turn(page))
@@ -123,7 +127,7 @@ def page_times(browser: Browser, root: Path, n_traces: int, rounds: int) -> Iter
 def _open(browser: Browser, url: str) -> Page:
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.goto(url)
-    page.locator(_SLIDER).wait_for(timeout=120_000)
+    page.locator(_SLIDER).wait_for(state="attached", timeout=120_000)
     page.wait_for_function(
         "document.querySelector('[data-testid=stApp]')"
         ".getAttribute('data-test-script-state') === 'notRunning'",
@@ -134,10 +138,16 @@ def _open(browser: Browser, url: str) -> Page:
 
 
 def _turn(page: Page) -> float:
-    page.locator(_SLIDER).focus()
-    page.evaluate(f"window.turned = ({_TURN})()")
-    page.keyboard.press("ArrowLeft")
-    return float(page.evaluate("window.turned"))
+    page.bring_to_front()  # a page behind paints no frame
+    for _ in range(10):
+        page.locator(_SLIDER).focus()
+        page.evaluate(f"() => {{ window.turned = ({_TURN})(); }}")
+        odd = page.evaluate("() => (window.turns = (window.turns || 0) + 1) % 2")
+        page.keyboard.press("ArrowLeft" if odd else "ArrowRight")  # so that α meets no end
+        took = page.evaluate("() => window.turned")
+        if took is not None:
+            return float(took)
+    raise SystemExit("The page does not answer to a key.")
 
 
 def _made_up_run() -> ScoringRun:

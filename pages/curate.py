@@ -7,6 +7,7 @@ from grace_engine.ui import (
     curate_controls,
     curate_load,
     curate_sections,
+    curate_state,
     empty,
     load,
 )
@@ -22,6 +23,7 @@ with load.faults_as_sentences():
     view = load.run_view(workspace, run, weights)
     empty.traces_or_stop(view, workspace)
     annotations = load.annotations(workspace)
+    curate_state.arrive()
     config = curate_controls.choose_config(workspace, view)
     asked = curate_load.Asked(
         workspace=workspace,
@@ -33,6 +35,7 @@ with load.faults_as_sentences():
     )
     taken = curate_load.taken(asked, view, annotations)
     live = curate_load.Live(asked=asked, view=view, annotations=annotations, taken=taken)
+    curate_state.stay(config.budget)
     curate_controls.remember(live)
     curate_controls.metrics(live)
     curate_controls.against(live)

@@ -1,93 +1,156 @@
-"""How does the studio look? Draws the README's pictures: ``python docs/images/make.py WORKSPACE``.
+"""How does the studio look? Draws the pictures of README and guide: ``python -m docs.images.make``.
 
-Opens the newest run of a workspace in a headless Chromium and writes ``inspect-light.png`` and
-``inspect-dark.png`` beside this file.
+Walks ``docs/guide.md`` in a headless Chromium, from an empty folder to an export, and writes the
+pictures beside this file. It makes its own workspace in a temporary folder; two minutes on two
+cores.
 """
 
+import io
 import os
 import shutil
-import socket
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
+import tempfile
 from pathlib import Path
-from urllib.parse import urlencode
 
-import numpy as np
-from playwright.sync_api import Page, sync_playwright
+from PIL import Image
+from playwright.sync_api import Locator, Page, sync_playwright
 
+from benchmarks.studio import BROWSERS, serve
 from grace_engine import api
 
 HERE = Path(__file__).resolve().parent
-SIZE = {"width": 1280, "height": 800}
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+WIDTH, HEIGHT = 1280, 800
+RED, INK = "#c8003c", "#14171c"
+ROW = "868b75a9"
+"""The trace that the guide opens: right answer, a planted third step."""
+
+CELLS = ".st-key-heatmap .mark-rect.role-mark path"
 
 
-def main(folder: str) -> None:
-    """Draw both pictures of the workspace in ``folder``."""
+def main() -> None:
+    """Draw all pictures."""
+    os.environ["GRACE_AUTHOR"] = "you"
     browser_path = next((path for path in map(shutil.which, BROWSERS) if path), None)
     if browser_path is None:
         sys.exit(f"No browser found: install one of {', '.join(BROWSERS)}.")
-    link = urlencode(telling_step(api.run_view(api.open_workspace(folder, create=False))))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url, script = f"http://127.0.0.1:{port}", api.app_script()
-    app = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)],
-        cwd=script.parent,
-        env=os.environ | {"GRACE_WORKSPACE": str(Path(folder).resolve())},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        wait_until_healthy(url)
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=browser_path, args=["--no-sandbox", "--disable-gpu"]
+    with (
+        tempfile.TemporaryDirectory(prefix="grace-") as folder,
+        serve(api.app_script(), Path(folder) / "workspace") as url,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(
+            executable_path=browser_path, args=["--no-sandbox", "--disable-gpu"]
+        )
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
+        prepare(page, url)
+        telling = inspect(page)
+        for scheme in ("light", "dark"):
+            other = browser.new_page(
+                viewport={"width": WIDTH, "height": HEIGHT}, color_scheme=scheme
             )
-            for scheme in ("light", "dark"):
-                page = browser.new_page(viewport=SIZE, color_scheme=scheme)
-                draw(page, f"{url}/?{link}", HERE / f"inspect-{scheme}.png")
-            browser.close()
-    finally:
-        app.terminate()
-        app.wait(timeout=30)
+            other.goto(telling)
+            other.locator(CELLS).first.wait_for(timeout=60_000)
+            save(other, f"inspect-{scheme}")
+            other.close()
+        curate(page)
+        browser.close()
 
 
-def telling_step(view: api.RunView) -> dict[str, str | int]:
-    """Of the 25 best traces the one whose step scores differ most, at its lowest step."""
-    best = view.traces.assign(value=view.values).nlargest(25, "value").index
-    spread = {i: float(np.ptp(view.scores[view.signals.steps_of(i)])) for i in best}
-    index = max(spread, key=spread.__getitem__)
-    step = int(view.scores[view.signals.steps_of(index)].argmin()) + 1
-    return {"trace": str(view.signals.trace_ids[index]), "step": step}
+def prepare(page: Page, url: str) -> None:
+    """An empty workspace becomes the sample's."""
+    page.goto(f"{url}/data")
+    begin = page.get_by_role("button", name="Prepare the sample")
+    begin.wait_for(timeout=60_000)
+    save(page, "guide-1-empty", height=300)
+    begin.click()
+    page.get_by_text("Finished", exact=True).wait_for(timeout=300_000)
+    settle(page)
 
 
-def wait_until_healthy(url: str) -> None:
-    """Return when the app answers; a minute is enough for a busy machine."""
-    for _ in range(240):
-        try:
-            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=5):  # noqa: S310
-                return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            time.sleep(0.25)
-    sys.exit("The app did not start.")
+def inspect(page: Page) -> str:
+    """A step that is framed in red is opened and judged; its address before the verdict."""
+    page.get_by_test_id("stSidebarNav").get_by_text("Inspect").click()
+    page.locator(CELLS).first.wait_for(timeout=60_000)
+    settle(page)
+    page.locator(".st-key-signal").get_by_text("Fresh loss").click()
+    settle(page)
+    page.locator(f'{CELLS}[stroke="{RED}"][aria-label*="{ROW}"]').first.click()
+    page.locator(f'{CELLS}[stroke-width="2.5"][stroke="{INK}"][aria-label*="{ROW}"]').wait_for()
+    settle(page)
+    telling = str(page.url)
+    press(page, ".st-key-verdict-wrong button")
+    page.locator(".g-step[aria-current] .g-verdict").wait_for()
+    press(page, ".st-key-drop button")
+    page.locator(".g-head").get_by_text("dropped").wait_for()
+    save(page, "guide-2-step")
+    press(page, ".st-key-undo button:visible")
+    return telling
 
 
-def draw(page: Page, link: str, path: Path) -> None:
-    """Save what the page at ``link`` shows once it stands still."""
-    page.goto(link)
-    page.wait_for_selector(".st-key-heatmap .mark-rect.role-mark path", timeout=60_000)
-    page.wait_for_selector(".g-step[aria-current]", timeout=60_000)
-    page.wait_for_selector("[data-testid=stPlotlyChart] .main-svg", timeout=60_000)
-    page.wait_for_timeout(1500)
-    page.screenshot(path=path)
+def curate(page: Page) -> None:
+    """A tenth of the traces is chosen, explained, saved and exported."""
+    page.get_by_test_id("stSidebarNav").get_by_text("Curate").click()
+    page.get_by_text("Nearest the cut").wait_for(timeout=60_000)
+    budget = page.get_by_label("Budget", exact=True)
+    budget.fill("10%")
+    budget.press("Enter")
+    page.get_by_text("10%", exact=True).first.wait_for()
+    settle(page)
+    save(page, "guide-3-budget")
+    for number, (section, name, height) in enumerate(
+        (("Why", "why", 1020), ("Bias", "bias", 1020)), start=4
+    ):
+        show(page, section).wait_for(timeout=30_000)
+        save(page, f"guide-{number}-{name}", height=height)
+    show(page, "Selections")
+    name = page.get_by_role("textbox", name="Save this choice as")
+    name.fill("first tenth")
+    name.press("Tab")
+    settle(page)
+    press(page, ".st-key-save-choice button")
+    page.locator(".st-key-export-format input").fill("messages")
+    page.get_by_role("option", name="messages").click()
+    settle(page)
+    page.get_by_text("With annotations").click()
+    settle(page)
+    press(page, ".st-key-export-it button")
+    page.get_by_role("button", name="Save the traces").wait_for(timeout=30_000)
+    settle(page)
+    page.get_by_test_id("stToast").first.wait_for(state="hidden", timeout=30_000)
+    page.get_by_text("Save this choice as").evaluate("box => box.scrollIntoView()")
+    save(page, "guide-6-export")
+
+
+def show(page: Page, section: str) -> Locator:
+    """Open a section of Curate; its chart."""
+    page.get_by_role("radio", name=section).click()
+    settle(page)
+    return page.locator("[data-testid=stPlotlyChart] .main-svg").first
+
+
+def press(page: Page, selector: str) -> None:
+    """Click and wait until the page stands still."""
+    page.locator(selector).first.click()
+    settle(page)
+
+
+def settle(page: Page) -> None:
+    """Wait until no script runs and charts stand still."""
+    page.wait_for_timeout(600)
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
+    page.wait_for_timeout(900)
+
+
+def save(page: Page, name: str, height: int = HEIGHT) -> None:
+    """Write what the window shows."""
+    page.set_viewport_size({"width": WIDTH, "height": height})
+    page.mouse.move(WIDTH - 5, 5)
+    settle(page)
+    with Image.open(io.BytesIO(page.screenshot())) as picture:
+        few = picture.convert("RGB").quantize(255, dither=Image.Dither.NONE)
+        few.save(HERE / f"{name}.png", optimize=True)
+    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("Usage: python docs/images/make.py WORKSPACE")
-    main(sys.argv[1])
+    main()

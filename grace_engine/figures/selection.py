@@ -163,7 +163,7 @@ def bias_chart(rows: pd.DataFrame, *, dark: bool) -> Any:
         showgrid=False,
     )
     figure.update_xaxes(
-        title={"text": "← fewer among the chosen · standardised difference · more →"},
+        title={"text": "← fewer among the chosen · more →"},
         range=[-reach, reach],
         zeroline=True,
         zerolinecolor=_GREY,

@@ -6,6 +6,7 @@ import streamlit as st
 
 from grace_engine import api
 from grace_engine.config import STRATEGIES, Budget, CurateConfig
+from grace_engine.errors import InputError
 from grace_engine.figures.frames import plain
 from grace_engine.records import Selection
 from grace_engine.ui import curate_frames, curate_load, curate_state, curate_tables, state
@@ -20,16 +21,7 @@ _KIND_BOX, _SLIDER, _TEXT, _PER_BOX, _AGAINST = (
     "per-box",
     "against-box",
 )
-_LAST = "budget-last"
-
-_STRATEGIES = {
-    "grace": "grace: trace value",
-    "random": "random",
-    "longest": "longest: tokens",
-    "stepmax": "stepmax: most steps",
-    "perplexity": "perplexity: low mean loss",
-    "peak-loss": "peak-loss: low highest loss",
-}
+_OVERRIDES, _LAST = "overrides-box", "budget-last"
 
 
 def choose_config(workspace: str, view: api.RunView) -> CurateConfig:
@@ -44,18 +36,18 @@ def choose_config(workspace: str, view: api.RunView) -> CurateConfig:
         strategy = st.selectbox(
             "Strategy",
             STRATEGIES,
-            format_func=lambda name: _STRATEGIES[name],
             key=curate_state.STRATEGY,
             bind="query-params",
-            help="By what number traces are ranked; all but `grace` are there to compare with.",
-            width=210,
+            help="By what number traces are ranked: `grace` by value. To compare with: `random`, "
+            "`longest` (tokens), `stepmax` (steps), `perplexity` (low mean loss), `peak-loss` (low "
+            "highest loss).",
+            width=170,
         )
         seed = 0
         if strategy == "random":
             seed = st.number_input(
                 "Seed",
                 min_value=0,
-                value=0,
                 key=curate_state.SEED,
                 bind="query-params",
                 help="Of the random strategy: the same seed draws the same traces.",
@@ -65,17 +57,16 @@ def choose_config(workspace: str, view: api.RunView) -> CurateConfig:
         cap = st.number_input(
             "Cap per prompt",
             min_value=0,
-            value=0,
             key=curate_state.CAP,
             bind="query-params",
             help="Most traces of one prompt; 0 for any number.",
             width=140,
         )
+        st.session_state[_OVERRIDES] = curate_state.overrides()
         overrides = st.toggle(
             "Respect keeps and drops",
-            value=True,
-            key=curate_state.OVERRIDES,
-            bind="query-params",
+            key=_OVERRIDES,
+            on_change=lambda: curate_state.put_overrides(respect=st.session_state[_OVERRIDES]),
             help="Traces that a curator keeps are in and those that one drops are out, whatever "
             "their value. Kept traces are charged to the budget.",
         )
@@ -153,7 +144,13 @@ def _slide(kind: str) -> None:
 
 
 def _type() -> None:
-    curate_state.put(budget=st.session_state[_TEXT].strip())
+    text = st.session_state[_TEXT].strip()
+    try:
+        Budget.parse(text)
+    except InputError as fault:  # the budget stays as it was
+        curate_state.say(str(fault))
+        return
+    curate_state.put(budget=text)
 
 
 def _choose_per(columns: list[str]) -> str:
@@ -182,7 +179,7 @@ def remember(live: Live) -> None:
     """Keep what was taken, for a change of the budget's kind."""
     st.session_state[_LAST] = live.taken
     if said := curate_state.said():
-        st.toast(said)
+        st.toast(as_markdown(said))
 
 
 def metrics(live: Live) -> None:

@@ -17,9 +17,14 @@ from grace_engine.ui import (
     state,
 )
 from grace_engine.ui.curate_load import Live
-from grace_engine.ui.text import as_markdown
 
-_LIST, _SECOND, _NAME, _NEW_NAME = "saved-list", "second-box", "save-name", "new-name"
+_LIST, _SECOND, _NAME, _NEW_NAME, _CLEAR = (
+    "saved-list",
+    "second-box",
+    "save-name",
+    "new-name",
+    "clear-name",
+)
 
 
 def selections(live: Live) -> None:
@@ -49,6 +54,8 @@ def selections(live: Live) -> None:
 
 def _save(live: Live) -> None:
     asked, parent = live.asked, state.get(curate_state.PARENT)
+    if st.session_state.pop(_CLEAR, False):
+        st.session_state[_NAME] = ""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input(
             "Save this choice as",
@@ -70,6 +77,7 @@ def _save(live: Live) -> None:
             curate_load.forget_selections()
             curate_state.put(**{curate_state.SELECTION: chosen.id, curate_state.PARENT: ""})
             curate_state.say(f"Saved as {chosen.id}.")
+            st.session_state[_CLEAR] = True
             st.rerun()
     words = curate_frames.flags(asked.run, asked.weights, asked.config)
     for flag, value in (("--name", (name or "").strip()), ("--parent", parent)):
@@ -99,7 +107,7 @@ def _list(saved: list[Selection], workspace: str, linked: str) -> None:
     st.dataframe(
         pd.DataFrame(rows),
         hide_index=True,
-        height=min(36 * (len(rows) + 1), 260),
+        height=min(35 * (len(rows) + 1) + 3, 260),
         key=_LIST,
         on_select=lambda: _pick([one.id for one in saved]),
         selection_mode=["single-row", "single-cell"],
@@ -173,18 +181,22 @@ def _confirm(one: Selection) -> None:
         "The traces, their scores and what was exported stay."
     )
     with st.container(horizontal=True):
-        if st.button("Delete it", type="primary", key="delete-it"):
-            try:
-                api.delete_selection(load.opened_workspace(), one.id)
-            except GraceError as fault:
-                st.error(as_markdown(str(fault)), icon=":material/error:")
-                return
-            curate_load.forget_selections()
-            curate_state.put(**{curate_state.SELECTION: ""})
-            curate_state.say(f"{one.id} is deleted.")
+        if st.button(
+            "Delete it", type="primary", key="delete-it", on_click=_delete, args=(one,)
+        ) | st.button("Keep it", key="keep-it"):
             st.rerun()
-        if st.button("Keep it", key="keep-it"):
-            st.rerun()
+
+
+def _delete(one: Selection) -> None:
+    try:
+        api.delete_selection(load.opened_workspace(), one.id)
+    except GraceError as fault:
+        curate_state.say(str(fault))
+        return
+    curate_load.forget_selections()
+    gone = (curate_state.SELECTION, curate_state.PARENT, curate_state.SECOND)
+    curate_state.put(**{name: "" for name in gone if state.get(name) == one.id})
+    curate_state.say(f"{one.id} is deleted.")
 
 
 def _compare(workspace: str, saved: dict[str, Selection], linked: str) -> None:

@@ -185,7 +185,10 @@ def _bias(live: Live, *, dark: bool) -> None:
             config=_SAVING,
             alt="Standardised differences between chosen and left out",
         )
-        st.caption("Within ±0.2, the grey band, differences are usually called small.")
+        st.caption(
+            "Standardised differences between chosen and left out; within ±0.2, the grey band, they are "
+            "usually called small."
+        )
     with right:
         curate_tables.bias_counts(numbers)
         curate_tables.bias_categories(found.categories)

@@ -13,9 +13,10 @@ from grace_engine.errors import InputError
 from grace_engine.records import Selection
 from grace_engine.ui import state
 
-BUDGET, PER, SELECTION, SECOND, PARENT, SECTION = (
+BUDGET, PER, OVERRIDES, SELECTION, SECOND, PARENT, SECTION = (
     "budget",
     "per",
+    "overrides",
     "selection",
     "second",
     "parent",
@@ -23,7 +24,7 @@ BUDGET, PER, SELECTION, SECOND, PARENT, SECTION = (
 )
 """Query parameters written here; ``selection`` is the one that Inspect filters by, too."""
 
-STRATEGY, SEED, CAP, OVERRIDES = "strategy", "seed", "cap", "overrides"
+STRATEGY, SEED, CAP = "strategy", "seed", "cap"
 """Keys of bound inputs; each is the query parameter too."""
 
 SECTIONS = (
@@ -35,10 +36,33 @@ SECTIONS = (
     "Selections",
 )
 
-_SAID, _RERUN = "said", "rerun"
+_WRITTEN = (BUDGET, PER, OVERRIDES, SELECTION, SECOND, PARENT, SECTION, state.TRACE)
+_BOUND = (STRATEGY, SEED, CAP)
+_SAID, _RERUN, _LAST = "said", "rerun", "curate-last"
 
 SHARED = (state.RUN, state.ALPHA, state.HISTORY, state.AGGREGATE, SELECTION)
 """Parameters that other pages read as this one does."""
+
+
+def arrive() -> None:
+    """Go on where this session left the page: other pages keep only what they share with it.
+
+    An address that was not written by this page yet holds no budget; ``stay`` writes it.
+    """
+    last: Mapping[str, object] = st.session_state.get(_LAST, {})
+    if state.get(BUDGET) or not last:
+        return
+    put(**{k: str(v) for k, v in last.items() if k in _WRITTEN and not state.get(k)})
+    for key in _BOUND:
+        if key in last and not state.get(key):
+            st.session_state[key] = last[key]
+
+
+def stay(budget: str) -> None:
+    """Write the budget that is in force into the address, and remember where the page stands."""
+    put(budget=budget)
+    bound = {key: st.session_state[key] for key in _BOUND if key in st.session_state}
+    st.session_state[_LAST] = {name: state.get(name) for name in _WRITTEN} | bound
 
 
 def budget_text() -> tuple[str, bool]:
@@ -52,6 +76,16 @@ def budget_text() -> tuple[str, bool]:
     return text or CurateConfig().budget, False
 
 
+def overrides() -> bool:
+    """Whether what curators keep and drop is respected."""
+    return state.get(OVERRIDES) != "no"
+
+
+def put_overrides(*, respect: bool) -> None:
+    """Write whether it is."""
+    put(**{OVERRIDES: "" if respect else "no"})
+
+
 def write(name: str, key: str) -> None:
     """Callback of an input that the address speaks for; what is empty leaves it."""
     put(**{name: str(st.session_state[key] or "")})
@@ -62,6 +96,8 @@ def put(**chosen: str) -> None:
     for name in [name for name, value in chosen.items() if not value and state.get(name)]:
         del st.query_params[name]
     state.publish(**{name: value for name, value in chosen.items() if value})
+    if _LAST in st.session_state:
+        st.session_state[_LAST] |= {k: v for k, v in chosen.items() if k in _WRITTEN}
 
 
 def open_why(trace: str) -> None:
@@ -84,7 +120,6 @@ def branch(selection: Selection) -> None:
         STRATEGY: selection.strategy,
         SEED: selection.seed,
         CAP: selection.cap_per_prompt,
-        OVERRIDES: selection.overrides,
     }
     for key, value in bound.items():
         st.session_state[key] = value
@@ -93,6 +128,7 @@ def branch(selection: Selection) -> None:
             state.RUN: selection.run_id,
             BUDGET: selection.budget,
             PER: selection.per,
+            OVERRIDES: "" if selection.overrides else "no",
             PARENT: selection.id,
             SELECTION: selection.id,
         }

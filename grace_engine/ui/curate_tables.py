@@ -95,7 +95,7 @@ def moves(title: str, name: str, rows: pd.DataFrame, sides: Mapping[str, str]) -
     st.dataframe(
         shown.assign(inspect=[inspect_url(trace) for trace in shown["trace_id"]]),
         hide_index=True,
-        height=min(36 * (len(shown) + 1), 288),
+        height=min(35 * (len(shown) + 1) + 3, 283),
         key=f"moves-{name}",
         column_order=[
             *("trace_id", "rank_a", "rank_b", "value_a", "value_b", "n_tokens"),
@@ -162,14 +162,14 @@ def bias_categories(categories: pd.DataFrame) -> None:
         pd.DataFrame(
             {
                 "column": [curate_frames.column_name(str(name)) for name in shown["column"]],
-                "category": [plain(str(name), 60) for name in shown["category"]],
+                "category": [plain(str(name), 30) for name in shown["category"]],
                 "chosen": shown["share_chosen"].astype(float) * 100,
                 "left": shown["share_left"].astype(float) * 100,
                 "n_chosen": shown["n_chosen"],
             }
         ),
         hide_index=True,
-        height=min(36 * (len(shown) + 1), 400),
+        height=min(35 * (len(shown) + 1) + 3, 388),
         column_config={
             "column": "Of",
             "category": "Value",
