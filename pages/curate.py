@@ -10,7 +10,10 @@ from grace_engine.ui import (
     curate_state,
     empty,
     load,
+    whole,
 )
+
+whole.or_rerun()
 
 workspace = load.workspace_path()
 

@@ -186,8 +186,8 @@ def _bias(live: Live, *, dark: bool) -> None:
             alt="Standardised differences between chosen and left out",
         )
         st.caption(
-            "Standardised differences between chosen and left out; within ±0.2, the grey band, they are "
-            "usually called small."
+            "Standardised differences between chosen and left out; within ±0.2, the grey band, "
+            "they are usually called small."
         )
     with right:
         curate_tables.bias_counts(numbers)

@@ -13,7 +13,7 @@ _told = False
 
 def or_rerun() -> None:
     """Go on where ``app.py`` runs this page; else, once in a process, run it, and with it this."""
-    global _told  # noqa: PLW0603 - what is told is the process's too
+    global _told
     if PagesManager.uses_pages_directory and not _told:
         _told, PagesManager.uses_pages_directory = True, False
         st.rerun()

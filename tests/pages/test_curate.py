@@ -289,6 +289,36 @@ def test_a_choice_is_saved_compared_branched_renamed_and_deleted(
     assert "selection" not in app.query_params
 
 
+def test_selections_are_counted_without_reading_their_choices(
+    own_workspace: api.Workspace,
+) -> None:
+    chosen = [api.curate(own_workspace, budget) for budget in ("25%", "3")]
+
+    counts = api.selection_counts(own_workspace)
+
+    assert counts == {
+        one.id: (
+            sum(choice.selected for choice in one.choices),
+            len(one.choices),
+            sum(choice.n_tokens for choice in one.choices if choice.selected),
+        )
+        for one in chosen
+    }
+
+
+def test_the_page_goes_on_where_it_was_left(open_curate, scored_workspace: api.Workspace) -> None:
+    app = open_curate(scored_workspace.root, budget="7", section="Bias", strategy="longest")
+    app.switch_page("pages/inspect.py").run()
+
+    app.query_params.clear()
+    app.switch_page("pages/curate.py").run()
+
+    assert not app.exception
+    assert numbers(app)["Traces"] == "7"
+    assert address(app)["section"] == "Bias"
+    assert app.selectbox(key="strategy").value == "longest"
+
+
 @pytest.mark.parametrize("as_format", FORMATS)
 def test_a_selection_is_exported_within_the_workspace(
     open_curate, own_workspace: api.Workspace, as_format: str
