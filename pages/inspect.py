@@ -18,7 +18,7 @@ from grace_engine.ui import (
 )
 
 whole.or_rerun()
-first_visit = state.says_nothing()
+first_visit = state.is_first_visit()
 dark = st.context.theme.type == "dark"
 workspace = load.workspace_path()
 

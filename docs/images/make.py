@@ -58,7 +58,9 @@ def main() -> None:
 
 def prepare(page: Page, url: str) -> None:
     """An empty workspace becomes the sample's."""
-    page.goto(f"{url}/data")
+    page.goto(url)
+    page.get_by_text("There is no workspace yet").wait_for(timeout=60_000)
+    page.get_by_test_id("stSidebarNav").get_by_text("Data", exact=True).click()
     begin = page.get_by_role("button", name="Prepare the sample")
     begin.wait_for(timeout=60_000)
     save(page, "guide-1-empty", height=300)
@@ -145,12 +147,14 @@ def settle(page: Page) -> None:
 
 
 def save(page: Page, name: str, height: int = HEIGHT) -> None:
-    """Write what the window shows."""
+    """Write what the window shows, in 255 colours: a third of the bytes."""
     page.set_viewport_size({"width": WIDTH, "height": height})
     page.mouse.move(WIDTH - 5, 5)
     settle(page)
     with Image.open(io.BytesIO(page.screenshot())) as picture:
-        few = picture.convert("RGB").quantize(255, dither=Image.Dither.NONE)
+        few = picture.convert("RGB").quantize(
+            255, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+        )
         few.save(HERE / f"{name}.png", optimize=True)
     page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
 

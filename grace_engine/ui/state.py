@@ -23,12 +23,14 @@ ALPHA, HISTORY, AGGREGATE, COLOURS = "alpha", "history", "aggregate", "colours"
 HEATMAP, OVERVIEW, STRIP, RUN_BOX = "heatmap", "overview", "strip", "run-box"
 """Keys of what cannot be bound."""
 
-_TURN = "turn"
+_TURN, _CAME = "turn", "came-before"
 
 
-def says_nothing() -> bool:
-    """Whether the address asks for nothing at all, as on a first visit."""
-    return not st.query_params
+def is_first_visit() -> bool:
+    """Whether the address asks for nothing at all, for the first time in this session."""
+    came_before = st.session_state.get(_CAME, False)
+    st.session_state[_CAME] = True
+    return not st.query_params and not came_before
 
 
 def get(name: str) -> str:

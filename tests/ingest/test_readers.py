@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from grace_engine.errors import GraceError, ReadError
@@ -201,6 +201,7 @@ def test_any_bytes_are_read_or_refused_in_words(
     assert count > 0
 
 
+@example(where=327, value=128)  # in a column's name
 @given(where=st.integers(0, 600), value=st.integers(0, 255))
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -37,6 +37,16 @@ HOSTILE_NAME = "<img src=x onerror=window.pwned=5>:red[x]$y$\u202e"
 HOSTILE_PROMPT = "<b>bold?</b> $x$ :red[hi] <img src=x onerror=window.pwned=6>"
 
 
+@pytest.fixture(scope="session")
+def scored_workspace(
+    scored_workspace: api.Workspace, tmp_path_factory: pytest.TempPathFactory
+) -> api.Workspace:
+    """A copy for the pages: they remember what was looked at."""
+    folder = tmp_path_factory.mktemp("pages") / "workspace"
+    shutil.copytree(scored_workspace.root, folder)
+    return api.open_workspace(folder, create=False)
+
+
 @pytest.fixture
 def view_of_lengths() -> Callable[..., api.RunView]:
     """Make a run of traces with these numbers of steps from random gradients."""

@@ -36,7 +36,8 @@ def _rows(path: Path) -> Iterator[Row | Reject]:
                 for values in _values_of(batch):
                     line += 1
                     yield _row(name, line, values)
-    except (pa.ArrowException, OSError) as fault:
+    # A column's name that is not UTF-8 is found when the names are asked for.
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as fault:
         raise ReadError(
             f"{path} cannot be read as Parquet: {_first_line(fault)}. Write or download it again."
         ) from fault
