@@ -38,6 +38,7 @@ with load.faults_as_sentences():
     annotations = load.annotations(workspace)
     if first_visit:
         listing.begin(view, kinds)
+    state.remember_visit()
 verdicts.say_what_happened()
 
 side_by_side = state.get(state.VIEW) in ("Same prompt", "Two runs")

@@ -62,6 +62,7 @@ def matches_or_stop(rows: pd.DataFrame) -> None:
 
 def _stop(title: str, sentence: str, *commands: str) -> NoReturn:
     st.info(sentence, title=title, icon=":material/lightbulb:")
+    st.page_link("pages/data.py", label="Do it on the Data page", icon=":material/database:")
     for command in commands:
         st.code(command, language="shell")
     st.stop()

@@ -27,10 +27,13 @@ _TURN, _CAME = "turn", "came-before"
 
 
 def is_first_visit() -> bool:
-    """Whether the address asks for nothing at all, for the first time in this session."""
-    came_before = st.session_state.get(_CAME, False)
+    """Whether the address asks for no more than a run, and no run was seen in this session."""
+    return set(st.query_params) <= {RUN} and not st.session_state.get(_CAME, False)
+
+
+def remember_visit() -> None:
+    """A run was seen: what is listed from now on is what the address asks for."""
     st.session_state[_CAME] = True
-    return not st.query_params and not came_before
 
 
 def get(name: str) -> str:
