@@ -82,7 +82,7 @@ def detect_steps(
     Across, the bad steps of a kind are told from every clean step of the traces that hold such a
     step and of those without a bad one. Steps without a label do not count.
     """
-    owners = run.owners
+    owners, suspicions = run.owners, step_suspicion(run.signals)
     bad_somehow = np.isin(run.step_kinds, error_kinds(run.step_kinds))
     spoilt = np.bincount(owners, bad_somehow, len(run.signals.trace_ids)) > 0
     found = []
@@ -90,7 +90,7 @@ def detect_steps(
         bad = run.step_kinds == kind
         holds = np.bincount(owners, bad, len(spoilt)) > 0
         compared = bad | ((run.step_kinds == CLEAN) & (holds | ~spoilt)[owners])
-        for signal, suspicion in step_suspicion(run.signals).items():
+        for signal, suspicion in suspicions.items():
             among = compared & ~np.isnan(suspicion)
             items = (suspicion[among], bad[among], owners[among])
             found.append(_within(kind, signal, *items, resamples, seed))
@@ -102,12 +102,12 @@ def detect_traces(
     run: LabelledRun, *, resamples: int = _RESAMPLES, seed: int = 0
 ) -> list[Detection]:
     """How well each value tells bad traces from good ones, by trace label and kind of error."""
-    owners = np.arange(len(run.signals.trace_ids))
+    owners, suspicions = np.arange(len(run.signals.trace_ids)), trace_suspicion(run.signals)
     found = []
     for name, kinds in run.trace_kinds.items():
         for kind in error_kinds(kinds):
             bad = kinds == kind
-            for signal, suspicion in trace_suspicion(run.signals).items():
+            for signal, suspicion in suspicions.items():
                 kept = (bad | (kinds == CLEAN)) & ~np.isnan(suspicion)
                 found.append(
                     _detection(
@@ -127,14 +127,15 @@ def question(name: str, kind: str) -> str:
 
 def step_ranks(run: LabelledRun) -> list[StepRank]:
     """Where each signal puts the bad step of a trace among all its labelled steps."""
+    owners, suspicions = run.owners, step_suspicion(run.signals)
     found = []
     for kind in error_kinds(run.step_kinds):
         bad = run.step_kinds == kind
         compared = bad | (run.step_kinds == CLEAN)
-        for signal, suspicion in step_suspicion(run.signals).items():
+        for signal, suspicion in suspicions.items():
             ranks, first, chance = [], [], []
             among = compared & ~np.isnan(suspicion)
-            for values, own in _by_trace(suspicion[among], bad[among], run.owners[among]):
+            for values, own in _by_trace(suspicion[among], bad[among], owners[among]):
                 worst = values[own].max()
                 above, level = int((values > worst).sum()), int((values == worst).sum())
                 ranks.append(above + (level + 1) / 2)
