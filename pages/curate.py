@@ -8,7 +8,6 @@ from grace_engine.ui import (
     curate_load,
     curate_sections,
     curate_state,
-    empty,
     load,
     whole,
 )
@@ -18,21 +17,15 @@ whole.or_rerun()
 workspace = load.workspace_path()
 
 with load.faults_as_sentences():
-    runs = empty.runs_or_stop(workspace)
-    with st.sidebar:
-        run = controls.choose_run(runs)
-        st.caption(controls.run_counts(run))
-        weights = controls.choose_weights()
-    view = load.run_view(workspace, run, weights)
-    empty.traces_or_stop(view, workspace)
+    view = controls.choose_view(workspace)
     annotations = load.annotations(workspace)
     curate_state.arrive()
     config = curate_controls.choose_config(workspace, view)
     asked = curate_load.Asked(
         workspace=workspace,
-        run=run.id,
-        updated_at=run.updated_at,
-        weights=weights,
+        run=view.run.id,
+        updated_at=view.run.updated_at,
+        weights=view.weights,
         config=config,
         version=annotations.version,
     )

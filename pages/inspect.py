@@ -23,16 +23,12 @@ dark = st.context.theme.type == "dark"
 workspace = load.workspace_path()
 
 with load.faults_as_sentences():
-    runs = empty.runs_or_stop(workspace)
+    view = controls.choose_view(workspace)
+    run = view.run
     with st.sidebar:
-        run = controls.choose_run(runs)
-        st.caption(controls.run_counts(run))
-        weights = controls.choose_weights()
         full = controls.choose_colours()
         progress = st.container()
         keys.listen()
-    view = load.run_view(workspace, run, weights)
-    empty.traces_or_stop(view, workspace)
     kinds = load.step_kinds(workspace, run.id, run.updated_at, view)
     limits = load.fitted_limits(workspace, run, view)
     annotations = load.annotations(workspace)
@@ -96,7 +92,7 @@ with right, load.faults_as_sentences():
     elif how == "Same prompt":
         beside.same_prompt(view, opened, listed.rows, row, scale, step, workspace)
     elif how == "Two runs":
-        beside.two_runs(view, opened, row, runs, scale, step, workspace)
+        beside.two_runs(view, opened, row, load.list_runs(workspace), scale, step, workspace)
     elif how == "Source":
         beside.source(opened)
     else:

@@ -22,9 +22,9 @@ from grace_engine.cli.options import (
     SeedOption,
     StrategyOption,
     WorkspaceOption,
+    config_from,
     weights_from,
 )
-from grace_engine.config import CurateConfig
 
 SelectionArgument = Annotated[str, typer.Argument(help="Selection id, name or latest.")]
 
@@ -63,14 +63,7 @@ def why(
         run, config, weights = chosen.run_id, api.config_of(chosen), api.weights_of(chosen)
     else:
         weights = weights_from(alpha, history, aggregate, history_only)
-        config = CurateConfig(
-            budget=budget,
-            strategy=strategy,  # type: ignore[arg-type]
-            seed=seed,
-            per=per,
-            cap_per_prompt=cap,
-            overrides=not no_overrides,
-        )
+        config = config_from(strategy, seed, per, cap, no_overrides, budget)
     view = api.run_view(opened, run, weights)
     found = api.why(view, config, api.annotations(opened), trace)
     if as_json:
@@ -105,13 +98,7 @@ def curve(
     """Value, tokens and share correct of every budget from 1% to 100%."""
     opened = api.open_workspace(workspace, create=False)
     view = api.run_view(opened, run, weights_from(alpha, history, aggregate, history_only))
-    config = CurateConfig(
-        strategy=strategy,  # type: ignore[arg-type]
-        seed=seed,
-        per=per,
-        cap_per_prompt=cap,
-        overrides=not no_overrides,
-    )
+    config = config_from(strategy, seed, per, cap, no_overrides)
     rows = api.frame_records(api.budget_curve(view, config, api.annotations(opened)))
     if as_json:
         console.emit_json({"run": view.run.id, "budgets": rows})

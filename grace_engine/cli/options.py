@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from grace_engine.config import AGGREGATES, STRATEGIES, History, Weights
+from grace_engine.config import AGGREGATES, STRATEGIES, CurateConfig, History, Weights
 
 DEFAULT_WORKSPACE = Path(os.environ.get("GRACE_WORKSPACE", "workspace"))
 
@@ -50,6 +50,20 @@ NoOverridesOption = Annotated[
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace another file that stands there.")
 ]
+
+
+def config_from(
+    strategy: str, seed: int, per: str, cap: int, no_overrides: bool, budget: str = "20%"
+) -> CurateConfig:
+    """The other settings of a choice that flags ask for; ``InputError`` where one is none."""
+    return CurateConfig(
+        budget=budget,
+        strategy=strategy,  # type: ignore[arg-type]
+        seed=seed,
+        per=per,
+        cap_per_prompt=cap,
+        overrides=not no_overrides,
+    )
 
 
 def weights_from(alpha: float, history: str, aggregate: str, history_only: bool) -> Weights:

@@ -9,7 +9,7 @@ from grace_engine.config import Budget
 from grace_engine.records import Choice
 from grace_engine.selection.allowance import allowed_text
 from grace_engine.selection.candidates import Candidates, Strata
-from grace_engine.selection.runs import Runs
+from grace_engine.selection.grouped import Grouped
 from grace_engine.selection.take import Taken, take
 
 
@@ -110,7 +110,7 @@ def _allowed(taken: Taken) -> list[str]:
 def _passed_over(taken: Taken) -> np.ndarray:
     """``[N]`` traces of the same stratum that rank higher and are out."""
     out = (~taken.selected)[taken.order].astype(np.int64)
-    runs = Runs(taken.strata.codes[taken.order], len(taken.strata.names))
+    groups = Grouped(taken.strata.codes[taken.order], len(taken.strata.names))
     found = np.empty_like(out)
-    found[taken.order] = runs.running(out) - out
+    found[taken.order] = groups.running(out) - out
     return found

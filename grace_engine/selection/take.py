@@ -10,7 +10,7 @@ from grace_engine.config import Budget
 from grace_engine.errors import InputError
 from grace_engine.selection.allowance import allowances, require_room
 from grace_engine.selection.candidates import Bools, Candidates, Floats, Ints, Strata
-from grace_engine.selection.runs import Runs
+from grace_engine.selection.grouped import Grouped
 
 Number = TypeVar("Number", bound=np.generic)
 
@@ -119,7 +119,7 @@ class Ranked:
         self.strata = strata or Strata.one(n)
         self.order = _ranking(candidates.trace_ids, candidates.values)
         self._stratum = self.strata.codes[self.order]
-        self._in_stratum = Runs(self._stratum, len(self.strata.names))
+        self._in_stratum = Grouped(self._stratum, len(self.strata.names))
         self._cost = candidates.n_tokens[self.order].astype(np.int64)
         self._keep = self._flags(candidates.keep)
         self._drop = self._flags(candidates.drop) & ~self._keep

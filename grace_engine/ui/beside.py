@@ -104,7 +104,7 @@ def two_runs(
         names = {name: controls.run_name(run) for name, run in others.items()}
         other = others[_choose(state.OTHER_RUN, "Other run", names, next(iter(names)))]
         try:
-            found = load.trace_under(
+            found = load.trace_view(
                 workspace, other.id, other.updated_at, opened.trace.id, view.weights
             )
         except NotFoundError as fault:

@@ -6,13 +6,30 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from grace_engine.api import RunView
 from grace_engine.config import AGGREGATES, History, Weights
 from grace_engine.figures.frames import StepWindow, plain
 from grace_engine.figures.palette import SIGNALS
 from grace_engine.records import ScoringRun
-from grace_engine.ui import frames, state
+from grace_engine.ui import empty, frames, load, state
 
 _HISTORIES = ("uniform", *(f"window:{w}" for w in (1, 2, 3, 4, 6, 8)), "ema:0.7", "ema:0.8")
+
+
+def choose_view(workspace: str) -> RunView:
+    """Run and weights in the sidebar, and the run under them; without one, say so and end there.
+
+    Raises:
+        InputError: A history was typed that is none.
+    """
+    runs = empty.runs_or_stop(workspace)
+    with st.sidebar:
+        run = choose_run(runs)
+        st.caption(run_counts(run))
+        weights = choose_weights()
+    view = load.run_view(workspace, run, weights)
+    empty.traces_or_stop(view, workspace)
+    return view
 
 
 def choose_run(runs: list[ScoringRun]) -> ScoringRun:

@@ -1,6 +1,6 @@
 """What does the Curate page ask of the engine, and what is remembered between two reruns?"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 import streamlit as st
@@ -130,19 +130,4 @@ def selections(workspace: str) -> dict[str, Selection]:
 
 
 def _without_budget(asked: Asked) -> Asked:
-    config = asked.config
-    same = CurateConfig(
-        strategy=config.strategy,
-        seed=config.seed,
-        per=config.per,
-        cap_per_prompt=config.cap_per_prompt,
-        overrides=config.overrides,
-    )
-    return Asked(
-        workspace=asked.workspace,
-        run=asked.run,
-        updated_at=asked.updated_at,
-        weights=asked.weights,
-        config=same,
-        version=asked.version,
-    )
+    return replace(asked, config=replace(asked.config, budget=CurateConfig().budget))

@@ -127,20 +127,13 @@ def label_values(
     return filtering.label_values(_traces)
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def trace_under(
-    workspace: str, run: str, updated_at: str, trace: str, weights: Weights
+@st.cache_resource(max_entries=64, show_spinner=False)
+def trace_view(
+    workspace: str, run: str, updated_at: str, trace: str, weights: Weights | None = None
 ) -> api.TraceView:
-    """One trace as another run saw it, under these weights."""
+    """One trace as a run saw it; without weights its scores are not those of the page."""
     del updated_at  # part of the key
     return api.trace_view(api.open_workspace(workspace, create=False), trace, run, weights)
-
-
-@st.cache_resource(max_entries=64, show_spinner=False)
-def trace_view(workspace: str, run: str, updated_at: str, trace: str) -> api.TraceView:
-    """One trace as the run saw it; its numbers are the run view's, whatever the weights."""
-    del updated_at  # part of the key
-    return api.trace_view(api.open_workspace(workspace, create=False), trace, run)
 
 
 @st.cache_data(ttl=2, max_entries=4, show_spinner=False)

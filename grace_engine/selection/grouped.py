@@ -5,15 +5,15 @@ import numpy as np
 from grace_engine.selection.candidates import Ints
 
 
-class Runs:
+class Grouped:
     """A sequence of N items that belong to groups, counted from 0."""
 
-    def __init__(self, codes: Ints, n_runs: int) -> None:
-        self.n_runs = n_runs
-        self._sizes = np.bincount(codes, minlength=n_runs)
+    def __init__(self, codes: Ints, n_groups: int) -> None:
+        self.n_groups = n_groups
+        self._sizes = np.bincount(codes, minlength=n_groups)
         # Numpy sorts 16-bit integers in linear time.
-        narrow = codes.astype(np.int16) if n_runs <= np.iinfo(np.int16).max else codes
-        self._order = np.argsort(narrow, kind="stable") if n_runs > 1 else None
+        narrow = codes.astype(np.int16) if n_groups <= np.iinfo(np.int16).max else codes
+        self._order = np.argsort(narrow, kind="stable") if n_groups > 1 else None
         self._starts = np.cumsum(self._sizes) - self._sizes
 
     def running(self, amounts: Ints) -> Ints:
@@ -29,5 +29,5 @@ class Runs:
     def members(self) -> list[Ints]:
         """Indices of each group, rising."""
         if self._order is None:
-            return [np.arange(int(self._sizes.sum()))] * self.n_runs
+            return [np.arange(int(self._sizes.sum()))] * self.n_groups
         return np.split(self._order, self._starts[1:])
