@@ -13,10 +13,10 @@ from grace_engine.api.choosing import candidates_of, config_of, ranked, ranked_b
 from grace_engine.api.views import RunView
 from grace_engine.config import Budget, CurateConfig
 from grace_engine.errors import InputError
+from grace_engine.figures.frames import CORRECT
 from grace_engine.records import Selection
 from grace_engine.selection import Bias, Comparison, Taken
 
-CORRECT = "label.is_correct"
 SHARES = (1, 2, 3, 5, 7, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90, 100)
 """Percent of the traces that ``budget_curve`` tries."""
 

@@ -13,7 +13,6 @@ from grace_engine.api.views import RunView, run_view
 from grace_engine.config import Weights
 from grace_engine.errors import NotFoundError
 from grace_engine.evaluation import (
-    CLEAN,
     Detection,
     Kinds,
     LabelledRun,
@@ -28,7 +27,7 @@ from grace_engine.evaluation import (
     step_ranks,
     trace_suspicion,
 )
-from grace_engine.records import ScoringRun
+from grace_engine.records import CLEAN, ScoringRun
 from grace_engine.store import Workspace
 
 

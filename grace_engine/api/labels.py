@@ -14,7 +14,6 @@ from grace_engine.api.views import RunView
 from grace_engine.errors import InputError, NotFoundError
 from grace_engine.evaluation import (
     BAD,
-    CLEAN,
     GOOD_WORDS,
     STEPS,
     Kinds,
@@ -22,7 +21,7 @@ from grace_engine.evaluation import (
     error_kinds,
     kinds_of,
 )
-from grace_engine.records import Label
+from grace_engine.records import CLEAN, Label
 from grace_engine.store import Workspace
 
 VERDICTS = "verdicts"

@@ -10,7 +10,6 @@ from grace_engine.evaluation.detection import (
 )
 from grace_engine.evaluation.labels import (
     BAD,
-    CLEAN,
     GOOD_WORDS,
     Kinds,
     LabelledRun,
@@ -24,7 +23,6 @@ from grace_engine.evaluation.suspicion import step_suspicion, trace_suspicion
 
 __all__ = [
     "BAD",
-    "CLEAN",
     "GOOD_WORDS",
     "STEPS",
     "Detection",

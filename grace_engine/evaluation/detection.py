@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from grace_engine.evaluation.labels import BAD, CLEAN, LabelledRun, error_kinds
+from grace_engine.evaluation.labels import BAD, LabelledRun, error_kinds
 from grace_engine.evaluation.ranking import (
     Bools,
     Floats,
@@ -16,6 +16,7 @@ from grace_engine.evaluation.ranking import (
     roc_auc,
 )
 from grace_engine.evaluation.suspicion import step_suspicion, trace_suspicion
+from grace_engine.records import CLEAN
 
 STEPS = "steps"
 """Name of the trace label that says whether any labelled step is bad."""

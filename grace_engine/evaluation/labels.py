@@ -6,13 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from grace_engine.records import Label
+from grace_engine.records import CLEAN, Label
 from grace_engine.signals import SignalTable
 
 Kinds = npt.NDArray[np.object_]
-
-CLEAN = "clean"
-"""Kind of what is good."""
 
 BAD = "bad"
 """Kind of an error whose label gives it no name."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from grace_engine.config import Weights
-from grace_engine.evaluation.labels import CLEAN, LabelledRun, error_kinds
+from grace_engine.evaluation.labels import LabelledRun, error_kinds
+from grace_engine.records import CLEAN
 from grace_engine.signals import step_scores
 
 REACH = 3

@@ -11,10 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from grace_engine.figures.palette import COSINES, SIGNALS
+from grace_engine.records import CLEAN
 from grace_engine.signals import SignalTable, peak_losses
-
-CLEAN = "clean"
-"""Kind of a step that the data calls good."""
 
 CORRECT = "label.is_correct"
 """Column that says whether a trace's answer is right."""

@@ -14,6 +14,7 @@ from grace_engine.config import CurateConfig
 from grace_engine.figures import frames
 from grace_engine.figures.overview import overview_cells, overview_chart
 from grace_engine.figures.palette import SIGNALS, ColourScale
+from grace_engine.records import CLEAN
 from grace_engine.ui import filtering, filters, load, state, tables, verdicts
 from grace_engine.ui.filtering import Filters
 from grace_engine.ui.text import as_markdown
@@ -56,7 +57,7 @@ def begin(view: api.RunView, kinds: npt.NDArray[np.object_]) -> None:
     The address and a chip say so, and either takes it back.
     """
     datasets = view.traces["dataset"].to_numpy(str)
-    bad = np.isin(kinds, ["", frames.CLEAN], invert=True)
+    bad = np.isin(kinds, ["", CLEAN], invert=True)
     names, counts = np.unique(np.repeat(datasets, view.signals.n_steps)[bad], return_counts=True)
     if len(names) and len(set(datasets)) > 1:
         state.ask({"dataset": [str(names[counts.argmax()])]})

@@ -10,7 +10,7 @@ from grace_engine.api import Annotations, RunView, TraceView
 from grace_engine.figures import frames
 from grace_engine.figures.palette import SIGNALS, ColourScale
 from grace_engine.figures.trace import trace_chart
-from grace_engine.records import Annotation, Trace
+from grace_engine.records import CLEAN, Annotation, Trace
 from grace_engine.ui import filtering, state, tables, text, verdicts
 from grace_engine.ui.frames import text_block
 
@@ -235,4 +235,4 @@ def _numbers(trace: Trace, steps: pd.DataFrame) -> None:
 def _label(trace: Trace, index: int) -> list[str]:
     """What the data says of a step, where it is more than that it is clean."""
     label = trace.steps[index].label
-    return [] if label in (None, frames.CLEAN) else [f"✗ {frames.plain(str(label), 24)}"]
+    return [] if label in (None, CLEAN) else [f"✗ {frames.plain(str(label), 24)}"]

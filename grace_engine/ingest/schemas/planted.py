@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from grace_engine.errors import TraceRejected
 from grace_engine.ingest.drafts import Draft, Fields, GivenStep, Schema, kind_of, text_field
+from grace_engine.records import CLEAN
 
 T = TypeVar("T")
 _WORDS: dict[type, str] = {str: "texts", int: "whole numbers"}
@@ -32,7 +33,7 @@ def _drafts(fields: Fields) -> Iterator[Draft]:
         prompt=text_field(fields, "prompt"),
         text="\n".join([*steps, f"#### {text_field(fields, 'answer')}"]),
         given_steps=tuple(
-            GivenStep(text=text, label=kind if index in bad else "clean")
+            GivenStep(text=text, label=kind if index in bad else CLEAN)
             for index, text in enumerate(steps)
         ),
         reference=text_field(fields, "reference"),

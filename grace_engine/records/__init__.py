@@ -1,0 +1,37 @@
+"""What do the studio's nouns hold?"""
+
+from grace_engine.records.curation import Annotation, Choice, Selection
+from grace_engine.records.scoring import (
+    RejectedTrace,
+    RenderedTrace,
+    ScoringRun,
+    Segment,
+    StepGram,
+)
+from grace_engine.records.traces import (
+    CLEAN,
+    Answer,
+    Label,
+    Reject,
+    SourceRecord,
+    Step,
+    Trace,
+)
+
+__all__ = [
+    "CLEAN",
+    "Annotation",
+    "Answer",
+    "Choice",
+    "Label",
+    "Reject",
+    "RejectedTrace",
+    "RenderedTrace",
+    "ScoringRun",
+    "Segment",
+    "Selection",
+    "SourceRecord",
+    "Step",
+    "StepGram",
+    "Trace",
+]
