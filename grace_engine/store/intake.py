@@ -1,7 +1,8 @@
 """How do the traces of one source enter a dataset: all or none, and none twice?"""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -11,7 +12,7 @@ import duckdb
 from grace_engine.errors import InputError
 from grace_engine.records import Reject, Trace
 from grace_engine.store.migrations import now
-from grace_engine.store.staging import stage
+from grace_engine.store.staging import REJECTS, TRACES, stage, staged_files
 from grace_engine.store.workspace import Workspace
 
 DUPLICATE = "duplicate-record"
@@ -65,7 +66,7 @@ def add_traces(
 ) -> IngestCount:
     """Add the traces and rejects of ``source`` to ``dataset`` in one transaction.
 
-    ``items`` is consumed in chunks that wait in a file, while the database is free for others.
+    ``items`` is consumed in chunks that wait in files, while the database is free for others.
     Traces that the dataset holds are left as they are; rejects of a source that was ingested
     before are replaced. An exception of ``items`` leaves nothing behind.
 
@@ -73,16 +74,23 @@ def add_traces(
         InputError: The dataset was cut by another segmenter, or holds traces of this same file
             that were read by another schema or mapping.
     """
+    return add_staged(workspace, dataset, source, lambda folder: stage(items, folder))
+
+
+def add_staged(
+    workspace: Workspace, dataset: str, source: Source, fill: Callable[[Path], Counter[str]]
+) -> IngestCount:
+    """As ``add_traces``, for what ``fill`` stages in a folder; it counts rejects by reason.
+
+    ``fill`` calls ``stage_chunk``, in this process or in others.
+    """
     with workspace.database.unit() as connection:
         _check_consistent(connection, dataset, source)
     with workspace.staging() as folder:
-        traces_file, rejects_file = folder / "traces.parquet", folder / "rejects.parquet"
-        reasons = stage(items, traces_file, rejects_file)
+        reasons = fill(folder)
         with workspace.database.unit() as connection:
             _check_consistent(connection, dataset, source)
-            added, present, duplicates = _enter(
-                connection, dataset, source, traces_file, rejects_file
-            )
+            added, present, duplicates = _enter(connection, dataset, source, folder)
     if duplicates:
         reasons[DUPLICATE] += duplicates
     return IngestCount(
@@ -123,17 +131,16 @@ def _enter(
     connection: duckdb.DuckDBPyConnection,
     dataset: str,
     source: Source,
-    traces_file: Path,
-    rejects_file: Path,
+    folder: Path,
 ) -> tuple[int, int, int]:
     """Move the staged rows into the tables; counts of added, present and duplicate traces."""
-    named = {
+    named: dict[str, object] = {
         "dataset": dataset,
         "source": _source_id(dataset, source),
         "path": source.path,
         "segmenter": source.segmenter,
-        "traces": str(traces_file),
-        "rejects": str(rejects_file),
+        "traces": staged_files(folder, TRACES),
+        "rejects": staged_files(folder, REJECTS),
         "duplicate": DUPLICATE,
     }
 
@@ -142,6 +149,8 @@ def _enter(
         rows: list[tuple[int, ...]] = connection.execute(statement, used).fetchall()
         return rows
 
+    # Of DuckDB's codecs for long texts this one is both smaller and faster than its own choice.
+    connection.execute("SET force_compression = 'zstd'")
     run(_FIND_NEW)
     run(_ADD_RECORDS)
     run(_ADD_TRACES)
@@ -189,14 +198,14 @@ SELECT
     row_number() OVER same AS nth,
     first_value(line) OVER same AS first_line,
     trace_id IN (SELECT trace_id FROM traces WHERE dataset = $dataset) AS present
-FROM read_parquet($traces)
+FROM read_parquet($traces::VARCHAR[])
 WINDOW same AS (PARTITION BY trace_id ORDER BY ordinal)
 """
 
 _ADD_RECORDS = """
 INSERT INTO records
 SELECT position, $dataset, $source, line, digest, raw
-FROM read_parquet($traces) JOIN (
+FROM read_parquet($traces::VARCHAR[]) JOIN (
     SELECT min(ordinal) AS ordinal, min(position) AS position FROM staged
     WHERE digest IN (SELECT digest FROM staged WHERE nth = 1 AND NOT present)
       AND digest NOT IN (SELECT digest FROM records WHERE dataset = $dataset)
@@ -209,7 +218,7 @@ INSERT INTO traces
 SELECT
     trace_id, $dataset, record_id, $source, file.line, position, variant, prompt, text,
     appended, answer, answer_start, answer_end, answer_mark, reference, labels, images
-FROM read_parquet($traces) AS file
+FROM read_parquet($traces::VARCHAR[]) AS file
 JOIN staged USING (ordinal)
 JOIN records ON records.digest = file.digest AND records.dataset = $dataset
 WHERE nth = 1 AND NOT present
@@ -218,14 +227,14 @@ WHERE nth = 1 AND NOT present
 _ADD_SEGMENTATIONS = """
 INSERT INTO segmentations
 SELECT trace_id, position, $segmenter, step_starts, step_ends, step_marks, step_labels
-FROM read_parquet($traces) JOIN staged USING (ordinal)
+FROM read_parquet($traces::VARCHAR[]) JOIN staged USING (ordinal)
 WHERE nth = 1 AND NOT present
 """
 
 _ADD_REJECTS = """
 INSERT INTO rejects
 SELECT $dataset, $source, path, line, variant, reason, detail, excerpt
-FROM read_parquet($rejects)
+FROM read_parquet($rejects::VARCHAR[])
 ORDER BY ordinal
 """
 
@@ -234,7 +243,7 @@ INSERT INTO rejects
 SELECT
     $dataset, $source, $path, line, variant, $duplicate,
     'The same record stands in line ' || first_line || '.', excerpt
-FROM read_parquet($traces) JOIN staged USING (ordinal)
+FROM read_parquet($traces::VARCHAR[]) JOIN staged USING (ordinal)
 WHERE nth > 1
 ORDER BY ordinal
 """

@@ -1,12 +1,15 @@
-"""How do any number of parsed traces wait, in little memory, to enter in one transaction?"""
+"""How do any number of parsed traces wait, in little memory, to enter in one transaction?
+
+In chunks, each a Parquet file of its own, so that processes can write them side by side.
+"""
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -14,6 +17,10 @@ from grace_engine.records import Reject, Trace
 from grace_engine.store.faults import in_sentences
 
 EXCERPT_LENGTH = 200
+TRACES, REJECTS = "traces", "rejects"
+
+# Ordinals of a chunk, from 1, begin at its number times this, which no chunk comes near to.
+_ORDINALS_PER_CHUNK = 1 << 24
 _ROWS_PER_CHUNK = 4096
 _CHARACTERS_PER_CHUNK = 16_000_000
 
@@ -56,106 +63,132 @@ _REJECTS = pa.schema(
 )
 
 
-def stage(items: Iterable[Trace | Reject], traces_file: Path, rejects_file: Path) -> Counter[str]:
-    """Write traces and rejects to two Parquet files, a chunk at a time.
-
-    A trace whose text is not Unicode (a lone surrogate) becomes a reject.
+def stage(items: Iterable[Trace | Reject], folder: Path) -> Counter[str]:
+    """Write traces and rejects into ``folder``, a chunk at a time.
 
     Returns:
         How many rejects there are by reason.
     """
     reasons: Counter[str] = Counter()
-    with (
-        _writer(traces_file, _TRACES) as write_traces,
-        _writer(rejects_file, _REJECTS) as write_rejects,
-    ):
-        ordinal, last_digest = 0, ""
-        for chunk in _chunks(items):
-            rows: list[dict[str, Any]] = []
-            refused: list[dict[str, Any]] = []
-            for item in chunk:
-                ordinal += 1
-                if isinstance(item, Trace) and not _is_unicode(item):
-                    item = _not_unicode(item)
-                if isinstance(item, Trace):
-                    rows.append(_trace_row(ordinal, item, item.record.digest != last_digest))
-                    last_digest = item.record.digest
-                else:
-                    refused.append(_reject_row(ordinal, item))
-                    reasons[item.reason] += 1
-            write_traces(rows)
-            write_rejects(refused)
+    for number, chunk in enumerate(_chunks(items)):
+        reasons += stage_chunk(chunk, folder, number)
     return reasons
 
 
-@contextmanager
-def _writer(file: Path, schema: pa.Schema) -> Iterator[Callable[[list[dict[str, Any]]], None]]:
-    """What appends rows to a new Parquet file; a full disk becomes a sentence."""
-    with in_sentences(file):
-        writer = pq.ParquetWriter(file, schema)
+def stage_chunk(items: Sequence[Trace | Reject], folder: Path, number: int) -> Counter[str]:
+    """Write one chunk: ``traces-NUMBER.parquet`` and ``rejects-NUMBER.parquet``.
 
-    def write(rows: list[dict[str, Any]]) -> None:
-        with in_sentences(file):
-            writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+    Chunks enter in the order of their numbers. A trace whose text is not Unicode (a lone surrogate)
+    becomes a reject.
 
+    Returns:
+        How many rejects there are by reason.
+
+    Raises:
+        StoreError: The disk is full, or the folder cannot be written.
+    """
+    first = number * _ORDINALS_PER_CHUNK + 1
     try:
-        yield write
-    finally:
-        with in_sentences(file):
-            writer.close()
+        traces = _trace_table(items, first)
+    except UnicodeEncodeError:
+        items = [
+            _not_unicode(item) if isinstance(item, Trace) and not _is_unicode(item) else item
+            for item in items
+        ]
+        traces = _trace_table(items, first)
+    rejects = [(i, item) for i, item in enumerate(items, first) if isinstance(item, Reject)]
+    _write(traces, folder / f"{TRACES}-{number:08}.parquet")
+    _write(_reject_table(rejects), folder / f"{REJECTS}-{number:08}.parquet")
+    return Counter(item.reason for _, item in rejects)
+
+
+def staged_files(folder: Path, kind: str) -> list[str]:
+    """The files of the chunks in ``folder``, in order; ``kind`` is TRACES or REJECTS."""
+    return sorted(str(file) for file in folder.glob(f"{kind}-*.parquet"))
 
 
 def _chunks(items: Iterable[Trace | Reject]) -> Iterator[list[Trace | Reject]]:
-    """Lists that are short in rows and in characters."""
+    """Lists that are short in rows and in characters; one empty list where there are no items."""
     chunk: list[Trace | Reject] = []
-    characters = 0
+    characters, full = 0, False
     for item in items:
+        if full:
+            yield chunk
+            chunk, characters = [], 0
         chunk.append(item)
         if isinstance(item, Trace):
             characters += len(item.prompt) + len(item.text) + len(item.record.raw)
-        if len(chunk) >= _ROWS_PER_CHUNK or characters >= _CHARACTERS_PER_CHUNK:
-            yield chunk
-            chunk, characters = [], 0
-    if chunk:
-        yield chunk
+        full = len(chunk) >= _ROWS_PER_CHUNK or characters >= _CHARACTERS_PER_CHUNK
+    yield chunk
 
 
-def _trace_row(ordinal: int, trace: Trace, with_raw: bool) -> dict[str, Any]:
-    return {
-        "ordinal": ordinal,
-        "trace_id": trace.id,
-        "line": trace.record.line,
-        "variant": trace.variant,
-        "prompt": trace.prompt,
-        "text": trace.text,
-        "appended": trace.answer.appended,
-        "answer": trace.answer.text,
-        "answer_start": trace.answer.start,
-        "answer_end": trace.answer.end,
-        "answer_mark": trace.answer.mark_start,
-        "reference": trace.reference,
-        "labels": json.dumps(dict(trace.labels), ensure_ascii=False),
-        "images": json.dumps(trace.images, ensure_ascii=False),
-        "step_starts": [step.start for step in trace.steps],
-        "step_ends": [step.end for step in trace.steps],
-        "step_marks": [step.mark_start for step in trace.steps],
-        "step_labels": json.dumps([step.label for step in trace.steps], ensure_ascii=False),
-        "digest": trace.record.digest,
-        "raw": trace.record.raw if with_raw else None,
-        "excerpt": _excerpt(trace),
+def _trace_table(items: Sequence[Trace | Reject], first: int) -> pa.Table:
+    """A row a trace; ``ordinal`` counts from ``first`` over all items.
+
+    Raises:
+        UnicodeEncodeError: A text of some trace is not Unicode.
+    """
+    ordinals, traces = [], []
+    for ordinal, item in enumerate(items, first):
+        if isinstance(item, Trace):
+            ordinals.append(ordinal)
+            traces.append(item)
+    answers = [trace.answer for trace in traces]
+    records = [trace.record for trace in traces]
+    before = ["", *(record.digest for record in records)]
+    columns: dict[str, list[Any]] = {
+        "ordinal": ordinals,
+        "trace_id": [trace.id for trace in traces],
+        "line": [record.line for record in records],
+        "variant": [trace.variant for trace in traces],
+        "prompt": [trace.prompt for trace in traces],
+        "text": [trace.text for trace in traces],
+        "appended": [answer.appended for answer in answers],
+        "answer": [answer.text for answer in answers],
+        "answer_start": [answer.start for answer in answers],
+        "answer_end": [answer.end for answer in answers],
+        "answer_mark": [answer.mark_start for answer in answers],
+        "reference": [trace.reference for trace in traces],
+        "labels": [_json(dict(trace.labels)) for trace in traces],
+        "images": [_json(trace.images) for trace in traces],
+        "step_starts": [[step.start for step in trace.steps] for trace in traces],
+        "step_ends": [[step.end for step in trace.steps] for trace in traces],
+        "step_marks": [[step.mark_start for step in trace.steps] for trace in traces],
+        "step_labels": [_json([step.label for step in trace.steps]) for trace in traces],
+        "digest": before[1:],
+        "raw": [
+            None if record.digest == last else record.raw
+            for record, last in zip(records, before, strict=False)
+        ],
+        "excerpt": [_excerpt(record.raw) for record in records],
     }
+    return pa.table(columns, schema=_TRACES)
 
 
-def _reject_row(ordinal: int, reject: Reject) -> dict[str, Any]:
-    return {
-        "ordinal": ordinal,
-        "path": _storable(reject.path),
-        "line": reject.line,
-        "variant": _storable(reject.variant),
-        "reason": reject.reason,
-        "detail": _storable(reject.detail),
-        "excerpt": _storable(reject.excerpt),
+def _reject_table(rejects: Sequence[tuple[int, Reject]]) -> pa.Table:
+    columns: dict[str, list[Any]] = {
+        "ordinal": [ordinal for ordinal, _ in rejects],
+        "path": [_storable(reject.path) for _, reject in rejects],
+        "line": [reject.line for _, reject in rejects],
+        "variant": [_storable(reject.variant) for _, reject in rejects],
+        "reason": [reject.reason for _, reject in rejects],
+        "detail": [_storable(reject.detail) for _, reject in rejects],
+        "excerpt": [_storable(reject.excerpt) for _, reject in rejects],
     }
+    return pa.table(columns, schema=_REJECTS)
+
+
+def _write(table: pa.Table, file: Path) -> None:
+    """A new Parquet file, read once and soon: no dictionaries, no statistics."""
+    with in_sentences(file):
+        pq.write_table(table, file, compression="lz4", use_dictionary=False, write_statistics=False)
+
+
+def _json(value: object) -> bytes | str:
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:  # a number beyond 64 bits, or a lone surrogate, found later
+        return json.dumps(value, ensure_ascii=False)
 
 
 def _is_unicode(trace: Trace) -> bool:
@@ -178,12 +211,12 @@ def _not_unicode(trace: Trace) -> Reject:
         variant=trace.variant,
         reason="not-unicode",
         detail="A string of the record holds a lone surrogate, which is no character.",
-        excerpt=_excerpt(trace),
+        excerpt=_excerpt(trace.record.raw),
     )
 
 
-def _excerpt(trace: Trace) -> str:
-    return trace.record.raw[:EXCERPT_LENGTH].decode("utf-8", errors="replace")
+def _excerpt(raw: bytes) -> str:
+    return raw[:EXCERPT_LENGTH].decode("utf-8", errors="replace")
 
 
 def _storable(text: str) -> str:

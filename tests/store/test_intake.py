@@ -196,7 +196,7 @@ def test_staging_takes_no_more_memory_for_ten_times_the_traces(
 
     def peak(n: int) -> int:
         tracemalloc.start()
-        stage((make_trace(i) for i in range(n)), tmp_path / "traces", tmp_path / "rejects")
+        stage((make_trace(i) for i in range(n)), tmp_path)
         _, highest = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return highest
