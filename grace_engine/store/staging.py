@@ -6,6 +6,7 @@ In chunks, each a Parquet file of its own, so that processes can write them side
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from grace_engine.records import Reject, Trace
+from grace_engine.records import Label, Reject, Trace
 from grace_engine.store.faults import in_sentences
 
 EXCERPT_LENGTH = 200
@@ -135,6 +136,7 @@ def _trace_table(items: Sequence[Trace | Reject], first: int) -> pa.Table:
             traces.append(item)
     answers = [trace.answer for trace in traces]
     records = [trace.record for trace in traces]
+    step_labels = [[step.label for step in trace.steps] for trace in traces]
     before = ["", *(record.digest for record in records)]
     columns: dict[str, list[Any]] = {
         "ordinal": ordinals,
@@ -149,12 +151,12 @@ def _trace_table(items: Sequence[Trace | Reject], first: int) -> pa.Table:
         "answer_end": [answer.end for answer in answers],
         "answer_mark": [answer.mark_start for answer in answers],
         "reference": [trace.reference for trace in traces],
-        "labels": [_json(dict(trace.labels)) for trace in traces],
-        "images": [_json(trace.images) for trace in traces],
+        "labels": [_json(dict(t.labels), t.labels.values()) for t in traces],
+        "images": [_json(trace.images, ()) for trace in traces],
         "step_starts": [[step.start for step in trace.steps] for trace in traces],
         "step_ends": [[step.end for step in trace.steps] for trace in traces],
         "step_marks": [[step.mark_start for step in trace.steps] for trace in traces],
-        "step_labels": [_json([step.label for step in trace.steps]) for trace in traces],
+        "step_labels": [_json(labels, labels) for labels in step_labels],
         "digest": before[1:],
         "raw": [
             None if record.digest == last else record.raw
@@ -184,11 +186,12 @@ def _write(table: pa.Table, file: Path) -> None:
         pq.write_table(table, file, compression="lz4", use_dictionary=False, write_statistics=False)
 
 
-def _json(value: object) -> bytes | str:
-    try:
-        return orjson.dumps(value)
-    except orjson.JSONEncodeError:  # a number beyond 64 bits, or a lone surrogate, found later
-        return json.dumps(value, ensure_ascii=False)
+def _json(whole: object, labels: Iterable[Label]) -> bytes | str:
+    """``whole`` as JSON, in which orjson has no word for infinity nor for numbers over 64 bits."""
+    if not any(label.__class__ is float for label in labels):
+        with suppress(orjson.JSONEncodeError):
+            return orjson.dumps(whole)
+    return json.dumps(whole, ensure_ascii=False)
 
 
 def _is_unicode(trace: Trace) -> bool:
