@@ -203,12 +203,19 @@ class IngestConfig:
         segmenter: ``auto``, ``lines``, ``blank-lines``, ``markers``, ``sentences``, ``given`` or
             ``regex:PATTERN``.
         mapping: ``prompt=…,trace=…[,answer=…]``: names of fields instead of a schema.
+        processes: How many cut traces at once; 0 for as many as there are cores, up to eight.
     """
 
     dataset: str = ""
     schema: str = "auto"
     segmenter: str = "auto"
     mapping: str = ""
+    processes: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse values that no reading could use."""
+        if self.processes < 0:
+            raise InputError(f"Processes must be 1 or more, or 0 for all cores: {self.processes}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,21 +1,22 @@
 """How do files become datasets of traces in a workspace?"""
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from grace_engine import ingest as reading
 from grace_engine import store
 from grace_engine.config import IngestConfig
+from grace_engine.cutting import Pool, Recipe, chunks_of, usual_processes
 from grace_engine.digests import file_digest
 from grace_engine.errors import InputError
 from grace_engine.progress import Progress, Silent
-from grace_engine.records import Reject, Trace
 from grace_engine.store import IngestCount, Workspace
 
 _DETECTION_ROWS = 32
-_TOLD_EVERY = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,8 @@ def ingest(
     """
     config, progress = config or IngestConfig(), progress or Silent()
     segmenter = reading.parse_segmenter(config.segmenter)
-    mapping = reading.parse_mapping(config.mapping) if config.mapping else None
+    if config.mapping:
+        reading.parse_mapping(config.mapping)
     results = []
     for path in map(Path, paths):
         dataset = config.dataset or path.name.split(".")[0] or "dataset"
@@ -68,10 +70,9 @@ def ingest(
                 segmenter=segmenter.name,
             )
             progress.begin(f"Reading {path.name}", 0, "traces")
-            items = reading.traces_of(
-                path, dataset=dataset, segmenter=segmenter, schema=config.schema, mapping=mapping
+            count = store.add_staged(
+                workspace, dataset, source, partial(_stage, path, dataset, source, config, progress)
             )
-            count = store.add_traces(workspace, dataset, source, _told(items, progress))
         except InputError as fault:
             results.append(FileIngest(path=str(path), dataset=dataset, fault=str(fault)))
         else:
@@ -93,13 +94,25 @@ def _schema_of(path: Path, config: IngestConfig) -> str:
     return "auto"
 
 
-def _told(items: Iterator[Trace | Reject], progress: Progress) -> Iterator[Trace | Reject]:
-    """Pass items on, and say now and then how many went by."""
-    pending = 0
-    for item in items:
-        yield item
-        pending += 1
-        if pending == _TOLD_EVERY:
-            progress.advance(pending)
-            pending = 0
-    progress.advance(pending)
+def _stage(
+    path: Path,
+    dataset: str,
+    source: store.Source,
+    config: IngestConfig,
+    progress: Progress,
+    folder: Path,
+) -> Counter[str]:
+    """Cut the rows of a file, in several processes where there are many; rejects by reason."""
+    recipe = Recipe(
+        dataset=dataset,
+        schema=source.schema_name,
+        mapping=config.mapping,
+        segmenter=source.segmenter,
+        folder=folder,
+    )
+    reasons: Counter[str] = Counter()
+    with Pool(config.processes or usual_processes()) as pool:
+        for staged in pool.stage(recipe, chunks_of(path, reading.read_rows(path))):
+            reasons.update(staged.reasons)
+            progress.advance(staged.n_items)
+    return reasons

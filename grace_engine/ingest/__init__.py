@@ -1,7 +1,7 @@
 """How does a file of records become traces, with no database in sight?"""
 
 from grace_engine.ingest.answer_marks import answer_in, find_answer
-from grace_engine.ingest.build import APPENDED_ANSWER, build_trace, traces_of
+from grace_engine.ingest.build import APPENDED_ANSWER, build_trace, traces_of, traces_of_rows
 from grace_engine.ingest.drafts import Draft, GivenStep, RejectedDraft, Schema
 from grace_engine.ingest.guessing import FieldSample, field_samples, guess_mapping
 from grace_engine.ingest.mapping import FieldMap, mapped_schema, parse_mapping
@@ -34,4 +34,5 @@ __all__ = [
     "parse_segmenter",
     "read_rows",
     "traces_of",
+    "traces_of_rows",
 ]

@@ -1,6 +1,6 @@
 """Which traces does a file hold?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from itertools import chain, islice
 from pathlib import Path
@@ -58,8 +58,21 @@ def traces_of(
         ReadError: The file cannot be read.
         SchemaError: ``schema`` is ``auto`` and none fits.
     """
-    chosen = _chosen(schema, mapping)
-    rows = read_rows(path)
+    return traces_of_rows(
+        read_rows(path), dataset=dataset, segmenter=segmenter, schema=schema, mapping=mapping
+    )
+
+
+def traces_of_rows(
+    rows: Iterable[Row | Reject],
+    *,
+    dataset: str,
+    segmenter: Segmenter,
+    schema: str = "auto",
+    mapping: FieldMap | None = None,
+) -> Iterator[Trace | Reject]:
+    """The traces of some rows of a file, as ``traces_of`` finds them."""
+    chosen, rows = _chosen(schema, mapping), iter(rows)
     if chosen is None:
         for row in rows:
             if isinstance(row, Row):

@@ -18,7 +18,7 @@ from grace_engine.store.database import Database
 from grace_engine.store.deletion import delete_dataset, delete_run
 from grace_engine.store.file_digests import remembered_digest
 from grace_engine.store.grams import RunGrams, RunTrace, get_run_trace, read_grams
-from grace_engine.store.intake import IngestCount, Source, add_traces
+from grace_engine.store.intake import IngestCount, Source, add_staged, add_traces
 from grace_engine.store.runs import get_run, list_runs, upsert_run
 from grace_engine.store.scored import (
     ScoredTrace,
@@ -38,6 +38,7 @@ from grace_engine.store.selections import (
     save_selection,
     selection_counts,
 )
+from grace_engine.store.staging import stage_chunk
 from grace_engine.store.traces import (
     count_traces,
     get_trace,
@@ -67,6 +68,7 @@ __all__ = [
     "add_look",
     "add_overrides",
     "add_scored",
+    "add_staged",
     "add_traces",
     "add_verdict",
     "annotation_log",
@@ -102,6 +104,7 @@ __all__ = [
     "save_selection",
     "search_traces",
     "selection_counts",
+    "stage_chunk",
     "step_labels",
     "take_turn",
     "trace_ids",
