@@ -44,17 +44,17 @@ with left, load.faults_as_sentences():
     listed = listing.listed(workspace, view, annotations, wanted)
     signal = controls.choose_signal()
     sort, descending, size, more = controls.choose_order(listed.rows)
-    rows = listed.ranked(view, annotations, sort, descending=descending)
-    empty.matches_or_stop(rows)
+    reading = listed.ranked(view, annotations, sort, descending=descending)
+    empty.matches_or_stop(len(reading))
     heatmap_pane = st.container(key="heatmap-pane", height=560, border=False)
-    linked = state.linked_rank(rows["trace_id"])
+    linked = reading.rank_of(state.get(state.TRACE))
     foot = st.container(key="foot", horizontal=True, horizontal_alignment="distribute")
     with foot:
-        page = controls.choose_page(len(rows), size, linked)
+        page = controls.choose_page(len(reading), size, linked)
 
-shown = frames.page_rows(rows, page, size)
+shown = reading.page(page, size)
 rank = (page - 1) * size if linked is None else linked
-row = rows.iloc[rank]
+row = reading.row(rank)
 if state.get(state.TRACE) not in ("", row["trace_id"]):
     st.toast("The linked trace is not scored in this run: another one is open.")
 step = state.linked_number(state.STEP, int(row["n_steps"]))
@@ -65,9 +65,9 @@ with heatmap_pane:
     listing.overview(more, view, signal, scale, wanted.decile, dark=dark)
     window = controls.choose_window(int(shown["n_steps"].max()), step)
     cells = frames.cells(view, shown, signal, window, kinds, listing.words(annotations))
-    listing.save_rows(foot, rows, cells)
-    st.altair_chart(
-        heatmap.heatmap(
+    listing.save_rows(foot, reading, cells)
+    st.vega_lite_chart(
+        heatmap.heatmap_spec(
             cells,
             shown["row"].tolist(),
             window,
@@ -83,7 +83,7 @@ with heatmap_pane:
     )
 
 with right, load.faults_as_sentences():
-    pane.step_buttons(rows, rank, step, size)
+    pane.step_buttons(reading, rank, step, size)
     opened = load.trace_view(workspace, run.id, run.updated_at, row["trace_id"])
     verdicts.step_verdicts(row["trace_id"], step, annotations)
     how = pane.choose_view(row["trace_id"], annotations)

@@ -81,6 +81,7 @@ if TYPE_CHECKING:
         plan,
         score,
     )
+    from grace_engine.api.selected import ComparisonView, SelectionView, selection_view
     from grace_engine.api.steps import (
         export_steps,
     )
@@ -89,6 +90,7 @@ if TYPE_CHECKING:
         RunView,
         TraceView,
         listing,
+        reweighted,
         run_view,
         trace_view,
         unscored,
@@ -120,6 +122,7 @@ __all__ = [
     "STEP_SIGNALS",
     "VERDICTS",
     "Annotations",
+    "ComparisonView",
     "Estimate",
     "Evaluation",
     "ExportReport",
@@ -131,6 +134,7 @@ __all__ = [
     "SampleReport",
     "ScoreReport",
     "ScoringPlan",
+    "SelectionView",
     "TraceView",
     "Why",
     "Workspace",
@@ -182,6 +186,7 @@ __all__ = [
     "rename_selection",
     "replay",
     "resume_job",
+    "reweighted",
     "run_view",
     "same_prompt",
     "sample_folder",
@@ -191,6 +196,7 @@ __all__ = [
     "scorer_names",
     "search_traces",
     "selection_counts",
+    "selection_view",
     "start_ingest",
     "start_sample",
     "start_scoring",
@@ -281,12 +287,14 @@ _HOMES = {
         "plan",
         "score",
     ),
+    "grace_engine.api.selected": ("ComparisonView", "SelectionView", "selection_view"),
     "grace_engine.api.steps": ("export_steps",),
     "grace_engine.api.views": (
         "RunView",
         "STEP_SIGNALS",
         "TraceView",
         "listing",
+        "reweighted",
         "run_view",
         "trace_view",
         "unscored",

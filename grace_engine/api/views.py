@@ -1,6 +1,6 @@
 """What is there to see of a scoring run and of one of its traces?"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import pandas as pd
 
 from grace_engine import store
 from grace_engine.config import Weights, require_one_of
-from grace_engine.errors import NotFoundError
+from grace_engine.errors import InputError, NotFoundError
 from grace_engine.records import ScoringRun, Segment, StepGram, Trace
 from grace_engine.signals import (
     GramTable,
@@ -239,6 +239,22 @@ def view_of(
         values=trace_values(scores, signals, weights),
         traces=traces,
     )
+
+
+def reweighted(view: RunView, weights: Weights) -> RunView:
+    """The same run under weights with the same history: ``view_of`` without listing it anew.
+
+    Raises:
+        InputError: The history is another one, which needs the Grams.
+    """
+    if weights.history != view.signals.history:
+        raise InputError(
+            f"These signals are those of history {view.signals.history}, not of "
+            f"{weights.history}: ask for the run's view again."
+        )
+    scores = step_scores(view.signals, weights)
+    values = trace_values(scores, view.signals, weights)
+    return replace(view, weights=weights, scores=scores, values=values)
 
 
 def trace_view(

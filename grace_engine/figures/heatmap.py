@@ -1,9 +1,14 @@
 """How do the steps of many traces look: traces × steps, a colour a step?
 
-Altair, because a click on a cell must select it.
+Altair, because a click on a cell must select it. Altair checks each part of a chart against its
+schema, which takes longer than all else that a page does: ``heatmap_spec`` keeps what it made and
+puts rows and numbers in.
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import altair as alt
@@ -19,10 +24,34 @@ SAVING = {
         "actions": {"export": True, "source": False, "compiled": False, "editor": False}
     }
 }
-"""What the chart's own menu offers: PNG and SVG, and no page of another host."""
+"""What the chart's own menu offers in a notebook: PNG and SVG, and no page of another host.
+
+A page has Streamlit's buttons in its place, which save a PNG and show the numbers.
+"""
 
 SELECTION = "cell"
 """Name of the heatmap's selection: a list with one ``{trace_id, step, turn}``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """All of a heatmap but its rows and numbers.
+
+    Attributes:
+        window: The steps to show.
+        scale: Colours of the shown signal.
+        dark: Whether the page is dark.
+        n_rows: Rows, also those without a step in the window.
+        notes: What the legend says below the name of the signal.
+        judged: Whether steps carry the sign of a verdict.
+    """
+
+    window: StepWindow
+    scale: ColourScale
+    dark: bool
+    n_rows: int
+    notes: tuple[str, ...]
+    judged: bool
 
 
 def heatmap(
@@ -51,16 +80,86 @@ def heatmap(
             that a click on the cell that was clicked last is news again.
         fresh: Places, from 0, of the rows whose labels are bold: not looked at yet.
     """
-    chosen = selected or ("", 0)
-    data = cells.assign(
+    data = _data(cells, selected, turn)
+    look = _look(cells, len(rows), window, scale, dark=dark)
+    return _chart(data, data[data["mark"] != ""], look, rows, _bold(fresh, len(rows)))
+
+
+def heatmap_spec(
+    cells: pd.DataFrame,
+    rows: Sequence[str],
+    window: StepWindow,
+    scale: ColourScale,
+    *,
+    selected: tuple[str, int] | None = None,
+    dark: bool = False,
+    turn: int = 0,
+    fresh: Sequence[int] = (),
+) -> dict[str, Any]:
+    """``heatmap`` as a Vega-Lite specification with frames as ``datasets``, for a page.
+
+    Heatmaps that differ in rows and numbers alone are one form, which is made once.
+    """
+    data = _data(cells, selected, turn)
+    look = _look(cells, len(rows), window, scale, dark=dark)
+    spec = deepcopy(_form(look))
+    for layer in spec.get("layer", [spec]):
+        y = layer["encoding"]["y"]
+        y["scale"]["domain"] = list(rows)
+        y["axis"]["labelFontWeight"] = _bold(fresh, len(rows))
+    spec["datasets"] = {_CELLS: data}
+    if look.judged:
+        spec["datasets"][_MARKS] = data[data["mark"] != ""]
+    return spec
+
+
+_CELLS, _MARKS = "cells", "marks"
+"""Names of the datasets of ``heatmap_spec``."""
+
+
+@lru_cache(maxsize=64)
+def _form(look: _Look) -> dict[str, Any]:
+    """The specification without rows and numbers; never changed in place."""
+    chart = _chart(alt.NamedData(name=_CELLS), alt.NamedData(name=_MARKS), look, [], "normal")
+    spec: dict[str, Any] = chart.to_dict()
+    spec["config"].pop("view", None)  # Altair's own sizes, which the page's take the place of
+    return spec
+
+
+def _data(cells: pd.DataFrame, selected: tuple[str, int] | None, turn: int) -> pd.DataFrame:
+    trace, step = selected or ("", 0)
+    return cells.assign(
         turn=turn,
-        selected=(cells["trace_id"] == chosen[0]) & (cells["step"] == chosen[1]),
+        selected=(cells["trace_id"] == trace) & (cells["step"] == step),
         place=cells["step"].astype(str) + " of " + cells["of"].astype(str),
     )
+
+
+def _look(
+    cells: pd.DataFrame, n_rows: int, window: StepWindow, scale: ColourScale, *, dark: bool
+) -> _Look:
+    judged = bool((cells["mark"] != "").any())
+    notes = {
+        "outlined: no value": bool(cells["value"].isna().any()),
+        "framed in red: labelled as bad": bool(cells["bad"].any()),
+        "✓ ✗ ○ = ✎ are verdicts": judged,
+    }
+    return _Look(
+        window=window,
+        scale=scale,
+        dark=dark,
+        n_rows=n_rows,
+        notes=tuple(note for note, holds in notes.items() if holds),
+        judged=judged,
+    )
+
+
+def _chart(
+    data: Any, marked: Any, look: _Look, rows: Sequence[str], weight: Any
+) -> alt.Chart | alt.LayerChart:
+    """The figure over ``data``, signs over ``marked``, with this weight of row labels."""
+    scale, window = look.scale, look.window
     name = SIGNALS[scale.signal]
-    missing = ["outlined: no value"] if cells["value"].isna().any() else []
-    labelled = ["framed in red: labelled as bad"] if cells["bad"].any() else []
-    judged = ["✓ ✗ ○ = ✎ are verdicts"] if (cells["mark"] != "").any() else []
     number = "+.2~f" if scale.signal in COSINES else "~g"
     colour = alt.Fill(
         "value:Q",
@@ -68,7 +167,7 @@ def heatmap(
             domain=scale.domain, range=list(scale.stops), clamp=True, interpolate="rgb"
         ),
         legend=alt.Legend(
-            title=[f"{name} · {scale.note}", *missing, *labelled, *judged],
+            title=[f"{name} · {scale.note}", *look.notes],
             orient="top",
             gradientLength=220,
             gradientThickness=10,
@@ -78,7 +177,7 @@ def heatmap(
             labelExpr=f"datum.value === 0 ? '0' : format(datum.value, '{number}')",
         ),
     )
-    ink, muted = ("#ffffff", "#c3c8d0") if dark else ("#14171c", "#4d545e")
+    ink, muted = ("#ffffff", "#c3c8d0") if look.dark else ("#14171c", "#4d545e")
     pick = alt.selection_point(
         name=SELECTION, fields=["trace_id", "step", "turn"], on="click", toggle="false"
     )
@@ -108,7 +207,7 @@ def heatmap(
             labelPadding=6,
             ticks=False,
             domain=False,
-            labelFontWeight=_bold(fresh, len(rows)),
+            labelFontWeight=weight,
         ),
         scale=alt.Scale(domain=list(rows), paddingInner=0.12, paddingOuter=0.08),
     )
@@ -122,7 +221,7 @@ def heatmap(
             stroke=alt.when("datum.selected")
             .then(alt.value(ink))
             .when("datum.bad")
-            .then(alt.value(_BAD[dark]))
+            .then(alt.value(_BAD[look.dark]))
             .when("!isValid(datum.value)")
             .then(alt.value("#8a909980"))
             .otherwise(alt.value(None)),
@@ -141,9 +240,8 @@ def heatmap(
         )
         .add_params(pick)
     )
-    marked = data[data["mark"] != ""]
     drawn: Any = chart
-    if len(marked):
+    if look.judged:
         signs = alt.Chart(marked).mark_text(fontSize=13, fontWeight="bold").encode(x=x, y=y)
         signs = signs.encode(text="mark:N")
         halo = signs.mark_text(
@@ -153,7 +251,7 @@ def heatmap(
     finished: Any = (
         drawn.configure_axis(labelColor=muted, titleColor=muted)
         .configure_legend(labelColor=muted, titleColor=muted)
-        .properties(height=alt.Step(_row_height(len(rows))), usermeta=SAVING)
+        .properties(height=alt.Step(_row_height(look.n_rows)), usermeta=SAVING)
     )
     figure: alt.Chart | alt.LayerChart = finished
     return figure
@@ -165,9 +263,10 @@ def _bold(fresh: Sequence[int], n_rows: int) -> Any:
         return "normal"
     places = ",".join(str(int(place)) for place in fresh)
     here = f"round(datum.index * {max(n_rows - 1, 1)})"
-    return alt.condition(
-        f"indexof([{places}], {here}) >= 0", alt.value("bold"), alt.value("normal")
-    )
+    return {
+        "condition": {"test": f"indexof([{places}], {here}) >= 0", "value": "bold"},
+        "value": "normal",
+    }
 
 
 def _row_height(n_rows: int) -> int:

@@ -19,6 +19,9 @@ from grace_engine.figures.palette import LINES, SIGNALS, colour_scale
 MOST_BARS = 24
 """Most rows of the chart of differences; those of the largest differences."""
 
+MOST_POINTS = 1000
+"""Most traces of each kind in the chart of a comparison; those of the best rank."""
+
 _GREY = "#8a9099"
 _NAMED = 60
 _CURVES = {
@@ -232,6 +235,47 @@ def curve_chart(curve: pd.DataFrame, now: dict[str, float], *, dark: bool) -> An
         tickformat=".0%", title={"text": "Share of the traces"}, range=[0, 1.02], dtick=0.25
     )
     figure.update_layout(height=320, margin={"l": 8, "r": 8, "t": 32, "b": 8}, showlegend=False)
+    return figure
+
+
+def comparison_chart(traces: pd.DataFrame, names: tuple[str, str], *, dark: bool) -> Any:
+    """Ranks in two choices of the traces that either took: who is in both, or in one alone.
+
+    What one side did not rank stands nowhere here.
+
+    Args:
+        traces: As ``Comparison.traces``, the best rank first.
+        names: What a and b are called.
+        dark: Whether the page is dark.
+    """
+    stops = colour_scale("score", 1.0, dark=dark).stops
+    a, b = (_safe(name, 40) for name in names)
+    ranked = traces[traces["rank_a"].notna() & traces["rank_b"].notna()]
+    figure = go.Figure()
+    for title, colour, symbol, kept in (
+        ("In both", _GREY, "circle", ranked["in_a"] & ranked["in_b"]),
+        (f"Only in {a}", stops[5], "triangle-up", ranked["in_a"] & ~ranked["in_b"]),
+        (f"Only in {b}", stops[1], "triangle-down", ~ranked["in_a"] & ranked["in_b"]),
+    ):
+        part = ranked[kept]
+        shown = part.head(MOST_POINTS)
+        cut = f" (first {MOST_POINTS:,})" if len(part) > len(shown) else ""
+        figure.add_scatter(
+            x=shown["rank_a"].astype(int),
+            y=shown["rank_b"].astype(int),
+            name=f"{title}: {len(part):,}{cut}",
+            mode="markers",
+            marker={"color": colour, "size": 7, "symbol": symbol},
+            customdata=[_safe(trace) for trace in shown.index],
+            hovertemplate="%{customdata}<br>rank %{x:,} and %{y:,}<extra></extra>",
+        )
+    figure.update_xaxes(title={"text": f"Rank in {a}"}, rangemode="tozero")
+    figure.update_yaxes(title={"text": f"Rank in {b}"}, autorange="reversed", rangemode="tozero")
+    figure.update_layout(
+        height=340,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+    )
     return figure
 
 

@@ -35,6 +35,7 @@ class Bias:
             the chosen over share of all), ``difference`` (standardised).
         skipped: Columns with more than ``MAX_VALUES`` different values.
         warnings: What a curator should know, as sentences.
+        briefs: The same, a line each.
     """
 
     n_chosen: int
@@ -43,6 +44,7 @@ class Bias:
     categories: pd.DataFrame
     skipped: tuple[str, ...]
     warnings: tuple[str, ...]
+    briefs: tuple[str, ...]
 
 
 def bias_of(
@@ -65,18 +67,20 @@ def bias_of(
     compared = [frame for frame in found.values() if frame is not None]
     empty = pd.DataFrame(columns=_CATEGORY)
     categories = pd.concat(compared, ignore_index=True) if compared else empty
-    follows = [
+    told = [
         _follows(str(name), float(rho))
         for name, rho in numbers["rank_correlation"].items()
         if abs(rho) >= FOLLOWS
     ]
+    told += _shifts(categories, int(np.count_nonzero(selected)))
     return Bias(
         n_chosen=int(np.count_nonzero(selected)),
         n_left=int(np.count_nonzero(~selected)),
         numbers=numbers,
         categories=categories,
         skipped=tuple(name for name, frame in found.items() if frame is None),
-        warnings=(*follows, *_shifts(categories, int(np.count_nonzero(selected)))),
+        warnings=tuple(warning for warning, _ in told),
+        briefs=tuple(brief for _, brief in told),
     )
 
 
@@ -165,25 +169,35 @@ def _of_column(selected: Bools, column: pd.Series) -> pd.DataFrame | None:
     return frame.iloc[np.argsort(-(chosen + left), kind="stable")]
 
 
-def _follows(name: str, rho: float) -> str:
+def _follows(name: str, rho: float) -> tuple[str, str]:
+    """A sentence, and what it says at least."""
     more, less = ("more", "fewer") if rho > 0 else ("fewer", "more")
     unit = name.removesuffix(" count") + "s"
+    follows = f"Value mostly follows the {name} (ρ = {rho:.2f})"
     return (
-        f"Value mostly follows the {name} (ρ = {rho:.2f}): traces with {more} {unit} rank higher "
+        f"{follows}: traces with {more} {unit} rank higher "
         f"than those with {less}, so the choice may be one by length. Compare it with the strategy "
-        f"{'stepmax' if unit == 'steps' else 'longest'}, or split the budget over strata."
+        f"{'stepmax' if unit == 'steps' else 'longest'}, or split the budget over strata.",
+        f"{follows}: the choice may be one by length.",
     )
 
 
-def _shifts(categories: pd.DataFrame, n_chosen: int) -> list[str]:
-    """A sentence for each category whose share differs by ``FACTOR`` where chance would not."""
+def _shifts(categories: pd.DataFrame, n_chosen: int) -> list[tuple[str, str]]:
+    """A sentence for each category whose share differs by ``FACTOR`` where chance would not.
+
+    Beside it what it says at least.
+    """
     told = (categories["share_all"] * n_chosen >= EXPECTED) & (
         (categories["shift"] >= FACTOR) | (categories["shift"] <= 1 / FACTOR)
     )
     return [
-        f"{row['column']} {row['category']!r} is {row['share_chosen']:.1%} of the chosen and "
-        f"{row['share_all']:.1%} of all traces, {row['shift']:.2g} times its share (told where a "
-        f"share shifts by a factor of {FACTOR:g} or more and chance would choose {EXPECTED} or "
-        "more). A budget per stratum would hold it."
+        (
+            f"{row['column']} {row['category']!r} is {row['share_chosen']:.1%} of the chosen and "
+            f"{row['share_all']:.1%} of all traces, {row['shift']:.2g} times its share (told where "
+            f"a share shifts by a factor of {FACTOR:g} or more and chance would choose {EXPECTED} "
+            "or more). A budget per stratum would hold it.",
+            f"{str(row['column']).removeprefix('label.')} {row['category']!r}: "
+            f"{row['share_chosen']:.1%} of the chosen, {row['share_all']:.1%} of all traces.",
+        )
         for row in categories[told].to_dict("records")
     ]

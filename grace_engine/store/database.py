@@ -60,6 +60,16 @@ class Database:
         log = self.path.with_name(f"{self.path.name}.wal")
         return sum(file.stat().st_size for file in (self.path, log) if file.exists())
 
+    def stamp(self) -> str:
+        """A text that is another one once something was committed; the file is not opened."""
+        log = self.path.with_name(f"{self.path.name}.wal")
+        found = []
+        for file in (self.path, log):
+            with suppress(FileNotFoundError):  # the log goes when the file is closed
+                known = file.stat()
+                found.append(f"{known.st_ino}:{known.st_size}:{known.st_mtime_ns}")
+        return " ".join(found)
+
     @contextmanager
     def unit(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """One unit of work: a transaction on an up-to-date schema, committed at the end.

@@ -68,7 +68,7 @@ def run_counts(run: ScoringRun) -> str:
 
 
 def choose_weights() -> Weights:
-    """Inputs for α, history and aggregation.
+    """Inputs for α, history, aggregation and the "no answer" ablation.
 
     Raises:
         InputError: A history was typed that is none.
@@ -99,7 +99,19 @@ def choose_weights() -> Weights:
         bind="query-params",
         help="How step scores become the trace's value; `mean` is the paper's.",
     )
-    return Weights(alpha=alpha, history=History.parse(history or "uniform"), aggregate=aggregate)
+    history_only = st.toggle(
+        "No answer: history only",
+        key=state.HISTORY_ONLY,
+        bind="query-params",
+        help="The paper's “no answer” ablation: a step's score is its consistency with earlier "
+        "steps alone. α plays no part, and step 1, which has no earlier ones, does not count.",
+    )
+    return Weights(
+        alpha=alpha,
+        history=History.parse(history or "uniform"),
+        aggregate=aggregate,
+        history_only=history_only,
+    )
 
 
 def choose_colours() -> bool:

@@ -219,6 +219,7 @@ def flags(run: str, weights: Weights, config: CurateConfig, *, budget: bool = Tr
         "--cap": (str(config.cap_per_prompt), str(base.cap_per_prompt)),
     }
     found = [word for flag, (now, then) in said.items() if now != then for word in (flag, now)]
+    found += ["--history-only"] if weights.history_only else []
     return [*found, *([] if config.overrides else ["--no-overrides"])]
 
 

@@ -6,6 +6,7 @@ import streamlit as st
 from grace_engine import api
 from grace_engine.errors import GraceError
 from grace_engine.figures.frames import plain
+from grace_engine.figures.selection import comparison_chart
 from grace_engine.records import Selection
 from grace_engine.ui import (
     curate_export,
@@ -15,8 +16,10 @@ from grace_engine.ui import (
     curate_tables,
     load,
     state,
+    tables,
 )
 from grace_engine.ui.curate_load import Live
+from grace_engine.ui.pane import PICTURE
 
 _LIST, _SECOND, _NAME, _NEW_NAME, _CLEAR = (
     "saved-list",
@@ -27,7 +30,7 @@ _LIST, _SECOND, _NAME, _NEW_NAME, _CLEAR = (
 )
 
 
-def selections(live: Live) -> None:
+def selections(live: Live, *, dark: bool) -> None:
     """Save the choice; the saved ones; what to do with the one that is picked."""
     _save(live)
     saved = curate_load.selections(live.asked.workspace)
@@ -49,7 +52,7 @@ def selections(live: Live) -> None:
     with st.container(border=True):
         curate_export.panel(live.asked.workspace, saved[linked])
     with st.container(border=True):
-        _compare(live.asked.workspace, saved, linked)
+        _compare(live.asked.workspace, saved, linked, dark=dark)
 
 
 def _save(live: Live) -> None:
@@ -149,9 +152,9 @@ def _actions(live: Live, one: Selection) -> None:
             "Branch",
             icon=":material/fork_right:",
             key="branch",
-            disabled=one.history_only or one.run_id not in _runs(live),
+            disabled=one.run_id not in _runs(live),
             help="Take its settings over; what is saved next remembers it as its parent. "
-            "(Not for --history-only, which this page cannot set, nor where its run is gone.)",
+            "(Not where its run is gone.)",
             on_click=_branch,
             args=(one,),
         )
@@ -199,7 +202,7 @@ def _delete(one: Selection) -> None:
     curate_state.say(f"{one.id} is deleted.")
 
 
-def _compare(workspace: str, saved: dict[str, Selection], linked: str) -> None:
+def _compare(workspace: str, saved: dict[str, Selection], linked: str, *, dark: bool) -> None:
     others = [name for name in saved if name != linked]
     second = state.get(curate_state.SECOND)
     second = second if second in others else ""
@@ -228,6 +231,13 @@ def _compare(workspace: str, saved: dict[str, Selection], linked: str) -> None:
             "Rank correlation", _number(found.rank_correlation), f"{found.n_common:,} in common"
         )
     st.text(curate_frames.differing(curate_frames.settings_of(a), curate_frames.settings_of(b)))
+    st.plotly_chart(
+        comparison_chart(found.traces, (a.name or a.id, b.name or b.id), dark=dark),
+        key="compare-chart",
+        config=PICTURE,
+        alt="Ranks in both selections of the traces that either took",
+    )
+    tables.save_csv("Ranks as CSV", "compare", lambda: found.traces.reset_index())
     names = {"a": "here", "b": "there"}
     for rows, other, name, title in (
         (found.only_a, second, "only-a", f"Only in {curate_frames.selection_name(a)}"),

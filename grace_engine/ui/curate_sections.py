@@ -7,6 +7,7 @@ import streamlit as st
 
 from grace_engine import api
 from grace_engine.figures.selection import bias_chart, curve_chart, differences, why_chart
+from grace_engine.selection import Bias
 from grace_engine.ui import (
     curate_frames,
     curate_load,
@@ -23,7 +24,6 @@ from grace_engine.ui.text import as_markdown
 
 _BOX, _WHY_BOX = "section-box", "why-box"
 _WARNED = 3
-_SAVING = pane.SAVING | {"toImageButtonOptions": {"format": "png", "scale": 2, "filename": "grace"}}
 
 
 @st.fragment
@@ -51,7 +51,7 @@ def sections(live: Live, *, dark: bool) -> None:
         elif chosen == "Budget curve":
             _curve(live, dark=dark)
         elif chosen == "Selections":
-            curate_saved.selections(live)
+            curate_saved.selections(live, dark=dark)
         else:
             _near(live)
 
@@ -114,7 +114,7 @@ def _why(live: Live, *, dark: bool) -> None:
         st.plotly_chart(
             why_chart(found.steps, found.value or 0.0, found.cut, dark=dark),
             key="why-chart",
-            config=_SAVING,
+            config=pane.PICTURE,
             alt=f"The sum of {len(found.steps)} steps that made the value {_plain(found.value)}",
         )
         tables.save_csv("Steps as CSV", "why", lambda: found.steps)
@@ -174,7 +174,7 @@ def _moves(live: Live) -> None:
 
 def _bias(live: Live, *, dark: bool) -> None:
     found = curate_load.bias(live.asked, live)
-    _warn(found.warnings)
+    _warn(found)
     rows = differences(found.numbers, found.categories)
     numbers = found.numbers.rename_axis("count").reset_index()
     left, right = st.columns([0.55, 0.45], gap="medium")
@@ -182,7 +182,7 @@ def _bias(live: Live, *, dark: bool) -> None:
         st.plotly_chart(
             bias_chart(rows, dark=dark),
             key="bias-chart",
-            config=_SAVING,
+            config=pane.PICTURE,
             alt="Standardised differences between chosen and left out",
         )
         st.caption(
@@ -199,20 +199,21 @@ def _bias(live: Live, *, dark: bool) -> None:
             tables.save_csv("Categories as CSV", "bias-categories", lambda: found.categories)
 
 
-def _warn(warnings: tuple[str, ...]) -> None:
-    """What a curator should know, first where value follows the length."""
-    if not warnings:
+def _warn(found: Bias) -> None:
+    """What a curator should know, a line each, first where value follows the length."""
+    if not found.warnings:
         st.success(
             "Value does not follow the length, and no dataset or label is chosen twice or half as "
             "often as it stands in the pool.",
             icon=":material/check:",
         )
         return
-    sentences = [f"- {as_markdown(warning)}" for warning in warnings]
-    st.warning("\n".join(sentences[:_WARNED]), icon=":material/warning:")
-    if len(sentences) > _WARNED:
-        with st.expander(f"{len(sentences) - _WARNED} more warnings"):
-            st.markdown("\n".join(sentences[_WARNED:]))
+    lines = [f"- {as_markdown(brief)}" for brief in found.briefs]
+    st.warning("\n".join(lines[:_WARNED]), icon=":material/warning:")
+    more = len(lines) - _WARNED
+    title = f"{more} more, and what they mean" if more > 0 else "What this means"
+    with st.expander(title):
+        st.markdown("\n".join(f"- {as_markdown(warning)}" for warning in found.warnings))
 
 
 def _curve(live: Live, *, dark: bool) -> None:
@@ -236,7 +237,7 @@ def _curve(live: Live, *, dark: bool) -> None:
     st.plotly_chart(
         curve_chart(curve, now, dark=dark),
         key="curve-chart",
-        config=_SAVING,
+        config=pane.PICTURE,
         alt="Mean value, share correct and tokens against the share of the traces",
     )
     st.caption("The dashed line is the present choice. Strata, cap and overrides hold throughout.")

@@ -40,7 +40,7 @@ _WRITTEN = (BUDGET, PER, OVERRIDES, SELECTION, SECOND, PARENT, SECTION, state.TR
 _BOUND = (STRATEGY, SEED, CAP)
 _SAID, _RERUN, _LAST = "said", "rerun", "curate-last"
 
-SHARED = (state.RUN, state.ALPHA, state.HISTORY, state.AGGREGATE, SELECTION)
+SHARED = (state.RUN, state.ALPHA, state.HISTORY, state.AGGREGATE, state.HISTORY_ONLY, SELECTION)
 """Parameters that other pages read as this one does."""
 
 
@@ -117,6 +117,7 @@ def branch(selection: Selection) -> None:
         state.ALPHA: selection.alpha,
         state.HISTORY: selection.history,
         state.AGGREGATE: selection.aggregate,
+        state.HISTORY_ONLY: selection.history_only,
         STRATEGY: selection.strategy,
         SEED: selection.seed,
         CAP: selection.cap_per_prompt,

@@ -39,6 +39,8 @@ def add_traces(workspace: str) -> None:
         return
     try:
         path = confined(typed, workspace)
+        if str(path) != typed:
+            st.caption(as_markdown(f"This is {path}"))
         _look_and_ingest(workspace, path)
     except GraceError as fault:
         st.error(as_markdown(str(fault)), icon=":material/error:")

@@ -28,7 +28,10 @@ def allowed_folders(workspace: str) -> list[Path]:
 
 
 def confined(typed: str, workspace: str) -> Path:
-    """The real path of a file or folder that a user typed; relative to the first allowed folder.
+    """The real path of a file or folder that a user typed.
+
+    What is relative is looked for in every allowed folder in turn, then in the workspace; where it
+    is in none, it is meant in the first.
 
     Raises:
         InputError: It lies outside of the allowed folders, or leads out of them.
@@ -38,10 +41,12 @@ def confined(typed: str, workspace: str) -> Path:
         raise InputError("A path cannot hold U+0000: type it again.")
     path = Path(typed.strip()).expanduser()
     try:
-        real = (path if path.is_absolute() else folders[min(1, len(folders) - 1)] / path).resolve()
+        found = [(folder / path).resolve() for folder in (*folders[1:], folders[0])]
     except (OSError, RuntimeError, ValueError) as fault:  # a loop of links, no home folder
         raise InputError(f"{typed} cannot be followed: {fault}.") from fault
-    if any(real.is_relative_to(folder) for folder in folders):
+    inside = [one for one in found if any(one.is_relative_to(folder) for folder in folders)]
+    real = next((one for one in inside if one.exists()), found[0])
+    if real in inside:
         return real
     leads = "" if real == path else f" leads to {real}, which"
     raise InputError(

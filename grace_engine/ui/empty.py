@@ -3,7 +3,6 @@
 import shlex
 from typing import NoReturn
 
-import pandas as pd
 import streamlit as st
 
 from grace_engine.api import RunView
@@ -49,9 +48,9 @@ def traces_or_stop(view: RunView, workspace: str) -> None:
     )
 
 
-def matches_or_stop(rows: pd.DataFrame) -> None:
+def matches_or_stop(n_rows: int) -> None:
     """Where filters let nothing through, say so and end the page."""
-    if not len(rows):
+    if not n_rows:
         st.info(
             "Take a filter away, above, or search for something else.",
             title="No trace matches all of these filters",

@@ -122,14 +122,22 @@ def annotated(
         annotations: What curators said.
         looked: Further traces that were looked at, not in the log yet.
     """
-    ids = facts["trace_id"].tolist()
-    seen = annotations.looked.union(looked)
-    overrides = {name: entry.word for name, entry in annotations.overrides.items()}
+    ids = facts["trace_id"]
+    override = np.full(len(ids), "", dtype=object)
+    forced = ids.isin(annotations.overrides).to_numpy()
+    override[forced] = [annotations.overrides[str(name)].word for name in ids[forced]]
     return facts.assign(
-        judged=[name in annotations.verdicts for name in ids],
-        override=[overrides.get(name, "") for name in ids],
-        looked=[name in seen for name in ids],
+        judged=ids.isin(annotations.verdicts).to_numpy(),
+        override=override,
+        looked=ids.isin(annotations.looked.union(looked)).to_numpy(),
     )
+
+
+def with_looked(rows: pd.DataFrame, looked: Collection[str]) -> pd.DataFrame:
+    """Rows of ``annotated`` with further traces that were looked at, not in the log yet."""
+    if not looked:
+        return rows
+    return rows.assign(looked=(rows["looked"] | rows["trace_id"].isin(looked)).to_numpy())
 
 
 def with_margin(rows: pd.DataFrame, selection: Selection) -> pd.DataFrame:

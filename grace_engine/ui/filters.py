@@ -5,6 +5,8 @@ The address says what is asked for; inputs are set from it and write to it.
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -65,10 +67,16 @@ def choose_filters(
         return st.container(key="filter-count", width="content")
 
 
-def say_count(place: DeltaGenerator, filters: Filters, shown: pd.DataFrame, total: int) -> None:
+def say_count(
+    place: DeltaGenerator,
+    filters: Filters,
+    traces: pd.Series,
+    meant: npt.NDArray[np.bool_],
+) -> None:
     """How many traces are meant and, where it is not all, what asks for it and what to do."""
     said = filtering.chips(filters)
-    count = f"{len(shown):,} of {total:,}" if said else f"{total:,}"
+    total, n_meant = len(traces), int(np.count_nonzero(meant))
+    count = f"{n_meant:,} of {total:,}" if said else f"{total:,}"
     place.text(f"{count} traces", width="content")
     if not said:
         return
@@ -92,8 +100,8 @@ def say_count(place: DeltaGenerator, filters: Filters, shown: pd.DataFrame, tota
                 args=({name: [] for name in said},),
             )
         st.space("stretch")
-        if len(shown):
-            ids = tuple(shown["trace_id"])
+        if n_meant:
+            ids = tuple(traces[meant])
             for word, keep in (("Keep", True), ("Drop", False)):
                 st.button(
                     f"{word} all {len(ids):,}",

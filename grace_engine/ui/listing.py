@@ -34,7 +34,7 @@ class Listed:
 
     def ranked(
         self, view: api.RunView, annotations: api.Annotations, sort: str, *, descending: bool
-    ) -> pd.DataFrame:
+    ) -> "Reading":
         """The meant traces in reading order.
 
         The open one is among them, even where it is not meant any more: a list of what was not
@@ -44,11 +44,47 @@ class Listed:
         if sort == "margin" and "margin" not in rows:
             rows = with_live_margin(rows, view, annotations)
         kept = self.meant | (rows["trace_id"] == state.get(state.TRACE)).to_numpy()
-        if sort != "margin":
-            return frames.ranked(rows[kept], sort, descending=descending)
         # Signed, a margin would sort as the value does: nearness to the cut is what is asked for.
-        near = rows[kept].assign(distance=rows["margin"].abs())
-        return frames.ranked(near, "distance", descending=descending).drop(columns="distance")
+        column = rows["margin"].abs() if sort == "margin" else rows[sort]
+        places = np.flatnonzero(kept)
+        order = frames.reading_order(
+            view.signals.trace_ids[places], column.iloc[places], descending=descending
+        )
+        return Reading(rows=rows, places=places[order])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Reading:
+    """The meant traces in reading order, M of them; most of them are never looked at.
+
+    Attributes:
+        rows: ``[N]`` all traces, in the order of the run.
+        places: ``[M]`` places in ``rows``.
+    """
+
+    rows: pd.DataFrame
+    places: npt.NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def row(self, rank: int) -> pd.Series:
+        """The trace at a place in reading order, from 0."""
+        return self.rows.iloc[int(self.places[rank])]
+
+    def page(self, page: int, size: int) -> pd.DataFrame:
+        """``frames.page_rows`` of them."""
+        shown = self.places[(page - 1) * size : page * size]
+        return frames.page_rows(self.rows.iloc[shown], 1, size)
+
+    def rank_of(self, trace: str) -> int | None:
+        """Place of a trace in reading order, from 0; None where it is none of these."""
+        found = np.flatnonzero((self.rows["trace_id"] == trace).to_numpy()[self.places])
+        return int(found[0]) if len(found) else None
+
+    def whole(self) -> pd.DataFrame:
+        """All of them as rows in reading order."""
+        return self.rows.iloc[self.places].reset_index(drop=True)
 
 
 def begin(view: api.RunView, kinds: npt.NDArray[np.object_]) -> None:
@@ -75,7 +111,8 @@ def listed(
     selections = load.list_selections(workspace)
     labels = load.label_values(workspace, run.id, run.updated_at, view.traces)
     count = filters.choose_filters(wanted, run.datasets, labels, selections)
-    rows = filtering.annotated(frames.facts(view), annotations, verdicts.looked())
+    rows = load.facts(workspace, view, annotations)
+    rows = filtering.with_looked(rows, verdicts.looked() - annotations.looked)
     inside = None
     if wanted.selection in {one.id for one in selections}:
         selection = load.selection(workspace, wanted.selection)
@@ -87,7 +124,7 @@ def listed(
             workspace, run.datasets, run.updated_at, wanted.text, regex=wanted.regex
         )
     meant = filtering.mask(rows, wanted, found, inside)
-    filters.say_count(count, wanted, rows[meant], len(rows))
+    filters.say_count(count, wanted, rows["trace_id"], meant)
     return Listed(rows=rows, meant=meant)
 
 
@@ -136,11 +173,11 @@ def overview(
         tables.save_csv("Means as CSV", "overview", lambda: cells)
 
 
-def save_rows(place: DeltaGenerator, rows: pd.DataFrame, cells: pd.DataFrame) -> None:
+def save_rows(place: DeltaGenerator, reading: Reading, cells: pd.DataFrame) -> None:
     """A popover that saves the listed traces, and the steps of the page, as CSV."""
     with place.popover("", icon=":material/download:", key="save", help="Numbers as CSV"):
-        listed = rows.drop(columns="index")
-        tables.save_csv(f"All {len(rows):,} listed traces", "traces", lambda: listed)
+        title = f"All {len(reading):,} listed traces"
+        tables.save_csv(title, "traces", lambda: reading.whole().drop(columns="index"))
         texts = [name for name in cells if str(name).endswith("_text")]
         steps = cells.drop(columns=["of", "bad", "mark", "trace_value", *texts])
         tables.save_csv(f"The {len(cells):,} steps of this page", "steps", lambda: steps)

@@ -7,6 +7,7 @@ Caches are shared by all sessions: what they return is never changed in place.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ import streamlit as st
 from grace_engine import api
 from grace_engine.config import Weights
 from grace_engine.errors import GraceError
+from grace_engine.figures import frames
 from grace_engine.figures.palette import colour_limits
 from grace_engine.records import ScoringRun, Selection
 from grace_engine.ui import filtering
@@ -55,14 +57,23 @@ def opened_workspace() -> api.Workspace:
 @st.cache_data(ttl=2, max_entries=4, show_spinner=False)
 def list_runs(workspace: str) -> list[ScoringRun]:
     """All runs of the workspace, newest first; a burst of reruns asks the store once."""
-    runs = api.list_runs(api.open_workspace(workspace, create=False))
+    runs = _runs(workspace, stamp(workspace))
     return sorted(runs, key=lambda run: (run.created_at, run.id), reverse=True)
 
 
 def run_view(workspace: str, run: ScoringRun, weights: Weights) -> api.RunView:
     """The run under ``weights``; Grams are read only where the history is new."""
     base = _run_under_history(workspace, run.id, run.updated_at, str(weights.history), weights)
-    return api.view_of(run, weights, base.signals, base.traces.set_index("trace_id"))
+    return replace(api.reweighted(base, weights), run=run)
+
+
+def facts(workspace: str, view: api.RunView, annotations: api.Annotations) -> pd.DataFrame:
+    """``filtering.annotated`` of the run: only the values are computed at every turn of α."""
+    run, history = view.run, str(view.weights.history)
+    known = _annotated(
+        workspace, run.id, run.updated_at, history, annotations.version, view, annotations
+    )
+    return known.assign(value=view.values)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -93,7 +104,12 @@ def forget_annotations() -> None:
 @st.cache_data(ttl=2, max_entries=4, show_spinner=False)
 def list_selections(workspace: str) -> list[Selection]:
     """All saved selections without their choices, the latest first."""
-    return api.list_selections(api.open_workspace(workspace, create=False))
+    return _selections(workspace, stamp(workspace))
+
+
+def stamp(workspace: str) -> str:
+    """What is another text once something was stored: opening the store anew takes its time."""
+    return api.open_workspace(workspace, create=False).database.stamp()
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -138,7 +154,25 @@ def trace_view(
 
 @st.cache_data(ttl=2, max_entries=4, show_spinner=False)
 def _annotation_version(workspace: str) -> int:
+    return _version(workspace, stamp(workspace))
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _version(workspace: str, stamp: str) -> int:
+    del stamp  # part of the key
     return api.annotation_version(api.open_workspace(workspace, create=False))
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _runs(workspace: str, stamp: str) -> list[ScoringRun]:
+    del stamp  # part of the key
+    return api.list_runs(api.open_workspace(workspace, create=False))
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _selections(workspace: str, stamp: str) -> list[Selection]:
+    del stamp  # part of the key
+    return api.list_selections(api.open_workspace(workspace, create=False))
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -153,6 +187,28 @@ def _run_under_history(
 ) -> api.RunView:
     del updated_at, history  # parts of the key
     return api.run_view(api.open_workspace(workspace, create=False), run, _weights)
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _facts(
+    workspace: str, run: str, updated_at: str, history: str, _view: api.RunView
+) -> pd.DataFrame:
+    del workspace, run, updated_at, history  # parts of the key
+    return frames.facts(_view)
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _annotated(
+    workspace: str,
+    run: str,
+    updated_at: str,
+    history: str,
+    version: int,
+    _view: api.RunView,
+    _annotations: api.Annotations,
+) -> pd.DataFrame:
+    del version  # part of the key
+    return filtering.annotated(_facts(workspace, run, updated_at, history, _view), _annotations)
 
 
 @st.cache_data(max_entries=24, show_spinner=False)

@@ -13,6 +13,7 @@ from grace_engine.figures.trace import trace_chart
 from grace_engine.records import CLEAN, Annotation, Trace
 from grace_engine.ui import filtering, state, tables, text, verdicts
 from grace_engine.ui.frames import text_block
+from grace_engine.ui.listing import Reading
 
 _SHORT = {"score": "score", "alignment": "align.", "consistency": "cons."}
 
@@ -20,20 +21,20 @@ VIEWS = ("Text", "Matrix", "Same prompt", "Two runs", "Source")
 """Ways to look at the open trace."""
 
 
-def step_buttons(rows: pd.DataFrame, rank: int, step: int, size: int) -> None:
+def step_buttons(reading: Reading, rank: int, step: int, size: int) -> None:
     """Buttons to the neighbours of a trace in reading order, and of a step in its trace.
 
     Args:
-        rows: All traces in reading order.
-        rank: Place of the open trace in ``rows``, from 0.
+        reading: The traces in reading order.
+        rank: Place of the open trace among them, from 0.
         step: The open step, from 1.
         size: Rows a page of the heatmap.
     """
-    n_steps = int(rows["n_steps"].iloc[rank])
+    n_steps = int(reading.row(rank)["n_steps"])
 
     def button(key: str, name: str, shortcut: str, to_rank: int, to_step: int) -> None:
-        inside = 0 <= to_rank < len(rows) and 1 <= to_step <= n_steps
-        target = rows["trace_id"].iloc[to_rank] if inside else ""
+        inside = 0 <= to_rank < len(reading) and 1 <= to_step <= n_steps
+        target = str(reading.row(to_rank)["trace_id"]) if inside else ""
         st.button(
             name,
             key=key,
@@ -48,13 +49,13 @@ def step_buttons(rows: pd.DataFrame, rank: int, step: int, size: int) -> None:
     ):
         button("previous-trace", "‹ Trace", "K", rank - 1, 1)
         button("next-trace", "Trace ›", "J", rank + 1, 1)
-        with st.popover(f"{rank + 1:,} of {len(rows):,}", type="tertiary", key="jump"):
+        with st.popover(f"{rank + 1:,} of {len(reading):,}", type="tertiary", key="jump"):
             st.text_input(
                 "Go to place, id or name",
                 key="jump-to",
                 placeholder="12, 6f3a… or 6b_finetuning · 14",
                 on_change=_jump,
-                args=(rows, size),
+                args=(reading, size),
             )
         st.space("stretch")
         st.text(f"{step} of {n_steps}", width="content")
@@ -132,6 +133,9 @@ SAVING = {
     "toImageButtonOptions": {"format": "svg", "filename": "grace"},
 }
 """Of Plotly's buttons only the one that saves the picture."""
+
+PICTURE = SAVING | {"toImageButtonOptions": {"format": "png", "scale": 2, "filename": "grace"}}
+"""The same, as pixels: for charts of thousands of marks and for slides."""
 
 
 def scroll_to(pane: str, index: int, step: int) -> None:
@@ -211,16 +215,16 @@ def _saying(entry: Annotation, names: Mapping[str, str] | None = None) -> str:
     return f"{said}{note}   — {entry.author}, {entry.created_at[:10]}"
 
 
-def _jump(rows: pd.DataFrame, size: int) -> None:
+def _jump(reading: Reading, size: int) -> None:
     """Callback: open the trace that was typed."""
     wanted = str(st.session_state["jump-to"]).strip()
     if not wanted:
         return
-    place = filtering.place_of(rows, wanted)
+    place = filtering.place_of(reading.whole(), wanted)
     if place is None:
-        verdicts.tell(f"None of the {len(rows):,} traces is {wanted}.")
+        verdicts.tell(f"None of the {len(reading):,} traces is {wanted}.")
     else:
-        state.go_to(rows["trace_id"].iloc[place], 1, place // size + 1)
+        state.go_to(str(reading.row(place)["trace_id"]), 1, place // size + 1)
 
 
 def _numbers(trace: Trace, steps: pd.DataFrame) -> None:

@@ -6,8 +6,6 @@ are written here, because clicks and buttons choose them too.
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-import pandas as pd
 import streamlit as st
 
 from grace_engine.ui.frames import window_holding
@@ -18,6 +16,7 @@ TRACE, STEP, RUN, PAGE, WINDOW = "trace", "step", "run", "page", "steps"
 SIGNAL, SORT, ORDER, ROWS = "signal", "sort", "order", "rows"
 VIEW, OTHER, OTHER_RUN = "view", "other", "against"
 ALPHA, HISTORY, AGGREGATE, COLOURS = "alpha", "history", "aggregate", "colours"
+HISTORY_ONLY = "history-only"
 """Keys of bound inputs; each is the query parameter too."""
 
 HEATMAP, OVERVIEW, STRIP, RUN_BOX = "heatmap", "overview", "strip", "run-box"
@@ -39,12 +38,6 @@ def remember_visit() -> None:
 def get(name: str) -> str:
     """What the address says of ``name``; "" where it says nothing."""
     return st.query_params.get(name, "")
-
-
-def linked_rank(trace_ids: pd.Series) -> int | None:
-    """Place of the trace that the address names; None where it names none of these."""
-    found = np.flatnonzero(trace_ids.to_numpy(str) == get(TRACE))
-    return int(found[0]) if len(found) else None
 
 
 def linked_number(name: str, most: int, default: int = 1) -> int:

@@ -1,5 +1,7 @@
 """Do figures say what their numbers say?"""
 
+import json
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -118,6 +120,40 @@ def test_rows_that_were_not_looked_at_are_bold_by_place_alone(view_of_lengths: M
 
     weight = spec["encoding"]["y"]["axis"]["labelFontWeight"]["condition"]
     assert weight["test"] == "indexof([0,2], round(datum.index * 2)) >= 0"
+
+
+@pytest.mark.parametrize("words", [{}, {("0000000000000000", 2): "wrong"}])
+def test_the_kept_form_of_a_heatmap_is_the_heatmap(
+    view_of_lengths: MakeView, words: dict[tuple[str, int], str]
+) -> None:
+    view = view_of_lengths(3, 2, 50)
+    rows = frames.page_rows(frames.ranked_rows(view), 1, 25)
+    labels, window = rows["row"].tolist(), frames.StepWindow(first=1, last=4)
+    scale = palette.colour_scale("score", 0.5, dark=True)
+    kinds = np.array(["wrong_result"] + [""] * 54, dtype=object)
+    cells = frames.cells(view, rows, "score", window, kinds, words)
+    more = {"selected": (view.signals.trace_ids[1], 2), "dark": True, "turn": 3, "fresh": [0, 2]}
+    figure.heatmap_spec(cells, labels[::-1], window, scale, dark=True)  # leaves nothing behind
+
+    chart = figure.heatmap(cells, labels, window, scale, **more).to_dict()
+    spec = figure.heatmap_spec(cells, labels, window, scale, **more)
+
+    drawn = {name: frame.to_dict("records") for name, frame in spec.pop("datasets").items()}
+    named = sorted(chart.pop("datasets").items(), key=lambda one: -len(one[1]))
+    assert list(drawn.values()) == [records for _, records in named]
+    assert len(drawn) == (2 if words else 1)
+    chart["config"].pop("view")
+    assert _named(spec, dict(zip(drawn, "ab", strict=False))) == _named(
+        chart, {name: letter for (name, _), letter in zip(named, "ab", strict=False)}
+    )
+
+
+def _named(spec: dict[str, object], names: dict[str, str]) -> str:
+    """The specification as text, its datasets and its view by names of our own."""
+    text = json.dumps(spec, sort_keys=True)
+    for name, letter in names.items():
+        text = text.replace(f'{{"name": "{name}"}}', f'{{"name": "{letter}"}}')
+    return re.sub("view_[0-9a-f_]+", "view", text)
 
 
 def test_a_charts_menu_saves_pictures_and_leads_nowhere_else(view_of_lengths: MakeView) -> None:

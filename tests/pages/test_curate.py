@@ -220,7 +220,12 @@ def test_every_section_opens_by_its_link(
 def test_bias_shows_the_warnings_of_the_engine(open_curate, own_workspace: api.Workspace) -> None:
     app = open_curate(own_workspace.root, section="Bias", strategy="longest")
 
-    assert "Value mostly follows the token count" in app.warning[0].value.replace("\\", "")
+    lines = app.warning[0].value.replace("\\", "").splitlines()
+    assert lines[0].startswith("- Value mostly follows the token count")
+    assert lines[0].endswith(": the choice may be one by length.")
+    assert max(map(len, lines)) < 110
+    details = "\n".join(said.value for said in app.expander[0].markdown).replace("\\", "")
+    assert "traces with more tokens rank higher than those with fewer" in details
 
 
 def test_the_command_shown_makes_the_selection_that_the_button_saves(
@@ -287,6 +292,33 @@ def test_a_choice_is_saved_compared_branched_renamed_and_deleted(
     app.button(key="delete-it").click().run()
     assert [one.id for one in api.list_selections(own_workspace)] == [first]
     assert "selection" not in app.query_params
+
+
+def test_a_selection_by_history_only_is_branched_and_every_state_has_a_link(
+    open_curate, own_workspace: api.Workspace, grace
+) -> None:
+    weights = Weights(alpha=0.5, history=History.parse("window:2"), history_only=True)
+    first = api.curate(own_workspace, "25%", weights=weights)
+
+    app = open_curate(own_workspace.root, section="Selections", selection=first.id)
+    app.button(key="branch").click().run()
+
+    assert not app.exception
+    assert app.toggle(key="history-only").value is True
+    assert "10 stay" in says(app)
+    assert "0 enter, 0 leave" in says(app)
+    words = app.code[0].value.split()
+    second = save(app, "branched")
+    branch = api.get_selection(own_workspace, second)
+    assert (branch.parent, branch.history_only) == (first.id, True)
+    assert [c.trace_id for c in branch.choices] == [c.trace_id for c in first.choices]
+    status, out, _ = grace(*words[1:], "--json")
+    assert (status, json.loads(out)["selection"]) == (0, second)
+
+    link = {"history-only": "true", "history": "window:2", "budget": "25%"}
+    again = open_curate(own_workspace.root, **link)
+    assert again.toggle(key="history-only").value is True
+    assert numbers(again)["Lowest value taken"] == numbers(app)["Lowest value taken"]
 
 
 def test_selections_are_counted_without_reading_their_choices(

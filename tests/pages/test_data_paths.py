@@ -66,6 +66,24 @@ def test_a_link_that_leads_out_is_refused_and_says_where_it_leads(folders: Path)
     assert confined("within.jsonl", workspace) == folders / "workspace" / "w.jsonl"
 
 
+def test_a_relative_path_is_looked_for_in_every_folder_then_in_the_workspace(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folders / "more" / "deep").mkdir(parents=True)
+    (folders / "link").symlink_to(folders / "outside")
+    for name in ("more/deep/a.jsonl", "more/b.jsonl", "workspace/b.jsonl"):
+        (folders / name).write_text("{}\n")
+    (folders / "allowed" / "b.jsonl").symlink_to(folders / "outside" / "secret.jsonl")
+    named = os.pathsep.join(str(folders / name) for name in ("allowed", "more"))
+    monkeypatch.setenv("GRACE_ALLOWED_PATHS", named)
+    workspace = str(folders / "workspace")
+
+    assert confined("deep/a.jsonl", workspace) == folders / "allowed/deep/a.jsonl"
+    assert confined("b.jsonl", workspace) == folders / "more/b.jsonl"
+    assert confined("w.jsonl", workspace) == folders / "workspace/w.jsonl"
+    assert confined("nowhere.jsonl", workspace) == folders / "allowed/nowhere.jsonl"
+
+
 def test_without_named_folders_the_current_one_may_be_read(
     folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,9 +4,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from grace_engine import api
 from grace_engine.api import RunView
+from grace_engine.config import History, Weights
+from grace_engine.errors import InputError
 from grace_engine.figures import frames
 from grace_engine.ui import frames as screen
 
@@ -51,6 +55,49 @@ def test_rows_are_sorted_by_labels_of_any_kind(
     assert "label.kind" in screen.sort_options(view.traces)
     rows = frames.ranked_rows(view, "label.kind", descending=False)
     assert rows["index"].tolist() == ascending
+
+
+@pytest.mark.parametrize("descending", [True, False])
+@pytest.mark.parametrize("sort", ["value", "n_steps", "peak_loss", "trace_id"])
+def test_the_fast_order_is_that_of_sorting_by_every_id(
+    view_of_lengths: MakeView, sort: str, descending: bool
+) -> None:
+    rng = np.random.default_rng(4)
+    view = view_of_lengths(*rng.integers(1, 5, 200))
+    values = rng.choice([0.0, -0.0, 0.25, -1.5, np.inf, np.nan], 200)
+    rows = frames.facts(replace(view, values=values)).assign(peak_loss=rng.integers(0, 3, 200) / 2)
+    shuffled = rows.iloc[rng.permutation(200)]
+
+    fast = frames.ranked(rows, sort, descending=descending)
+    slow = frames.ranked(shuffled, sort, descending=descending)
+
+    sign = -1 if descending else 1
+    known = sorted(
+        rows[rows[sort].notna()].itertuples(),
+        key=lambda row: (
+            (sign * int(row.trace_id, 16),)
+            if sort == "trace_id"
+            else (sign * getattr(row, sort), row.trace_id)
+        ),
+    )
+    missing = sorted(rows.loc[rows[sort].isna(), "trace_id"])
+    assert fast["trace_id"].tolist() == [row.trace_id for row in known] + missing
+    pd.testing.assert_frame_equal(fast, slow)
+
+
+def test_other_weights_change_scores_and_values_alone(view_of_lengths: MakeView) -> None:
+    view = view_of_lengths(3, 1, 4, 2)
+    weights = Weights(alpha=0.25, aggregate="min")
+
+    found = api.reweighted(view, weights)
+    anew = api.view_of(view.run, weights, view.signals, view.traces.set_index("trace_id"))
+
+    assert found.weights == weights
+    np.testing.assert_array_equal(found.scores, anew.scores, strict=True)
+    np.testing.assert_array_equal(found.values, anew.values, strict=True)
+    pd.testing.assert_frame_equal(found.traces, anew.traces)
+    with pytest.raises(InputError, match="history uniform, not of window:2"):
+        api.reweighted(view, Weights(history=History.parse("window:2")))
 
 
 def test_pages_hold_every_row_once(view_of_lengths: MakeView) -> None:

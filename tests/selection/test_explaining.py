@@ -214,6 +214,11 @@ def test_bias_finds_what_a_planted_choice_favours() -> None:
     assert found.warnings[0].startswith("Value mostly follows the token count (ρ = 1.00):")
     assert "dataset 'short' is 20.0% of the chosen and 80.0% of all traces" in found.warnings[1]
     assert "4 times its share" in found.warnings[2]
+    assert found.briefs == (
+        "Value mostly follows the token count (ρ = 1.00): the choice may be one by length.",
+        "dataset 'short': 20.0% of the chosen, 80.0% of all traces.",
+        "dataset 'long': 80.0% of the chosen, 20.0% of all traces.",
+    )
 
 
 def test_nothing_is_warned_of_where_chance_would_choose_fewer_than_five() -> None:
@@ -294,3 +299,28 @@ def test_a_saved_choice_compares_with_one_over_other_traces(own_workspace) -> No
     none = api.compare(replace(saved, choices=()), replace(saved, choices=()))
     assert np.isnan(none.jaccard)
     assert none.traces.empty
+
+
+def test_a_notebook_compares_saved_selections_by_name_id_or_handle(own_workspace) -> None:
+    mine = api.curate(own_workspace, "10", name="mine")
+    other = api.curate(own_workspace, "6", strategy="longest", name="<b>other</b>")
+    expected = api.compare(mine, other)
+
+    handle = api.selection_view(own_workspace, "mine")
+    theirs = api.selection_view(own_workspace, other.id)
+    by_name, *others = (handle.compare(it) for it in ("<b>other</b>", other.id, other, theirs))
+
+    assert handle.selection.id == mine.id
+    assert (by_name.a.id, by_name.b.id) == (mine.id, other.id)
+    assert (by_name.n_a, by_name.n_b, by_name.jaccard) == (10, 6, expected.jaccard)
+    for one in (by_name, *others):
+        pd.testing.assert_frame_equal(one.traces, expected.traces)
+    with pytest.raises(NotFoundError, match="nothing"):
+        handle.compare("nothing")
+
+    figure = by_name.figure()
+    names = [f"In both: {expected.n_both}", f"Only in mine: {len(expected.only_a)}"]
+    names.append(f"Only in &lt;b&gt;other&lt;/b&gt;: {len(expected.only_b)}")
+    assert [trace.name for trace in figure.data] == names
+    assert list(figure.data[1].customdata) == expected.only_a.index.tolist()
+    assert list(figure.data[1].y) == expected.only_a["rank_b"].tolist()

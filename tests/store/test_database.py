@@ -324,3 +324,17 @@ def test_what_duckdb_says_becomes_a_sentence(
     assert type(found) is fault
     with pytest.raises(fault, match=sentence):
         raise found
+
+
+def test_the_stamp_changes_with_what_is_stored_and_not_with_what_is_read(
+    tmp_path: Path,
+) -> None:
+    workspace = Workspace(tmp_path)
+    before = workspace.database.stamp()
+
+    assert count_traces(workspace) == 0
+    assert workspace.database.stamp() == before
+
+    with workspace.database.unit() as connection:
+        connection.execute("CREATE TABLE more (n INTEGER)")
+    assert workspace.database.stamp() != before
