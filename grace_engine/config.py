@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Literal, TypeAlias
 
 from grace_engine.errors import InputError
+from grace_engine.records import Of
 
 Proxy: TypeAlias = Literal["upstream", "lm_head", "exact"]
 Target: TypeAlias = Literal["own", "reference"]
@@ -25,6 +26,7 @@ STRATEGIES: tuple[Strategy, ...] = (
     "perplexity",
     "peak-loss",
 )
+OF: tuple[Of, ...] = ("prompts", "traces")
 DTYPES: tuple[Dtype, ...] = ("auto", "float32", "bfloat16", "float16")
 
 
@@ -229,6 +231,8 @@ class CurateConfig:
         per: Column of a run's traces, such as ``dataset`` or ``label.level``: the budget then holds
             within each of its values. "" for one budget over all.
         cap_per_prompt: Most traces of one prompt; 0 for any number.
+        without_duplicates: ``prompts`` or ``traces``: of each group of (near-)duplicates that was
+            found, only the trace that ranks best is taken. "" for all of them.
         overrides: Take what curators keep and leave what they drop.
     """
 
@@ -237,12 +241,15 @@ class CurateConfig:
     seed: int = 0
     per: str = ""
     cap_per_prompt: int = 0
+    without_duplicates: Of | Literal[""] = ""
     overrides: bool = True
 
     def __post_init__(self) -> None:
         """Refuse values that no choice could use."""
         Budget.parse(self.budget)
         require_one_of("Strategy", self.strategy, STRATEGIES)
+        if self.without_duplicates:
+            require_one_of("Without duplicates of", self.without_duplicates, OF)
         if self.cap_per_prompt < 0:
             raise InputError(
                 f"A cap of {self.cap_per_prompt} traces per prompt is out of range: use 1 or more, "

@@ -21,6 +21,7 @@ with load.faults_as_sentences():
     annotations = load.annotations(workspace)
     curate_state.arrive()
     config = curate_controls.choose_config(workspace, view)
+    finding, twins = curate_load.left_out(workspace, view, config)
     asked = curate_load.Asked(
         workspace=workspace,
         run=view.run.id,
@@ -28,11 +29,15 @@ with load.faults_as_sentences():
         weights=view.weights,
         config=config,
         version=annotations.version,
+        finding=finding,
     )
-    taken = curate_load.taken(asked, view, annotations)
-    live = curate_load.Live(asked=asked, view=view, annotations=annotations, taken=taken)
+    taken = curate_load.taken(asked, view, annotations, twins)
+    live = curate_load.Live(
+        asked=asked, view=view, annotations=annotations, duplicates=twins, taken=taken
+    )
     curate_state.stay(config.budget)
     curate_controls.remember(live)
     curate_controls.metrics(live)
+    curate_controls.older(live)
     curate_controls.against(live)
     curate_sections.sections(live, dark=st.context.theme.type == "dark")

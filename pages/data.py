@@ -4,6 +4,7 @@ import streamlit as st
 
 from grace_engine.ui import (
     data_contents,
+    data_duplicates,
     data_ingest,
     data_jobs,
     data_rejects,
@@ -18,8 +19,8 @@ workspace = load.workspace_path()
 with load.faults_as_sentences():
     data_jobs.panel(workspace)
     held = data_contents.usage(workspace)
-    contents, add, score, rejects = st.tabs(
-        ["Contents", "Add traces", "Score", "Rejected"],
+    contents, add, score, rejects, duplicates = st.tabs(
+        ["Contents", "Add traces", "Score", "Rejected", "Duplicates"],
         key="view",
         bind="query-params",
     )
@@ -35,3 +36,6 @@ with load.faults_as_sentences():
     if rejects.open:
         with rejects:
             data_rejects.rejects(workspace, held)
+    if duplicates.open:
+        with duplicates:
+            data_duplicates.duplicates(workspace, held)

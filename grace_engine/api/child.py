@@ -30,6 +30,7 @@ def main(folder: Path) -> int:
             "score": _score,
             "sample": _sample,
             "ingest": _ingest,
+            "duplicates": _duplicates,
         }
         if job.spec.kind not in kinds:
             raise InputError(
@@ -88,6 +89,15 @@ def _ingest(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outc
         "n_rejected": sum(count.rejected for _, count in counts),
     }
     return message, result
+
+
+def _duplicates(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outcome:
+    found = api.find_duplicates(workspace, **spec.settings, progress=reporter)
+    message = (
+        f"{found.n_groups:,} groups of duplicate {found.of}, {found.n_spanning:,} of them across "
+        f"datasets: {found.n_members:,} of {found.n_traces:,} traces are in one."
+    )
+    return message, {"finding": found.id, "n_groups": found.n_groups}
 
 
 if __name__ == "__main__":

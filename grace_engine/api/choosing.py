@@ -2,17 +2,19 @@
 
 import json
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from grace_engine import selection, store
 from grace_engine.api.annotating import Annotations, annotations
+from grace_engine.api.duplicating import duplicates_in
 from grace_engine.api.views import RunView, run_view
 from grace_engine.config import Budget, CurateConfig, History, Strategy, Weights
 from grace_engine.digests import text_digest
 from grace_engine.errors import InputError, NotFoundError
-from grace_engine.records import Annotation, Selection
+from grace_engine.records import Annotation, Of, Selection
 from grace_engine.store import Workspace
 
 
@@ -26,6 +28,7 @@ def curate(
     seed: int = 0,
     per: str = "",
     cap_per_prompt: int = 0,
+    without_duplicates: Of | Literal[""] = "",
     overrides: bool = True,
     name: str = "",
     parent: str = "",
@@ -36,7 +39,8 @@ def curate(
     ``CurateConfig``; ``parent`` is the selection that this one is branched from.
 
     Raises:
-        InputError: A budget, strategy or column that is not known, or more kept than it allows.
+        InputError: A budget, strategy or column that is not known, more kept than it allows, or
+            duplicates to leave out that were never looked for.
         NotFoundError: No such run, or one without scored traces; no such parent.
     """
     config = CurateConfig(
@@ -45,11 +49,13 @@ def curate(
         seed=seed,
         per=per,
         cap_per_prompt=cap_per_prompt,
+        without_duplicates=without_duplicates,
         overrides=overrides,
     )
     view = run_view(workspace, run, weights)
     said = annotations(workspace) if overrides else None
-    return save_choice(workspace, view, config, said, name=name, parent=parent)
+    twins = duplicates_in(workspace, view, config)
+    return save_choice(workspace, view, config, said, twins, name=name, parent=parent)
 
 
 def save_choice(
@@ -57,6 +63,7 @@ def save_choice(
     view: RunView,
     config: CurateConfig,
     said: Annotations | None,
+    duplicates: selection.Duplicates | None = None,
     *,
     name: str = "",
     parent: str = "",
@@ -65,9 +72,10 @@ def save_choice(
     if len(view.signals.trace_ids) == 0:
         raise NotFoundError(f"Run {view.run.id} has scored no trace yet. Run grace score.")
     above = store.get_selection(workspace, parent).id if parent else ""
-    candidates = candidates_of(view, config, said)
+    candidates = candidates_of(view, config, said, duplicates)
     taken = ranked(view, config, candidates).take(Budget.parse(config.budget))
     choices = selection.choices_of(candidates, taken)
+    twins = candidates.duplicates
     spec = {
         "run_id": view.run.id,
         "strategy": config.strategy,
@@ -79,7 +87,13 @@ def save_choice(
         "seed": config.seed,
     }
     # Left out where not used, so that a choice keeps the id that it had before there were these.
-    since = {"per": config.per, "cap_per_prompt": config.cap_per_prompt, "parent": above}
+    since = {
+        "per": config.per,
+        "cap_per_prompt": config.cap_per_prompt,
+        "parent": above,
+        "without_duplicates": config.without_duplicates,
+        "duplicates_threshold": twins.threshold if twins else 0.0,
+    }
     used = {field: value for field, value in since.items() if value}
     by_hand = [
         (str(taken.trace_ids[index]), int(taken.forced[index]))
@@ -96,6 +110,7 @@ def save_choice(
             overrides=config.overrides,
             n_kept=taken.n_kept,
             n_dropped=taken.n_dropped,
+            duplicates_older=twins is not None and twins.is_older,
             annotation_version=said.version if said and config.overrides else 0,
             choices=choices,
             **spec | since,  # type: ignore[arg-type]
@@ -123,14 +138,20 @@ def checked_name(name: str) -> str:
 
 
 def live_choice(
-    view: RunView, config: CurateConfig, annotations: Annotations | None = None
+    view: RunView,
+    config: CurateConfig,
+    annotations: Annotations | None = None,
+    duplicates: selection.Duplicates | None = None,
 ) -> selection.Taken:
     """What ``curate`` would take from a run under these settings: nothing is stored.
 
+    Where they leave duplicates out, ``duplicates_in`` finds those of the run.
+
     Raises:
-        InputError: A column that is not there, or more kept than the budget allows.
+        InputError: A column that is not there, more kept than the budget allows, or duplicates
+            to leave out that are not given.
     """
-    candidates = candidates_of(view, config, annotations)
+    candidates = candidates_of(view, config, annotations, duplicates)
     return ranked(view, config, candidates).take(Budget.parse(config.budget))
 
 
@@ -146,9 +167,22 @@ def ranked(
 
 
 def candidates_of(
-    view: RunView, config: CurateConfig, annotations: Annotations | None
+    view: RunView,
+    config: CurateConfig,
+    annotations: Annotations | None,
+    duplicates: selection.Duplicates | None = None,
 ) -> selection.Candidates:
-    """A run's traces with what they are ranked by and what curators say of them."""
+    """A run's traces with what they are ranked by, what curators say of them, and duplicates.
+
+    Raises:
+        InputError: Duplicates are to be left out and those given are none, or of something else.
+    """
+    left_out = duplicates.of if duplicates else ""
+    if config.without_duplicates and config.without_duplicates != left_out:
+        raise InputError(
+            f"A choice without duplicate {config.without_duplicates} needs to be told of them: "
+            "api.duplicates_in does that."
+        )
     ids = view.signals.trace_ids
     keep = drop = None
     said: dict[str, str] = {}
@@ -173,6 +207,7 @@ def candidates_of(
         keep=keep,
         drop=drop,
         groups=groups,
+        duplicates=duplicates if config.without_duplicates else None,
         said=said,
     )
 
@@ -222,6 +257,7 @@ def config_of(chosen: Selection) -> CurateConfig:
         seed=chosen.seed,
         per=chosen.per,
         cap_per_prompt=chosen.cap_per_prompt,
+        without_duplicates=chosen.without_duplicates,  # type: ignore[arg-type]
         overrides=chosen.overrides,
     )
 
@@ -243,6 +279,9 @@ def summary(chosen: Selection) -> dict[str, object]:
         "seed": chosen.seed,
         "per": chosen.per,
         "cap_per_prompt": chosen.cap_per_prompt,
+        "without_duplicates": chosen.without_duplicates,
+        "duplicates_threshold": chosen.duplicates_threshold,
+        "duplicates_older": chosen.duplicates_older,
         "overrides": chosen.overrides,
         "n_kept": chosen.n_kept,
         "n_dropped": chosen.n_dropped,

@@ -15,7 +15,7 @@ from grace_engine.config import Budget, CurateConfig
 from grace_engine.errors import InputError
 from grace_engine.figures.frames import CORRECT
 from grace_engine.records import Selection
-from grace_engine.selection import Bias, Comparison, Taken
+from grace_engine.selection import Bias, Comparison, Duplicates, Taken
 
 SHARES = (1, 2, 3, 5, 7, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90, 100)
 """Percent of the traces that ``budget_curve`` tries."""
@@ -58,11 +58,15 @@ def chosen_of(view: RunView, chosen: Selection) -> npt.NDArray[np.bool_]:
 
 
 def budget_curve(
-    view: RunView, config: CurateConfig, annotations: Annotations | None = None
+    view: RunView,
+    config: CurateConfig,
+    annotations: Annotations | None = None,
+    duplicates: Duplicates | None = None,
 ) -> pd.DataFrame:
     """What each share of the traces would give, so that a knee can be seen.
 
-    Strata, cap and overrides hold at every share; the config's own budget plays no part.
+    Strata, cap, overrides and duplicates hold at every share; the config's own budget plays no
+    part.
 
     Returns:
         A row for each of ``SHARES``: ``share`` (0 to 1), ``n``, ``value`` (mean of the taken),
@@ -70,7 +74,7 @@ def budget_curve(
         ``is_correct`` is known; NaN where none is). Shares that kept traces alone exceed are
         left out.
     """
-    in_order = ranked(view, config, candidates_of(view, config, annotations))
+    in_order = ranked(view, config, candidates_of(view, config, annotations, duplicates))
     correct = _correct(view)
     rows = []
     for percent in SHARES:

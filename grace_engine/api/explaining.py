@@ -73,7 +73,13 @@ class Why:
         return plain | {"steps": frame_records(self.steps)}
 
 
-def why(view: RunView, config: CurateConfig, annotations: Annotations | None, trace_id: str) -> Why:
+def why(
+    view: RunView,
+    config: CurateConfig,
+    annotations: Annotations | None,
+    trace_id: str,
+    duplicates: selection.Duplicates | None = None,
+) -> Why:
     """Explain what ``live_choice`` decides on one trace.
 
     Args:
@@ -81,12 +87,13 @@ def why(view: RunView, config: CurateConfig, annotations: Annotations | None, tr
         config: The other settings.
         annotations: What curators keep and drop; None for nothing.
         trace_id: The trace, or a unique beginning of its id.
+        duplicates: From ``duplicates_in``, where the settings leave duplicates out.
 
     Raises:
         InputError: Several traces begin so; or as ``live_choice``.
         NotFoundError: The run has scored no such trace.
     """
-    candidates = candidates_of(view, config, annotations)
+    candidates = candidates_of(view, config, annotations, duplicates)
     in_order = ranked(view, config, candidates)
     budget = Budget.parse(config.budget)
     taken = in_order.take(budget)
@@ -136,13 +143,13 @@ def _flip_alpha(
 ) -> float | None:
     """The α nearest to the view's at which the trace changes sides.
 
-    Without a cap and a token budget it is enough to count who ranks above the trace in its
-    stratum, and every thousandth is tried; else, and for ``min``, whose values are dear, every
+    Without a cap, duplicates and a token budget it is enough to count who ranks above the trace in
+    its stratum, and every thousandth is tried; else, and for ``min``, whose values are dear, every
     twenty-fifth, and the change between two of those is found by bisection.
     """
     weights = view.weights
     linear = weights.aggregate != "min"
-    if taken.cap or taken.budget.kind == "tokens":
+    if taken.cap or candidates.duplicates or taken.budget.kind == "tokens":
         at = selection.values_at(view.signals, weights)
 
         def inside(alpha: float) -> bool:

@@ -7,9 +7,11 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from grace_engine import jobs
-from grace_engine.config import IngestConfig, ScoreConfig
+from grace_engine.config import OF, IngestConfig, ScoreConfig, require_one_of
+from grace_engine.duplicates import require_threshold
 from grace_engine.errors import InputError, NotFoundError
 from grace_engine.jobs import Job, JobSpec
+from grace_engine.records import Of
 from grace_engine.store import Workspace, datasets, get_run
 
 if TYPE_CHECKING:
@@ -134,6 +136,28 @@ def start_ingest(
         kind="ingest",
         title=f"Ingest {names}" + (f" into {config.dataset}" if config.dataset else ""),
         settings={"paths": [str(Path(path).absolute()) for path in paths], **asdict(config)},
+    )
+    return _start(workspace, spec)
+
+
+def start_duplicates(
+    workspace: Workspace,
+    of: Of = "traces",
+    datasets: Sequence[str] = (),
+    threshold: float = 0.8,
+) -> Job:
+    """Find duplicates in the background.
+
+    Raises:
+        InputError: A kind or threshold that is none.
+    """
+    require_one_of("What to compare", of, OF)
+    require_threshold(threshold)
+    where = f" in {', '.join(datasets)}" if datasets else ""
+    spec = JobSpec(
+        kind="duplicates",
+        title=f"Find duplicate {of}{where} (similarity {threshold:g} or more)",
+        settings={"of": of, "datasets": list(datasets), "threshold": threshold},
     )
     return _start(workspace, spec)
 

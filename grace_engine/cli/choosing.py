@@ -22,6 +22,7 @@ from grace_engine.cli.options import (
     RunOption,
     SeedOption,
     StrategyOption,
+    WithoutDuplicatesOption,
     WorkspaceOption,
     weights_from,
 )
@@ -47,6 +48,7 @@ def curate(
     seed: SeedOption = 0,
     per: PerOption = "",
     cap: CapOption = 0,
+    without_duplicates: WithoutDuplicatesOption = "",
     no_overrides: NoOverridesOption = False,
     name: Annotated[str, typer.Option(help="A name for the selection.")] = "",
     parent: Annotated[
@@ -64,6 +66,7 @@ def curate(
         seed=seed,
         per=per,
         cap_per_prompt=cap,
+        without_duplicates=without_duplicates,  # type: ignore[arg-type]
         overrides=not no_overrides,
         name=name,
         parent=parent,
@@ -77,6 +80,11 @@ def curate(
         console.emit_json(found | {"choices": choices})
         return
     console.pairs(found)
+    if chosen.duplicates_older:
+        console.note(
+            f"Traces came or went since duplicates were looked for: grace duplicates --of "
+            f"{chosen.without_duplicates} looks again."
+        )
     cut = int(str(found["n_selected"]))
     near = chosen.choices[max(0, cut - 3) : cut + 3]
     console.table(

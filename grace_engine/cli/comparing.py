@@ -21,6 +21,7 @@ from grace_engine.cli.options import (
     RunOption,
     SeedOption,
     StrategyOption,
+    WithoutDuplicatesOption,
     WorkspaceOption,
     config_from,
     weights_from,
@@ -53,6 +54,7 @@ def why(
     seed: SeedOption = 0,
     per: PerOption = "",
     cap: CapOption = 0,
+    without_duplicates: WithoutDuplicatesOption = "",
     no_overrides: NoOverridesOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -63,9 +65,10 @@ def why(
         run, config, weights = chosen.run_id, api.config_of(chosen), api.weights_of(chosen)
     else:
         weights = weights_from(alpha, history, aggregate, history_only)
-        config = config_from(strategy, seed, per, cap, no_overrides, budget)
+        config = config_from(strategy, seed, per, cap, without_duplicates, no_overrides, budget)
     view = api.run_view(opened, run, weights)
-    found = api.why(view, config, api.annotations(opened), trace)
+    twins = api.duplicates_in(opened, view, config)
+    found = api.why(view, config, api.annotations(opened), trace, twins)
     if as_json:
         console.emit_json(found.as_json())
         return
@@ -92,14 +95,16 @@ def curve(
     seed: SeedOption = 0,
     per: PerOption = "",
     cap: CapOption = 0,
+    without_duplicates: WithoutDuplicatesOption = "",
     no_overrides: NoOverridesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Value, tokens and share correct of every budget from 1% to 100%."""
     opened = api.open_workspace(workspace, create=False)
     view = api.run_view(opened, run, weights_from(alpha, history, aggregate, history_only))
-    config = config_from(strategy, seed, per, cap, no_overrides)
-    rows = api.frame_records(api.budget_curve(view, config, api.annotations(opened)))
+    config = config_from(strategy, seed, per, cap, without_duplicates, no_overrides)
+    twins = api.duplicates_in(opened, view, config)
+    rows = api.frame_records(api.budget_curve(view, config, api.annotations(opened), twins))
     if as_json:
         console.emit_json({"run": view.run.id, "budgets": rows})
         return

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from grace_engine.config import AGGREGATES, STRATEGIES, CurateConfig, History, Weights
+from grace_engine.config import AGGREGATES, OF, STRATEGIES, CurateConfig, History, Weights
 
 DEFAULT_WORKSPACE = Path(os.environ.get("GRACE_WORKSPACE", "workspace"))
 
@@ -44,6 +44,14 @@ PerOption = Annotated[
 CapOption = Annotated[
     int, typer.Option("--cap", min=0, help="Most traces of one prompt; 0 for any number.")
 ]
+WithoutDuplicatesOption = Annotated[
+    str,
+    typer.Option(
+        "--without-duplicates",
+        help=f"Of each group of duplicate {' or '.join(OF)} take the best alone; see grace "
+        "duplicates.",
+    ),
+]
 NoOverridesOption = Annotated[
     bool, typer.Option("--no-overrides", help="As if no trace were kept or dropped by hand.")
 ]
@@ -53,7 +61,13 @@ OverwriteOption = Annotated[
 
 
 def config_from(
-    strategy: str, seed: int, per: str, cap: int, no_overrides: bool, budget: str = "20%"
+    strategy: str,
+    seed: int,
+    per: str,
+    cap: int,
+    without_duplicates: str,
+    no_overrides: bool,
+    budget: str = "20%",
 ) -> CurateConfig:
     """The other settings of a choice that flags ask for; ``InputError`` where one is none."""
     return CurateConfig(
@@ -62,6 +76,7 @@ def config_from(
         seed=seed,
         per=per,
         cap_per_prompt=cap,
+        without_duplicates=without_duplicates,  # type: ignore[arg-type]
         overrides=not no_overrides,
     )
 

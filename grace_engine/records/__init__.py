@@ -1,6 +1,12 @@
 """What do the studio's nouns hold?"""
 
 from grace_engine.records.curation import Annotation, Choice, Selection
+from grace_engine.records.duplicates import (
+    DuplicateFinding,
+    DuplicateGroup,
+    DuplicateMember,
+    Of,
+)
 from grace_engine.records.scoring import (
     RejectedTrace,
     RenderedTrace,
@@ -23,7 +29,11 @@ __all__ = [
     "Annotation",
     "Answer",
     "Choice",
+    "DuplicateFinding",
+    "DuplicateGroup",
+    "DuplicateMember",
     "Label",
+    "Of",
     "Reject",
     "RejectedTrace",
     "RenderedTrace",

@@ -79,6 +79,10 @@ class Selection:
         seed: Seed of ``random``.
         per: Column within whose values the budget held, such as ``dataset``; "" without one.
         cap_per_prompt: Most traces of one prompt; 0 for any number.
+        without_duplicates: ``prompts`` or ``traces`` where only the best of each group of
+            duplicates was taken; "" where all were.
+        duplicates_threshold: The Jaccard similarity that made groups; 0 without any.
+        duplicates_older: Whether traces came or went between that finding and this choice.
         overrides: Whether what curators keep and drop was respected.
         n_kept: Traces that were in because a curator keeps them.
         n_dropped: Traces that were out because a curator drops them.
@@ -100,6 +104,9 @@ class Selection:
     seed: int
     per: str = ""
     cap_per_prompt: int = 0
+    without_duplicates: str = ""
+    duplicates_threshold: float = 0.0
+    duplicates_older: bool = False
     overrides: bool = False
     n_kept: int = 0
     n_dropped: int = 0

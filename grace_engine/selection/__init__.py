@@ -1,7 +1,7 @@
 """Which traces are worth training on, under a budget, and why is each in or out?"""
 
 from grace_engine.selection.bias import Bias, bias_of, rank_correlation
-from grace_engine.selection.candidates import Candidates, Strata
+from grace_engine.selection.candidates import Candidates, Duplicates, Strata
 from grace_engine.selection.choose import choices_of, choose, reasons
 from grace_engine.selection.compare import Comparison, compare_frames
 from grace_engine.selection.take import Ranked, Taken, take
@@ -18,6 +18,7 @@ __all__ = [
     "Bias",
     "Candidates",
     "Comparison",
+    "Duplicates",
     "Ranked",
     "Strata",
     "Taken",

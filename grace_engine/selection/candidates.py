@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from grace_engine.errors import InputError
+from grace_engine.records import Of
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -15,6 +16,29 @@ Ints = npt.NDArray[np.int64]
 
 MAX_STRATA = 1000
 WITHOUT = "(none)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Duplicates:
+    """Which of N candidates say the same, of which one is enough.
+
+    Attributes:
+        of: What says the same: their prompts, or the traces themselves.
+        threshold: Lowest Jaccard similarity of near-duplicates.
+        is_older: Whether traces came or went since they were looked for.
+        groups: ``[N]`` a number for the group of each, from 0; one that is alone has its own.
+        similarity: ``[N]`` to the first trace of its group; 1 where alone.
+        exact: ``[N]`` whether it says exactly what that one says.
+        firsts: ``[N]`` id of that trace, which need not be a candidate.
+    """
+
+    of: Of
+    threshold: float
+    is_older: bool = False
+    groups: Ints
+    similarity: Floats
+    exact: Bools
+    firsts: npt.NDArray[np.object_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -30,6 +54,7 @@ class Candidates:
         keep: ``[N]`` a curator keeps it: in, whatever its value; None where none is kept.
         drop: ``[N]`` a curator drops it: out, whatever its value; None where none is dropped.
         groups: ``[N]`` a number for the prompt of each, from 0; needed for a cap.
+        duplicates: Those of which one is enough; None where all may be taken.
         said: Who kept or dropped a trace and why, by its id, for a person to read.
     """
 
@@ -41,6 +66,7 @@ class Candidates:
     keep: Bools | None = None
     drop: Bools | None = None
     groups: Ints | None = None
+    duplicates: Duplicates | None = None
     said: Mapping[str, str] = field(default_factory=dict)
 
 

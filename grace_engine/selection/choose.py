@@ -8,7 +8,7 @@ import numpy as np
 from grace_engine.config import Budget
 from grace_engine.records import Choice
 from grace_engine.selection.allowance import allowed_text
-from grace_engine.selection.candidates import Candidates, Strata
+from grace_engine.selection.candidates import Candidates, Duplicates, Strata
 from grace_engine.selection.grouped import Grouped
 from grace_engine.selection.take import Taken, take
 
@@ -60,6 +60,7 @@ def reasons(candidates: Candidates, taken: Taken, indices: Sequence[int]) -> lis
     limits = taken.allowed.tolist()
     counted = taken.budget.kind != "tokens"
     passed = _passed_over(taken)[indices].tolist()
+    twins = _stand_ins(candidates, taken, indices)
     rows = zip(
         candidates.trace_ids[indices].tolist(),
         np.isnan(candidates.values[indices]).tolist(),
@@ -68,19 +69,22 @@ def reasons(candidates: Candidates, taken: Taken, indices: Sequence[int]) -> lis
         taken.forced[indices].tolist(),
         taken.selected[indices].tolist(),
         taken.over_cap[indices].tolist(),
+        twins,
         candidates.n_tokens[indices].tolist(),
         taken.left[indices].tolist(),
         passed,
         strict=True,
     )
     found = []
-    for name, no_value, place, stratum, forced, selected, over, cost, left, above in rows:
+    for name, no_value, place, stratum, forced, selected, over, twin, cost, left, above in rows:
         rank = f"rank {place}{wheres[stratum]}, "
         if forced:
             plain = "kept by hand" if forced > 0 else "dropped by hand"
             reason = candidates.said.get(name, plain)
         elif no_value:
             reason = candidates.no_value
+        elif twin:
+            reason = f"{rank}{twin}"
         elif over:
             reason = f"{rank}cap of {taken.cap} per prompt"
         elif not counted and not selected:
@@ -91,6 +95,40 @@ def reasons(candidates: Candidates, taken: Taken, indices: Sequence[int]) -> lis
                 reason += f", {above} above it were passed over"
         found.append(reason)
     return found
+
+
+def _stand_ins(candidates: Candidates, taken: Taken, indices: Sequence[int]) -> list[str]:
+    """For each of these which trace stands for it: ``near-duplicate of 1a2b3c4d (0.93), …``."""
+    found, twins = ["" for _ in indices], candidates.duplicates
+    if twins is None:
+        return found
+    whose = "the prompt of " if twins.of == "prompts" else ""
+    for place in np.flatnonzero(taken.stand_in[indices] >= 0).tolist():
+        index, other = indices[place], int(taken.stand_in[indices[place]])
+        before = taken.rank[other] < taken.rank[index]
+        found[place] = (
+            f"{_likeness(twins, index, other, f'{whose}{_short(candidates.trace_ids[other])}')}, "
+            f"which {'ranks before it' if before else 'is kept by hand'}"
+        )
+    return found
+
+
+def _likeness(twins: Duplicates, a: int, b: int, name: str) -> str:
+    """How like b, of this name, a is.
+
+    Similarities are known to the first trace of a group: where neither says what that one says,
+    both of theirs to it are told.
+    """
+    if twins.exact[a] and twins.exact[b]:
+        return f"exact duplicate of {name}"
+    if twins.exact[a] or twins.exact[b]:
+        return f"near-duplicate of {name} ({min(twins.similarity[a], twins.similarity[b]):.2f})"
+    both = f"{twins.similarity[a]:.2f} and {twins.similarity[b]:.2f}"
+    return f"near-duplicate of {name} ({both} to {_short(twins.firsts[a])})"
+
+
+def _short(trace_id: object) -> str:
+    return str(trace_id)[:8]
 
 
 def _allowed(taken: Taken) -> list[str]:

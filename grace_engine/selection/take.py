@@ -13,6 +13,22 @@ from grace_engine.selection.candidates import Bools, Candidates, Floats, Ints, S
 from grace_engine.selection.grouped import Grouped
 
 Number = TypeVar("Number", bound=np.generic)
+_CAP, _DUPLICATES = "cap", "duplicates"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Limit:
+    """Of each group at most ``most`` traces are taken; ``groups`` is in rank order."""
+
+    groups: Ints
+    n_groups: int
+    most: int
+
+    @classmethod
+    def of(cls, groups: Ints, most: int) -> "_Limit":
+        return cls(
+            groups=groups.astype(np.int64), n_groups=int(groups.max(initial=-1)) + 1, most=most
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -29,6 +45,8 @@ class Taken:
         selected: ``[N]`` whether it is in.
         forced: ``[N]`` 1 where a curator keeps it, −1 where one drops it, else 0.
         over_cap: ``[N]`` passed over because its prompt had its cap of traces already.
+        stand_in: ``[N]`` index of the trace that is in, as whose duplicate it was passed over; −1
+            for none.
         left: ``[N]`` traces or tokens that its stratum's budget had left when its turn came.
         strata: Which stratum each belongs to.
         allowed: ``[S]`` traces or tokens that each stratum may take.
@@ -47,6 +65,7 @@ class Taken:
     selected: Bools
     forced: npt.NDArray[np.int8]
     over_cap: Bools
+    stand_in: Ints
     left: Ints
     strata: Strata
     allowed: Ints
@@ -54,6 +73,11 @@ class Taken:
     cuts: Floats
     budget: Budget
     cap: int
+
+    @property
+    def passed_over(self) -> Bools:
+        """``[N]`` whether it is out for the cap or as a duplicate, whatever its value."""
+        return self.over_cap | (self.stand_in >= 0)
 
     @property
     def n_selected(self) -> int:
@@ -93,7 +117,8 @@ def take(
 
     Kept traces are taken first, whatever their value, and are charged to the budget; dropped ones
     never are. Of one prompt at most ``cap`` are taken: when the turn of a further one comes it is
-    passed over. Kept traces count towards the cap and are not held back by it.
+    passed over. Kept traces count towards the cap and are not held back by it. In the same way one
+    of each group of ``candidates.duplicates`` is taken, and none where one is kept.
 
     With ``strata`` each has a budget of its own: ⌈ρ·n_s⌉ of its n_s traces, or its part of a
     number of traces (in proportion to its traces) or of tokens (to its tokens), split by largest
@@ -125,12 +150,13 @@ class Ranked:
         self._drop = self._flags(candidates.drop) & ~self._keep
         self._open = ~(self._keep | self._drop | np.isnan(candidates.values[self.order]))
         self._place = self._in_stratum.running(np.ones(n, dtype=np.int64))
+        self._limits: dict[str, _Limit] = {}
+        if candidates.duplicates is not None:
+            self._limits[_DUPLICATES] = _Limit.of(candidates.duplicates.groups[self.order], 1)
         if cap:
             if candidates.groups is None:
                 raise InputError("A cap per prompt needs the prompt of every candidate.")
-            self._group = candidates.groups[self.order].astype(np.int64)
-            n_groups = int(self._group.max(initial=-1)) + 1
-            self._kept_of_group = np.bincount(self._group[self._keep], minlength=n_groups)
+            self._limits[_CAP] = _Limit.of(candidates.groups[self.order], cap)
 
     def take(self, budget: Budget) -> Taken:
         """What the budget takes; see ``take``."""
@@ -142,13 +168,14 @@ class Ranked:
         kept = _sums(self._stratum[self._keep], cost[self._keep], n_strata)
         require_room(budget, self.strata.names, traces, allowed, kept)
         room = allowed - kept
-        over = np.zeros(len(self.order), dtype=bool)
-        if self.cap:
+        over: dict[str, Bools] = {}
+        if self._limits:
             taken, over = self._one_by_one(cost, room)
         elif budget.kind == "tokens":
             taken = self._by_tokens(room)
         else:
             taken = self._by_count(room)
+        nobody = np.zeros(len(self.order), dtype=bool)
         spent = np.where(taken, cost, 0)
         left = room[self._stratum] - (self._in_stratum.running(spent) - spent)
         cuts = np.full(n_strata, np.inf)
@@ -162,7 +189,10 @@ class Ranked:
             place=self._as_given(self._place),
             selected=self._as_given(taken | self._keep),
             forced=self._as_given(self._keep.astype(np.int8) - self._drop.astype(np.int8)),
-            over_cap=self._as_given(over),
+            over_cap=self._as_given(over.get(_CAP, nobody)),
+            stand_in=self._as_given(
+                self._stand_ins(over.get(_DUPLICATES, nobody), taken | self._keep)
+            ),
             left=self._as_given(left),
             strata=self.strata,
             allowed=allowed,
@@ -184,26 +214,50 @@ class Ranked:
             taken[waiting[_fitting(self._cost[waiting], tokens)]] = True
         return taken
 
-    def _one_by_one(self, costs: Ints, room: Ints) -> tuple[Bools, Bools]:
-        """Taken, and passed over for the cap.
+    def _one_by_one(self, costs: Ints, room: Ints) -> tuple[Bools, dict[str, Bools]]:
+        """Taken, and passed over for each limit.
 
-        Whether a trace fits depends on which were passed over for the cap and the other way
-        round, so each is asked in turn: some 15 ms for 100,000.
+        Whether a trace fits depends on which were passed over for a limit and the other way
+        round, so each is asked in turn: some 30 ms for 100,000.
         """
-        taken, over = (np.zeros(len(self.order), dtype=bool) for _ in range(2))
-        left, of_prompt = room.tolist(), self._kept_of_group.tolist()
+        n = len(self.order)
+        taken, left = np.zeros(n, dtype=bool), room.tolist()
+        over = {name: np.zeros(n, dtype=bool) for name in self._limits}
         waiting = np.flatnonzero(self._open)
-        columns = (part[waiting].tolist() for part in (costs, self._stratum, self._group))
-        for index, cost, stratum, group in zip(waiting.tolist(), *columns, strict=True):
+        limits = [
+            (
+                limit.groups[waiting].tolist(),
+                limit.most,
+                np.bincount(limit.groups[self._keep], minlength=limit.n_groups).tolist(),
+                over[name],
+            )
+            for name, limit in self._limits.items()
+        ]
+        columns = [part.tolist() for part in (waiting, costs[waiting], self._stratum[waiting])]
+        for place, (index, cost, stratum) in enumerate(zip(*columns, strict=True)):
             if cost > left[stratum]:
                 continue
-            if of_prompt[group] >= self.cap:
-                over[index] = True
-                continue
-            taken[index] = True
-            left[stratum] -= cost
-            of_prompt[group] += 1
+            for groups, most, used, passed in limits:
+                if used[groups[place]] >= most:
+                    passed[index] = True
+                    break
+            else:
+                taken[index] = True
+                left[stratum] -= cost
+                for groups, _, used, _ in limits:
+                    used[groups[place]] += 1
         return taken, over
+
+    def _stand_ins(self, over: Bools, inside: Bools) -> Ints:
+        """Index of the best-ranked trace that is in of the group of each that was passed over."""
+        found = np.full(len(self.order), -1, dtype=np.int64)
+        if over.any():
+            limit = self._limits[_DUPLICATES]
+            best = np.full(limit.n_groups, -1, dtype=np.int64)
+            ranked = np.flatnonzero(inside)[::-1]  # of several the last one written stays
+            best[limit.groups[ranked]] = self.order[ranked]
+            found[over] = best[limit.groups[over]]
+        return found
 
     def _flags(self, flags: Bools | None) -> Bools:
         """In rank order; all false where there are none."""

@@ -16,6 +16,17 @@ from grace_engine.store.catalog import DatasetInfo, datasets, list_sources, reje
 from grace_engine.store.compaction import Compaction, compact
 from grace_engine.store.database import Database
 from grace_engine.store.deletion import delete_dataset, delete_run
+from grace_engine.store.duplicates import (
+    MEMBERS,
+    Covered,
+    covered,
+    duplicate_findings,
+    duplicate_groups,
+    iter_compared,
+    read_duplicates,
+    save_duplicates,
+    touch_duplicates,
+)
 from grace_engine.store.file_digests import remembered_digest
 from grace_engine.store.grams import RunGrams, RunTrace, get_run_trace, read_grams
 from grace_engine.store.intake import IngestCount, Source, add_staged, add_traces
@@ -52,8 +63,10 @@ from grace_engine.store.workspace import Workspace, open_workspace
 
 __all__ = [
     "LATEST",
+    "MEMBERS",
     "AnnotationLog",
     "Compaction",
+    "Covered",
     "Database",
     "DatasetInfo",
     "Folded",
@@ -76,16 +89,20 @@ __all__ = [
     "compact",
     "count_annotations",
     "count_traces",
+    "covered",
     "datasets",
     "delete_dataset",
     "delete_run",
     "delete_selection",
+    "duplicate_findings",
+    "duplicate_groups",
     "failed_traces",
     "fold",
     "get_run",
     "get_run_trace",
     "get_selection",
     "get_trace",
+    "iter_compared",
     "iter_traces",
     "known_gram_keys",
     "labels_of",
@@ -96,17 +113,20 @@ __all__ = [
     "log_entries",
     "open_workspace",
     "reached_traces",
+    "read_duplicates",
     "read_grams",
     "rejects",
     "remembered_digest",
     "rename_selection",
     "same_prompt",
+    "save_duplicates",
     "save_selection",
     "search_traces",
     "selection_counts",
     "stage_chunk",
     "step_labels",
     "take_turn",
+    "touch_duplicates",
     "trace_ids",
     "upsert_run",
     "usage",

@@ -155,6 +155,35 @@ CREATE TABLE annotations (
 );
 """
 
+# What a search for duplicates found. A finding is written once; a newer one of the same datasets,
+# threshold and kind takes its place.
+_DUPLICATES = """
+CREATE TABLE duplicate_findings (
+    finding_id VARCHAR PRIMARY KEY,
+    compared VARCHAR NOT NULL,           -- prompts or traces
+    threshold DOUBLE NOT NULL,
+    datasets VARCHAR[] NOT NULL,         -- sorted
+    data_digest VARCHAR NOT NULL,
+    n_traces BIGINT NOT NULL,
+    n_groups BIGINT NOT NULL,
+    n_members BIGINT NOT NULL,
+    n_spanning BIGINT NOT NULL,
+    n_near BIGINT NOT NULL,
+    found_at VARCHAR NOT NULL,
+    touched BIGINT NOT NULL              -- larger is later; clocks are set back
+);
+CREATE TABLE duplicate_members (
+    finding_id VARCHAR NOT NULL,
+    group_number BIGINT NOT NULL,        -- 1, 2, 3, …: spanning, most different, largest first
+    n_different BIGINT NOT NULL,         -- texts of the group
+    place BIGINT NOT NULL,               -- within the group, from 0; the others are held against 0
+    trace_id VARCHAR NOT NULL,
+    dataset VARCHAR NOT NULL,
+    similarity DOUBLE NOT NULL,
+    exact BOOLEAN NOT NULL
+);
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
@@ -175,6 +204,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(version=1, name="first-tables", sql=_FIRST_TABLES),
     Migration(version=2, name="entropy-discount-of-runs", sql=_ENTROPY_DISCOUNT),
     Migration(version=3, name="annotations", sql=_ANNOTATIONS),
+    Migration(version=4, name="duplicates", sql=_DUPLICATES),
 )
 
 

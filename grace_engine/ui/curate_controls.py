@@ -1,14 +1,15 @@
 """With which inputs does a curator set a budget, and what was chosen at once?"""
 
 import math
+from typing import Literal
 
 import streamlit as st
 
 from grace_engine import api
-from grace_engine.config import STRATEGIES, Budget, CurateConfig
+from grace_engine.config import OF, STRATEGIES, Budget, CurateConfig
 from grace_engine.errors import InputError
 from grace_engine.figures.frames import plain
-from grace_engine.records import Selection
+from grace_engine.records import Of, Selection
 from grace_engine.ui import curate_frames, curate_load, curate_state, curate_tables, state
 from grace_engine.ui.curate_frames import KINDS
 from grace_engine.ui.curate_load import Live
@@ -21,11 +22,12 @@ _KIND_BOX, _SLIDER, _TEXT, _PER_BOX, _AGAINST = (
     "per-box",
     "against-box",
 )
+_DUPLICATES_BOX = "duplicates-box"
 _OVERRIDES, _LAST = "overrides-box", "budget-last"
 
 
 def choose_config(workspace: str, view: api.RunView) -> CurateConfig:
-    """Inputs for budget, strategy, strata, cap and overrides."""
+    """Inputs for budget, strategy, strata, cap, duplicates and overrides."""
     text, unknown = curate_state.budget_text()
     if unknown:
         st.warning("The linked budget is none (20%, 500 or 1.2Mtok would be): this is 20%.")
@@ -62,6 +64,7 @@ def choose_config(workspace: str, view: api.RunView) -> CurateConfig:
             help="Most traces of one prompt; 0 for any number.",
             width=140,
         )
+        without_duplicates = _choose_duplicates()
         st.session_state[_OVERRIDES] = curate_state.overrides()
         overrides = st.toggle(
             "Respect keeps and drops",
@@ -76,6 +79,7 @@ def choose_config(workspace: str, view: api.RunView) -> CurateConfig:
         seed=seed,
         per=per,
         cap_per_prompt=cap,
+        without_duplicates=without_duplicates,
         overrides=overrides,
     )
 
@@ -175,6 +179,23 @@ def _choose_per(columns: list[str]) -> str:
     )
 
 
+def _choose_duplicates() -> Of | Literal[""]:
+    """Duplicates of what are left out."""
+    linked = state.get(curate_state.DUPLICATES)
+    st.session_state[_DUPLICATES_BOX] = linked if linked in OF else ""
+    return st.selectbox(
+        "Without duplicate",
+        ["", *OF],
+        format_func=lambda name: name or "none left out",
+        key=_DUPLICATES_BOX,
+        on_change=curate_state.write,
+        args=(curate_state.DUPLICATES, _DUPLICATES_BOX),
+        help="Of each group of (near-)duplicates only the trace that ranks best is taken. The Data "
+        "page finds them, under Duplicates.",
+        width=160,
+    )
+
+
 def remember(live: Live) -> None:
     """Keep what was taken, for a change of the budget's kind."""
     st.session_state[_LAST] = live.taken
@@ -196,10 +217,25 @@ def metrics(live: Live) -> None:
         if right:
             chosen = "–" if math.isnan(right[0]) else f"{right[0]:.1%}"
             curate_tables.metric("Correct", chosen, f"in the pool {right[1]:.1%}")
+        if live.duplicates:
+            n_out = int((taken.stand_in >= 0).sum())
+            curate_tables.metric(
+                "Duplicates", f"{n_out:,} passed over", f"at {live.duplicates.threshold:g}"
+            )
         kept, dropped = _overridden(live)
         if kept or dropped:
             ignored = "" if live.asked.config.overrides else ", not respected"
             curate_tables.metric("By hand", f"{kept:,} kept", f"{dropped:,} dropped{ignored}")
+
+
+def older(live: Live) -> None:
+    """Say so where duplicates were looked for before the data became what it is."""
+    if live.duplicates and live.duplicates.is_older:
+        st.warning(
+            "Traces came or went since duplicates were looked for: look again on the Data page, "
+            "under Duplicates.",
+            icon=":material/history:",
+        )
 
 
 def _overridden(live: Live) -> tuple[int, int]:

@@ -31,15 +31,15 @@ KINDS = {"fraction": "Share", "traces": "Traces", "tokens": "Tokens"}
 def near_cut(view: RunView, taken: Taken, count: int = NEAR) -> pd.DataFrame:
     """The ``count`` chosen and the ``count`` left-out traces that are nearest their stratum's cut.
 
-    Those that a curator keeps or drops, or that were passed over for the cap, are not decided by
-    the cut and stand nowhere here.
+    Those that a curator keeps or drops, or that were passed over for the cap or as duplicates, are
+    not decided by the cut and stand nowhere here.
 
     Returns:
         ``trace_id``, ``selected``, ``rank``, ``value``, ``margin`` (value minus cut), ``dataset``,
         ``n_steps``, ``n_tokens``, ``correct`` and ``stratum``; the highest margin first.
     """
     margins = taken.values - taken.cuts[taken.strata.codes]
-    decided = (taken.forced == 0) & ~np.isnan(margins) & ~taken.over_cap
+    decided = (taken.forced == 0) & ~np.isnan(margins) & ~taken.passed_over
     places = np.concatenate(
         [_nearest(margins, decided & side, count) for side in (taken.selected, ~taken.selected)]
     )
@@ -186,6 +186,7 @@ def _settings(
         "Trace value": weights.aggregate,
         "Budget per": column_name(config.per),
         "Cap per prompt": str(config.cap_per_prompt or "none"),
+        "Without duplicate": config.without_duplicates or "none left out",
         "Keeps and drops": by_hand,
     }
 
@@ -217,6 +218,7 @@ def flags(run: str, weights: Weights, config: CurateConfig, *, budget: bool = Tr
         "--seed": (str(config.seed), str(base.seed)),
         "--per": (config.per, base.per),
         "--cap": (str(config.cap_per_prompt), str(base.cap_per_prompt)),
+        "--without-duplicates": (config.without_duplicates, base.without_duplicates),
     }
     found = [word for flag, (now, then) in said.items() if now != then for word in (flag, now)]
     found += ["--history-only"] if weights.history_only else []

@@ -1,14 +1,15 @@
 """What does the Curate page ask of the engine, and what is remembered between two reruns?"""
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import pandas as pd
 import streamlit as st
 
 from grace_engine import api
 from grace_engine.config import CurateConfig, Weights
-from grace_engine.records import Selection
-from grace_engine.selection import Bias, Comparison, Taken
+from grace_engine.records import DuplicateFinding, Of, ScoringRun, Selection
+from grace_engine.selection import Bias, Comparison, Duplicates, Taken
 from grace_engine.ui import curate_frames, load
 
 
@@ -23,6 +24,7 @@ class Asked:
         weights: How signals become values.
         config: The other settings.
         version: Last entry of the log of annotations.
+        finding: By which duplicates are left out; None where they are not.
     """
 
     workspace: str
@@ -31,6 +33,7 @@ class Asked:
     weights: Weights
     config: CurateConfig
     version: int
+    finding: DuplicateFinding | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,25 +44,54 @@ class Live:
         asked: What decides it.
         view: The run under its weights.
         annotations: What curators said.
+        duplicates: Those of which one is enough; None where all may be taken.
         taken: What the budget took.
     """
 
     asked: Asked
     view: api.RunView
     annotations: api.Annotations
+    duplicates: Duplicates | None
     taken: Taken
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def taken(asked: Asked, _view: api.RunView, _annotations: api.Annotations) -> Taken:
+def taken(
+    asked: Asked,
+    _view: api.RunView,
+    _annotations: api.Annotations,
+    _duplicates: Duplicates | None,
+) -> Taken:
     """What the budget takes."""
-    return api.live_choice(_view, asked.config, _annotations)
+    return api.live_choice(_view, asked.config, _annotations, _duplicates)
+
+
+def left_out(
+    workspace: str, view: api.RunView, config: CurateConfig
+) -> tuple[DuplicateFinding | None, Duplicates | None]:
+    """The finding by which duplicates are left out, and its groups among the run's traces."""
+    run = view.run
+    finding = _finding(workspace, run, config.without_duplicates)
+    return finding, _groups(workspace, run.id, run.updated_at, finding, view) if finding else None
+
+
+@st.cache_data(ttl=2, max_entries=4, show_spinner=False)
+def _finding(workspace: str, run: ScoringRun, of: Of | Literal[""]) -> DuplicateFinding | None:
+    return api.finding_for(api.open_workspace(workspace, create=False), run, of)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _groups(
+    workspace: str, run: str, updated_at: str, finding: DuplicateFinding, _view: api.RunView
+) -> Duplicates:
+    del run, updated_at  # parts of the key
+    return api.duplicates_of(api.open_workspace(workspace, create=False), _view, finding)
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
 def why(asked: Asked, trace: str, _live: Live) -> api.Why:
     """Why a trace is in or out."""
-    return api.why(_live.view, asked.config, _live.annotations, trace)
+    return api.why(_live.view, asked.config, _live.annotations, trace, _live.duplicates)
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
@@ -77,7 +109,7 @@ def curve(live: Live) -> pd.DataFrame:
 @st.cache_resource(max_entries=6, show_spinner=False)
 def _curve(asked: Asked, _live: Live) -> pd.DataFrame:
     del asked  # the key
-    return api.budget_curve(_live.view, _live.asked.config, _live.annotations)
+    return api.budget_curve(_live.view, _live.asked.config, _live.annotations, _live.duplicates)
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)

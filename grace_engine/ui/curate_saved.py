@@ -74,6 +74,7 @@ def _save(live: Live) -> None:
                 live.view,
                 asked.config,
                 live.annotations,
+                live.duplicates,
                 name=name or "",
                 parent=parent,
             )
@@ -134,6 +135,7 @@ def _settings(one: Selection) -> str:
     said = [one.run_id, one.strategy, one.budget, f"α {one.alpha:g}", one.history, one.aggregate]
     said += [f"per {curate_frames.column_name(one.per)}"] if one.per else []
     said += [f"at most {one.cap_per_prompt} a prompt"] if one.cap_per_prompt else []
+    said += [f"no duplicate {one.without_duplicates}"] if one.without_duplicates else []
     return " · ".join(said)
 
 

@@ -240,7 +240,10 @@ def _curve(live: Live, *, dark: bool) -> None:
         config=pane.PICTURE,
         alt="Mean value, share correct and tokens against the share of the traces",
     )
-    st.caption("The dashed line is the present choice. Strata, cap and overrides hold throughout.")
+    st.caption(
+        "The dashed line is the present choice. Strata, cap, duplicates and overrides hold "
+        "throughout."
+    )
     tables.save_csv("Curve as CSV", "budget-curve", lambda: curve)
     asked = live.asked
     words = curate_frames.flags(asked.run, asked.weights, asked.config, budget=False)

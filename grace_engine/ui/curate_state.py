@@ -1,7 +1,7 @@
 """Where does the Curate page keep what is chosen, so that a link reopens it?
 
 As in ``state``: the address is the truth. Inputs below are bound to it; the budget, what it is
-split over, the selection to compare with and the section are written here.
+split over, duplicates, the selection to compare with and the section are written here.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from grace_engine.errors import InputError
 from grace_engine.records import Selection
 from grace_engine.ui import state
 
-BUDGET, PER, OVERRIDES, SELECTION, SECOND, PARENT, SECTION = (
+BUDGET, PER, OVERRIDES, SELECTION, SECOND, PARENT, SECTION, DUPLICATES = (
     "budget",
     "per",
     "overrides",
@@ -21,6 +21,7 @@ BUDGET, PER, OVERRIDES, SELECTION, SECOND, PARENT, SECTION = (
     "second",
     "parent",
     "section",
+    "without_duplicates",
 )
 """Query parameters written here; ``selection`` is the one that Inspect filters by, too."""
 
@@ -36,7 +37,7 @@ SECTIONS = (
     "Selections",
 )
 
-_WRITTEN = (BUDGET, PER, OVERRIDES, SELECTION, SECOND, PARENT, SECTION, state.TRACE)
+_WRITTEN = (BUDGET, PER, DUPLICATES, OVERRIDES, SELECTION, SECOND, PARENT, SECTION, state.TRACE)
 _BOUND = (STRATEGY, SEED, CAP)
 _SAID, _RERUN, _LAST = "said", "rerun", "curate-last"
 
@@ -129,6 +130,7 @@ def branch(selection: Selection) -> None:
             state.RUN: selection.run_id,
             BUDGET: selection.budget,
             PER: selection.per,
+            DUPLICATES: selection.without_duplicates,
             OVERRIDES: "" if selection.overrides else "no",
             PARENT: selection.id,
             SELECTION: selection.id,

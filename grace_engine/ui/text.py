@@ -84,6 +84,11 @@ def facts_html(facts: dict[str, str]) -> str:
     return f'<dl class="g-head">{"".join(rows)}</dl>'
 
 
+def plain_html(text: str) -> str:
+    """A text as it stands."""
+    return f'<div class="g-trace"><div class="g-text" dir="auto">{_shown(text)}</div></div>'
+
+
 def scroll_html(pane: str, index: int, step: int) -> str:
     """A fixed script, run whenever a number changes, that brings the open step into view.
 

@@ -2,6 +2,7 @@
 
 import math
 import time
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from grace_engine.config import Budget
 from grace_engine.errors import InputError
-from grace_engine.selection import Candidates, Strata, choose, take
+from grace_engine.selection import Candidates, Duplicates, Strata, choose, take
 
 NAMES = ("x", "y", "z")
 
@@ -26,9 +27,25 @@ def candidates(values: list[float], **more: object) -> Candidates:
         record_digests=names,
         values=np.array(values, dtype=np.float64),
         **{
-            name: value if isinstance(value, dict) else np.array(value)
+            name: value if isinstance(value, dict | Duplicates) else np.array(value)
             for name, value in given.items()
         },
+    )
+
+
+def duplicates(
+    groups: str, similarity: list[float] | None = None, of: str = "traces"
+) -> Duplicates:
+    """Groups of traces a, b, c, ..., a letter each; their first traces are those named first."""
+    names = [chr(ord("a") + i) for i in range(len(groups))]
+    alike = np.array(similarity or [1.0] * len(groups))
+    return Duplicates(
+        of=of,
+        threshold=0.8,
+        groups=np.array([groups.index(group) for group in groups]),
+        similarity=alike,
+        exact=alike == 1.0,
+        firsts=np.array([names[groups.index(group)] for group in groups], dtype=object),
     )
 
 
@@ -66,6 +83,7 @@ def slow_take(c: Candidates, budget: Budget, groups: Strata, cap: int) -> list[s
                 left[s] += 1
     seen: dict[int, int] = {}
     inside = []
+    of_group = c.duplicates.groups if c.duplicates else range(n)
     for i in range(n):
         if c.keep[i]:
             inside.append(i)
@@ -78,6 +96,8 @@ def slow_take(c: Candidates, budget: Budget, groups: Strata, cap: int) -> list[s
         if c.keep[i] or c.drop[i] or math.isnan(c.values[i]) or cost[i] > left[s]:
             continue
         if cap and seen.get(prompt, 0) >= cap:
+            continue
+        if of_group[i] in [of_group[j] for j in inside]:
             continue
         inside.append(i)
         left[s] -= cost[i]
@@ -102,6 +122,9 @@ def situations(draw: st.DrawFn) -> tuple[Candidates, Budget, Strata | None, int]
         drop=drop,
         groups=np.array(column(st.integers(0, 3)), dtype=np.int64),
     )
+    if draw(st.booleans()):
+        alike = "".join(column(st.sampled_from("pqrstuvw")))
+        found = replace(found, duplicates=duplicates(alike))
     text = draw(
         st.one_of(
             st.integers(1, 100).map(lambda x: f"{x}%"),
@@ -135,6 +158,12 @@ def test_fast_and_slow_take_the_same(
     choices = choose(found, budget, strata=split, cap=cap)
     assert sorted(c.trace_id for c in choices if c.selected) == expected
     assert all(choice.reason for choice in choices)
+    for index in np.flatnonzero(result.stand_in >= 0):
+        other = result.stand_in[index]
+        assert result.selected[other]
+        assert not result.selected[index]
+        assert found.duplicates.groups[other] == found.duplicates.groups[index]
+        assert result.rank[other] < result.rank[index] or result.forced[other] == 1
 
 
 def test_kept_traces_come_first_and_are_charged_and_dropped_ones_never_come() -> None:
@@ -177,6 +206,67 @@ def test_a_cap_passes_over_later_traces_of_a_prompt_and_says_so() -> None:
     assert reason(found, "b") == "rank 2, cap of 1 per prompt"
     assert reason(found, "c") == "rank 3, 50% of 4 traces is 2, 1 above it were passed over"
     assert reason(found, "d") == "rank 4, 50% of 4 traces is 2"  # the budget was spent by then
+
+
+def test_of_duplicates_the_best_is_taken_and_named_in_the_reason_of_the_others() -> None:
+    found = choose(
+        candidates(
+            [0.9, 0.8, 0.7, 0.6, 0.5],
+            duplicates=duplicates("xyxyz", [1.0, 1.0, 0.93, 1.0, 1.0]),
+        ),
+        Budget.parse("60%"),
+    )
+    assert taken(found) == "abe"
+    assert reason(found, "c") == "rank 3, near-duplicate of a (0.93), which ranks before it"
+    assert reason(found, "d") == "rank 4, exact duplicate of b, which ranks before it"
+    assert reason(found, "e") == "rank 5, 60% of 5 traces is 3, 2 above it were passed over"
+
+
+def test_the_similarity_is_told_where_it_is_known_and_else_that_of_both_to_the_first() -> None:
+    # The first of the group, a, ranks last: b stands for all, and is 0.85 like a.
+    found = choose(
+        candidates([0.1, 0.9, 0.8, 0.7], duplicates=duplicates("xxxx", [1.0, 0.85, 0.91, 0.85])),
+        Budget.parse("100%"),
+    )
+    assert taken(found) == "b"
+    assert reason(found, "a") == "rank 4, near-duplicate of b (0.85), which ranks before it"
+    assert reason(found, "c") == (
+        "rank 2, near-duplicate of b (0.91 and 0.85 to a), which ranks before it"
+    )
+
+
+def test_duplicates_of_a_prompt_are_said_to_be_those() -> None:
+    found = choose(
+        candidates([0.9, 0.8], duplicates=duplicates("xx", [1.0, 0.88], of="prompts")),
+        Budget.parse("100%"),
+    )
+    assert reason(found, "b") == (
+        "rank 2, near-duplicate of the prompt of a (0.88), which ranks before it"
+    )
+
+
+def test_a_kept_duplicate_stands_for_its_group_and_a_dropped_one_for_none() -> None:
+    found = choose(
+        candidates(
+            [0.9, 0.8, 0.7, 0.6],
+            keep=[False, True, False, False],
+            drop=[False, False, True, False],
+            duplicates=duplicates("xxyy", [1.0, 0.9, 1.0, 0.9]),
+        ),
+        Budget.parse("100%"),
+    )
+    assert taken(found) == "bd"
+    assert reason(found, "a") == "rank 1, near-duplicate of b (0.90), which is kept by hand"
+
+
+def test_a_duplicate_that_does_not_fit_leaves_its_place_to_the_next() -> None:
+    found = choose(
+        candidates([0.9, 0.8, 0.7], n_tokens=[30, 10, 5], duplicates=duplicates("xxx")),
+        Budget.parse("20tok"),
+    )
+    assert taken(found) == "b"
+    assert "do not fit" in reason(found, "a")
+    assert reason(found, "c") == "rank 3, exact duplicate of b, which ranks before it"
 
 
 def test_a_share_holds_within_each_stratum_rounded_up() -> None:
@@ -235,3 +325,26 @@ def test_a_hundred_thousand_traces_are_taken_in_a_moment() -> None:
     result = take(many, Budget.parse("20%"))
     assert result.n_selected == 20_000
     assert time.perf_counter() - began < 2.0  # some 20 ms; no loop over traces hides here
+
+
+def test_of_a_hundred_thousand_traces_in_pairs_half_are_taken() -> None:
+    n, generator = 100_000, np.random.default_rng(0)
+    names = np.array([f"{i:08x}" for i in range(n)], dtype=object)
+    many = Candidates(
+        trace_ids=names,
+        record_digests=names,
+        values=generator.normal(size=n),
+        n_tokens=np.ones(n, dtype=np.int64),
+        duplicates=Duplicates(
+            of="traces",
+            threshold=0.8,
+            groups=np.arange(n) // 2,
+            similarity=np.ones(n),
+            exact=np.ones(n, dtype=bool),
+            firsts=names,
+        ),
+    )
+    result = take(many, Budget.parse("100%"))
+    values = many.values.reshape(-1, 2)
+    assert result.selected.reshape(-1, 2).argmax(axis=1).tolist() == values.argmax(axis=1).tolist()
+    assert (result.stand_in >= 0).sum() == n // 2
