@@ -43,8 +43,8 @@ def protected_spans(text: str, start: int, end: int) -> list[Span]:
     if not (
         "\\" in text
         or "|" in text
-        or "```" in text
-        or "~~~" in text
+        or "`" in text
+        or "~" in text
         or ("$" in text and _CLOSING_DOLLAR.search(text, start, end))
     ):
         return []
