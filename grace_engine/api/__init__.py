@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from grace_engine.api.explaining import Why, frame_records, why
     from grace_engine.api.exporting import ExportReport, export
     from grace_engine.api.figures import write_figures
-    from grace_engine.api.previewing import Preview, RejectGroup, preview
+    from grace_engine.api.previewing import Preview, RejectGroup, cut_beside, preview, trace_json
     from grace_engine.api.reading import (
         FileIngest,
         ingest,
@@ -148,6 +148,7 @@ __all__ = [
     "compare",
     "config_of",
     "curate",
+    "cut_beside",
     "datasets",
     "delete_dataset",
     "delete_run",
@@ -196,6 +197,7 @@ __all__ = [
     "start_scoring",
     "step_kinds",
     "summary",
+    "trace_json",
     "trace_view",
     "undo",
     "unscored",
@@ -208,7 +210,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "grace_engine.api.previewing": ("Preview", "RejectGroup", "preview"),
+    "grace_engine.api.previewing": (
+        "Preview",
+        "RejectGroup",
+        "cut_beside",
+        "preview",
+        "trace_json",
+    ),
     "grace_engine.api.running": (
         "Forecast",
         "cancel_job",
