@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from grace_engine.api.explaining import Why, frame_records, why
     from grace_engine.api.exporting import ExportReport, export
     from grace_engine.api.figures import write_figures
-    from grace_engine.api.previewing import Preview, RejectGroup, preview
+    from grace_engine.api.previewing import Preview, RejectGroup, cut_beside, preview, trace_json
     from grace_engine.api.reading import (
         FileIngest,
         ingest,
@@ -161,6 +161,7 @@ __all__ = [
     "compare",
     "config_of",
     "curate",
+    "cut_beside",
     "datasets",
     "delete_dataset",
     "delete_run",
@@ -218,6 +219,7 @@ __all__ = [
     "start_scoring",
     "step_kinds",
     "summary",
+    "trace_json",
     "trace_view",
     "undo",
     "unscored",
@@ -230,7 +232,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "grace_engine.api.previewing": ("Preview", "RejectGroup", "preview"),
+    "grace_engine.api.previewing": (
+        "Preview",
+        "RejectGroup",
+        "cut_beside",
+        "preview",
+        "trace_json",
+    ),
     "grace_engine.api.running": (
         "Forecast",
         "cancel_job",

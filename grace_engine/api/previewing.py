@@ -1,7 +1,7 @@
 """What would become of a file if it were ingested? Its beginning is read, nothing is stored."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,7 @@ class Preview:
             "is_whole": self.is_whole,
             "n_traces": self.n_traces,
             "n_rejected": self.n_rejected,
-            "traces": [_trace_json(trace) for trace in self.traces],
+            "traces": [trace_json(trace) for trace in self.traces],
             "rejects": [asdict(group) for group in self.rejects],
             "fields": [asdict(field) for field in self.fields],
             "guess": self.guess or None,
@@ -141,6 +141,49 @@ def preview(path: Path | str, config: IngestConfig | None = None, n: int = 10) -
     )
 
 
+def cut_beside(
+    found: Preview, path: Path | str, config: IngestConfig, segmenter: str
+) -> tuple[Trace | None, ...]:
+    """The traces of a preview as another segmenter cuts them.
+
+    Args:
+        found: The preview of the file under ``config``.
+        path: The file.
+        config: How it would be ingested.
+        segmenter: The other segmenter.
+
+    Returns:
+        One for each of ``found.traces``; None where the other segmenter rejects it.
+
+    Raises:
+        GraceError: As ``preview``.
+    """
+    # A trace that one segmenter rejects may stand before the first that the other one keeps.
+    most = found.n_traces + found.n_rejected
+    other = preview(path, replace(config, segmenter=segmenter), most)
+    pairs = {trace.id: trace for trace in other.traces}
+    return tuple(pairs.get(trace.id) for trace in found.traces)
+
+
+def trace_json(trace: Trace) -> dict[str, Any]:
+    """A trace in the document of ``grace preview --json``."""
+    text, answer = trace.full_text, trace.answer
+    return {
+        "variant": trace.variant,
+        "line": trace.record.line,
+        "prompt": trace.prompt,
+        "steps": [
+            {"mark": text[s.mark_start : s.start], "text": text[s.start : s.end], "label": s.label}
+            for s in trace.steps
+        ],
+        "answer": answer.text,
+        "answer_mark": text[answer.mark_start : answer.start],
+        "answer_appended": bool(answer.appended),
+        "reference": trace.reference,
+        "labels": dict(trace.labels),
+    }
+
+
 def _dataset_of(path: Path, config: IngestConfig) -> str:
     return config.dataset or path.name.split(".")[0] or "dataset"
 
@@ -172,21 +215,3 @@ def _grouped(rejects: list[Reject]) -> tuple[RejectGroup, ...]:
         RejectGroup(reason=reason, count=counts[reason], example=first[reason])
         for reason in sorted(counts, key=lambda reason: -counts[reason])
     )
-
-
-def _trace_json(trace: Trace) -> dict[str, Any]:
-    text, answer = trace.full_text, trace.answer
-    return {
-        "variant": trace.variant,
-        "line": trace.record.line,
-        "prompt": trace.prompt,
-        "steps": [
-            {"mark": text[s.mark_start : s.start], "text": text[s.start : s.end], "label": s.label}
-            for s in trace.steps
-        ],
-        "answer": answer.text,
-        "answer_mark": text[answer.mark_start : answer.start],
-        "answer_appended": bool(answer.appended),
-        "reference": trace.reference,
-        "labels": dict(trace.labels),
-    }

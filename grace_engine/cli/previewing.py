@@ -1,5 +1,6 @@
 """How does the shell show what a file would become, before anything is stored?"""
 
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from grace_engine import api
 from grace_engine.cli import console
 from grace_engine.cli.options import JsonOption
 from grace_engine.config import IngestConfig
+from grace_engine.records import Trace
 
 _EXCERPT = 100
 
@@ -27,26 +29,30 @@ def preview(
     ] = "auto",
     segmenter: Annotated[str, typer.Option("--segment", help="As of grace ingest.")] = "auto",
     mapping: Annotated[str, typer.Option("--map", help="As of grace ingest.")] = "",
+    beside: Annotated[
+        str, typer.Option(help="A second segmenter, whose cuts are shown, too.")
+    ] = "",
     limit: Annotated[int, typer.Option(min=0, help="Traces to show.")] = 3,
     as_json: JsonOption = False,
 ) -> None:
     """Show the first traces of a file as ingest would cut them; nothing is stored."""
     config = IngestConfig(dataset=dataset, schema=schema, segmenter=segmenter, mapping=mapping)
     found = api.preview(file, config, limit)
+    others = api.cut_beside(found, file, config, beside) if beside else ()
     if as_json:
-        console.emit_json(found.as_json())
+        both = [api.trace_json(other) if other else None for other in others]
+        more = {"beside": {"segmenter": beside, "traces": both}} if beside else {}
+        console.emit_json(found.as_json() | more)
         return
     if found.schema:
-        for trace in found.traces:
-            text = trace.full_text
+        for trace, other in zip_longest(found.traces, others):
             title = f"line {trace.record.line} {trace.variant}".rstrip()
-            rows: list[tuple[object, str]] = [
-                (number, _short(text[step.start : step.end]))
-                for number, step in enumerate(trace.steps, start=1)
-            ]
+            rows = _steps_of(trace)
             rows.append(("answer", _short(trace.answer.text)))
             console.out.print()
             console.table("", [title, "text"], [("prompt", _short(trace.prompt)), *rows])
+            if beside:
+                console.table("", [f"cut by {beside}", "text"], _steps_of(other))
     else:
         console.table(
             "No known format fits. The fields",
@@ -71,6 +77,16 @@ def preview(
     )
     if not found.schema and found.guess:
         console.note(f"A guess: --map {found.guess}")
+
+
+def _steps_of(trace: Trace | None) -> list[tuple[object, str]]:
+    """A row a step; of a trace that the segmenter rejects, a row that says so."""
+    if trace is None:
+        return [("none", "This segmenter rejects the trace.")]
+    return [
+        (number, _short(trace.full_text[step.start : step.end]))
+        for number, step in enumerate(trace.steps, start=1)
+    ]
 
 
 def _short(text: str) -> str:

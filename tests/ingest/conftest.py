@@ -21,7 +21,8 @@ STEP_MARKS = re.compile(
 )
 ANSWER_MARKS = re.compile(
     r"(?:####|A:|†\s*Answer\s*:|\\boxed\s*\{|(?:(?:so|thus|therefore|hence),?\s+)?"
-    r"the\s+(?:(?:final|correct)\s+)?answer\s+is|\$|\\\(|\\\[|\*\*|[\s:])+",
+    r"the\s+(?:(?:final|correct)\s+)?answer\s+is|\#{1,6}|"
+    r"(?:final[ \t]+)?answer[ \t]*\**:|\$|\\\(|\\\[|\*\*|[\s:])+",
     re.IGNORECASE,
 )
 
