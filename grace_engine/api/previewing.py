@@ -1,16 +1,17 @@
 """What would become of a file if it were ingested? Its beginning is read, nothing is stored."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from grace_engine import ingest as reading
+from grace_engine.api.problems import without_problems
 from grace_engine.config import IngestConfig
 from grace_engine.errors import SchemaError
 from grace_engine.ingest import FieldSample
-from grace_engine.records import Reject, Trace
+from grace_engine.records import Item, Reject, Trace
 
 # Records that are looked at: enough to meet a common fault, few enough for a moment.
 LOOKED_AT = 200
@@ -154,9 +155,9 @@ def _schema_of(records: list[dict[str, object]], config: IngestConfig) -> str:
     return next((schema.name for schema in found if schema), "")
 
 
-def _of_records(items: Iterator[Trace | Reject], last: int) -> Iterator[Trace | Reject]:
+def _of_records(items: Iterable[Item], last: int) -> Iterator[Trace | Reject]:
     """What the records up to the line ``last`` become; the rest of the file is not read."""
-    for item in items:
+    for item in without_problems(items):
         if (item.record.line if isinstance(item, Trace) else item.line) > last:
             return
         yield item

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from grace_engine import ingest as reading
 from grace_engine import store
+from grace_engine.api.problems import without_problems
 from grace_engine.config import IngestConfig
 from grace_engine.digests import file_digest
 from grace_engine.errors import InputError
@@ -68,8 +69,14 @@ def ingest(
                 segmenter=segmenter.name,
             )
             progress.begin(f"Reading {path.name}", 0, "traces")
-            items = reading.traces_of(
-                path, dataset=dataset, segmenter=segmenter, schema=config.schema, mapping=mapping
+            items = without_problems(
+                reading.traces_of(
+                    path,
+                    dataset=dataset,
+                    segmenter=segmenter,
+                    schema=config.schema,
+                    mapping=mapping,
+                )
             )
             count = store.add_traces(workspace, dataset, source, _told(items, progress))
         except InputError as fault:

@@ -1,6 +1,7 @@
 """What do the studio's nouns hold?"""
 
 from grace_engine.records.curation import Annotation, Choice, Selection
+from grace_engine.records.problems import Item, Problem
 from grace_engine.records.scoring import (
     RejectedTrace,
     RenderedTrace,
@@ -23,7 +24,9 @@ __all__ = [
     "Annotation",
     "Answer",
     "Choice",
+    "Item",
     "Label",
+    "Problem",
     "Reject",
     "RejectedTrace",
     "RenderedTrace",
