@@ -7,10 +7,9 @@ import typer
 
 from grace_engine import api
 from grace_engine.cli import console
+from grace_engine.cli.mapping import fields_table, shortened
 from grace_engine.cli.options import JsonOption
 from grace_engine.config import IngestConfig
-
-_EXCERPT = 100
 
 
 def register(app: typer.Typer) -> None:
@@ -41,21 +40,14 @@ def preview(
             text = trace.full_text
             title = f"line {trace.record.line} {trace.variant}".rstrip()
             rows: list[tuple[object, str]] = [
-                (number, _short(text[step.start : step.end]))
+                (number, shortened(text[step.start : step.end]))
                 for number, step in enumerate(trace.steps, start=1)
             ]
-            rows.append(("answer", _short(trace.answer.text)))
+            rows.append(("answer", shortened(trace.answer.text)))
             console.out.print()
-            console.table("", [title, "text"], [("prompt", _short(trace.prompt)), *rows])
+            console.table("", [title, "text"], [("prompt", shortened(trace.prompt)), *rows])
     else:
-        console.table(
-            "No known format fits. The fields",
-            ["field", "is", "in", "such as"],
-            [
-                (f.path, f.kind, f"{f.share:.0%}", _short(f.samples[0]) if f.samples else "")
-                for f in found.fields
-            ],
-        )
+        fields_table(found)
     for group in found.rejects:
         example = group.example
         console.note(
@@ -71,8 +63,3 @@ def preview(
     )
     if not found.schema and found.guess:
         console.note(f"A guess: --map {found.guess}")
-
-
-def _short(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= _EXCERPT else flat[: _EXCERPT - 1] + "…"

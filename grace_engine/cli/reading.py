@@ -9,6 +9,7 @@ import typer
 
 from grace_engine import api
 from grace_engine.cli import console
+from grace_engine.cli.mapping import ask_where_no_schema_fits
 from grace_engine.cli.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption
 from grace_engine.config import IngestConfig
 
@@ -46,6 +47,10 @@ def ingest(
     opened = api.open_workspace(workspace, create=True)
     with console.progress() as bars:
         results = api.ingest(opened, files, config, bars)
+    if not as_json:
+        results = ask_where_no_schema_fits(
+            results, config, lambda path, mapped: api.ingest(opened, [path], mapped)[0]
+        )
     for result in results:
         if result.count is None:
             console.fault(result.fault)

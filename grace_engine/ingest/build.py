@@ -172,7 +172,7 @@ def _detected(rows: Iterator[Row | Reject]) -> tuple[Schema, Iterator[Row | Reje
         schema = detect(record.fields)
         if schema:
             return schema, chain(window, rows)
-    raise no_schema_fits(records[0].path, records[0].fields)
+    raise no_schema_fits(records[0].path, [record.fields for record in records])
 
 
 def _traces_of_row(row: Row, schema: Schema, dataset: str, segmenter: Segmenter) -> Iterator[Item]:

@@ -96,10 +96,13 @@ def test_where_no_schema_fits_the_error_names_the_fields_and_the_flag(
     ingest: Ingest,
     write_rows: Callable[..., Path],
 ) -> None:
-    path = write_rows({"instruction": "Q", "output": "A"}, {"x": 1})
-    with pytest.raises(SchemaError, match=r"instruction, output\. .*--map prompt=FIELD") as error:
+    path = write_rows({"instruction": "What is it?", "output": "It is this.\nSo be it."})
+    guess = r"looks like --map 'prompt=instruction,trace=output'\. .*"
+    with pytest.raises(SchemaError, match=rf"instruction, output\. It {guess}FIELD") as error:
         ingest(path)
     assert str(path) in str(error.value)
+    with pytest.raises(SchemaError, match=r"fields x\. Say which .*--map prompt=FIELD"):
+        ingest(write_rows({"x": 1}))
 
 
 def test_a_file_of_bad_lines_only_is_rejected_line_by_line(ingest: Ingest, tmp_path: Path) -> None:
