@@ -204,7 +204,7 @@ TEXTS = st.sampled_from(["Q", "A.</think>4", "Step 1: A. ки", "<|begin_of_thou
     ),
 )
 @settings(
-    max_examples=600, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_odd_values_anywhere_are_rejected_in_words(
     write_rows: Callable[..., Path],
