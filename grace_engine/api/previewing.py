@@ -1,6 +1,6 @@
 """What would become of a file if it were ingested? Its beginning is read, nothing is stored."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -10,7 +10,7 @@ from grace_engine import ingest as reading
 from grace_engine.config import IngestConfig
 from grace_engine.errors import SchemaError
 from grace_engine.ingest import FieldSample
-from grace_engine.records import Reject, Trace
+from grace_engine.records import Item, Problem, Reject, Trace
 
 # Records that are looked at: enough to meet a common fault, few enough for a moment.
 LOOKED_AT = 200
@@ -44,6 +44,7 @@ class Preview:
         n_records: Records that were looked at, the refused ones included.
         is_whole: Whether these are all of the file.
         n_traces: Traces that they hold.
+        n_problems: Different problems that they pose without a trace.
         traces: The first of these.
         rejects: What would be refused, most frequent first.
         fields: The fields of the records, with samples.
@@ -58,6 +59,7 @@ class Preview:
     n_records: int
     is_whole: bool
     n_traces: int
+    n_problems: int
     traces: tuple[Trace, ...]
     rejects: tuple[RejectGroup, ...]
     fields: tuple[FieldSample, ...]
@@ -79,6 +81,7 @@ class Preview:
             "n_records": self.n_records,
             "is_whole": self.is_whole,
             "n_traces": self.n_traces,
+            "n_problems": self.n_problems,
             "n_rejected": self.n_rejected,
             "traces": [trace_json(trace) for trace in self.traces],
             "rejects": [asdict(group) for group in self.rejects],
@@ -105,7 +108,7 @@ def preview(path: Path | str, config: IngestConfig | None = None, n: int = 10) -
     rows = list(islice(reading.read_rows(path), LOOKED_AT + 1))
     looked_at, is_whole = rows[:LOOKED_AT], len(rows) <= LOOKED_AT
     records = [row.fields for row in looked_at if isinstance(row, reading.Row)]
-    items: list[Trace | Reject]
+    items: list[Item]
     try:
         items = list(
             _of_records(
@@ -134,6 +137,7 @@ def preview(path: Path | str, config: IngestConfig | None = None, n: int = 10) -
         n_records=len(looked_at),
         is_whole=is_whole,
         n_traces=len(traces),
+        n_problems=len({item.id for item in items if isinstance(item, Problem)}),
         traces=tuple(traces[:n]),
         rejects=_grouped([item for item in items if isinstance(item, Reject)]),
         fields=tuple(reading.field_samples(records)) if records else (),
@@ -197,10 +201,10 @@ def _schema_of(records: list[dict[str, object]], config: IngestConfig) -> str:
     return next((schema.name for schema in found if schema), "")
 
 
-def _of_records(items: Iterator[Trace | Reject], last: int) -> Iterator[Trace | Reject]:
+def _of_records(items: Iterable[Item], last: int) -> Iterator[Item]:
     """What the records up to the line ``last`` become; the rest of the file is not read."""
     for item in items:
-        if (item.record.line if isinstance(item, Trace) else item.line) > last:
+        if (item.line if isinstance(item, Reject) else item.record.line) > last:
             return
         yield item
 

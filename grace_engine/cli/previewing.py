@@ -8,11 +8,10 @@ import typer
 
 from grace_engine import api
 from grace_engine.cli import console
+from grace_engine.cli.mapping import fields_table, shortened
 from grace_engine.cli.options import JsonOption
 from grace_engine.config import IngestConfig
 from grace_engine.records import Trace
-
-_EXCERPT = 100
 
 
 def register(app: typer.Typer) -> None:
@@ -48,30 +47,24 @@ def preview(
         for trace, other in zip_longest(found.traces, others):
             title = f"line {trace.record.line} {trace.variant}".rstrip()
             rows = _steps_of(trace)
-            rows.append(("answer", _short(trace.answer.text)))
+            rows.append(("answer", shortened(trace.answer.text)))
             console.out.print()
-            console.table("", [title, "text"], [("prompt", _short(trace.prompt)), *rows])
+            console.table("", [title, "text"], [("prompt", shortened(trace.prompt)), *rows])
             if beside:
                 console.table("", [f"cut by {beside}", "text"], _steps_of(other))
     else:
-        console.table(
-            "No known format fits. The fields",
-            ["field", "is", "in", "such as"],
-            [
-                (f.path, f.kind, f"{f.share:.0%}", _short(f.samples[0]) if f.samples else "")
-                for f in found.fields
-            ],
-        )
+        fields_table(found)
     for group in found.rejects:
         example = group.example
         console.note(
             f"{group.count:,} would be rejected: {group.reason} (line {example.line}: "
             f"{example.detail})"
         )
+    problems = f" and {found.n_problems:,} problems without a trace" if found.n_problems else ""
     which = "All" if found.is_whole else "The first"
     console.note(
         f"{which} {found.n_records:,} records of {found.path} ({console.size(found.size)}): "
-        f"{found.n_traces:,} traces for dataset {found.dataset} "
+        f"{found.n_traces:,} traces{problems} for dataset {found.dataset} "
         f"({found.schema or 'no format'}, cut by {found.segmenter}), {found.n_rejected:,} "
         "rejected. Nothing was stored."
     )
@@ -84,11 +77,6 @@ def _steps_of(trace: Trace | None) -> list[tuple[object, str]]:
     if trace is None:
         return [("none", "This segmenter rejects the trace.")]
     return [
-        (number, _short(trace.full_text[step.start : step.end]))
+        (number, shortened(trace.full_text[step.start : step.end]))
         for number, step in enumerate(trace.steps, start=1)
     ]
-
-
-def _short(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= _EXCERPT else flat[: _EXCERPT - 1] + "…"

@@ -9,14 +9,17 @@ import typer
 
 from grace_engine import api
 from grace_engine.cli import console
+from grace_engine.cli.mapping import ask_where_no_schema_fits, shortened
 from grace_engine.cli.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption
 from grace_engine.config import IngestConfig
+from grace_engine.store import IngestCount
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(ingest)
     app.command()(rejects)
+    app.command()(problems)
 
 
 @console.speaks
@@ -46,6 +49,10 @@ def ingest(
     opened = api.open_workspace(workspace, create=True)
     with console.progress() as bars:
         results = api.ingest(opened, files, config, bars)
+    if not as_json:
+        results = ask_where_no_schema_fits(
+            results, config, lambda path, mapped: api.ingest(opened, [path], mapped)[0]
+        )
     for result in results:
         if result.count is None:
             console.fault(result.fault)
@@ -54,7 +61,7 @@ def ingest(
         reasons = ", ".join(f"{n} {reason}" for reason, n in count.by_reason.items())
         console.note(
             f"{result.path} → {result.dataset} ({result.schema}): {count.added:,} traces added, "
-            f"{count.already_present:,} there before, {count.rejected:,} rejected"
+            f"{count.already_present:,} there before, {_problems(count)}{count.rejected:,} rejected"
             + (f" ({reasons}; see grace rejects)." if reasons else ".")
         )
         if not count.held:
@@ -63,6 +70,52 @@ def ingest(
         console.emit_json({"files": [asdict(result) for result in results]})
     if any(result.count is None or not result.count.held for result in results):
         raise typer.Exit(1)
+
+
+def _problems(count: IngestCount) -> str:
+    if not count.problems:
+        return ""
+    folded = f" ({count.folded:,} repeats folded)" if count.folded else ""
+    return f"{count.problems:,} problems without a trace{folded}; see grace problems; "
+
+
+@console.speaks
+def problems(
+    datasets: Annotated[
+        list[str] | None, typer.Argument(help="Datasets; all when left out.")
+    ] = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    limit: Annotated[int, typer.Option(min=0, help="At most that many; 0 for all.")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """List problems that records pose without a trace, each with how often it is posed."""
+    opened = api.open_workspace(workspace, create=False)
+    found = api.list_problems(opened, datasets or (), limit or None)
+    if as_json:
+        console.emit_json(
+            {
+                "problems": [
+                    {
+                        "id": problem.id,
+                        "dataset": problem.dataset,
+                        "prompt": problem.prompt,
+                        "reference": problem.reference,
+                        "labels": dict(problem.labels),
+                        "n_records": n_records,
+                    }
+                    for problem, n_records in found
+                ]
+            }
+        )
+        return
+    if not found:
+        console.note("No record poses a problem without a trace.")
+        return
+    console.table(
+        "Problems without a trace",
+        ["problem", "dataset", "records", "prompt", "reference"],
+        [(p.id, p.dataset, n, shortened(p.prompt), p.reference or "") for p, n in found],
+    )
 
 
 @console.speaks

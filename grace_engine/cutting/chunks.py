@@ -55,7 +55,7 @@ class Staged:
     """What became of a chunk.
 
     Attributes:
-        n_items: Traces and rejects.
+        n_items: Traces, problems and rejects.
         reasons: Rejects by reason.
     """
 

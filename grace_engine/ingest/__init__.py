@@ -2,7 +2,7 @@
 
 from grace_engine.ingest.answer_marks import answer_in, find_answer
 from grace_engine.ingest.build import APPENDED_ANSWER, build_trace, traces_of, traces_of_rows
-from grace_engine.ingest.drafts import Draft, GivenStep, RejectedDraft, Schema
+from grace_engine.ingest.drafts import Draft, GivenStep, ProblemDraft, RejectedDraft, Schema
 from grace_engine.ingest.guessing import FieldSample, field_samples, guess_mapping
 from grace_engine.ingest.mapping import FieldMap, mapped_schema, parse_mapping
 from grace_engine.ingest.readers import READERS, read_rows
@@ -18,6 +18,7 @@ __all__ = [
     "FieldMap",
     "FieldSample",
     "GivenStep",
+    "ProblemDraft",
     "Reader",
     "RejectedDraft",
     "Row",

@@ -7,6 +7,7 @@ from grace_engine.records.duplicates import (
     DuplicateMember,
     Of,
 )
+from grace_engine.records.problems import Item, Problem
 from grace_engine.records.scoring import (
     RejectedTrace,
     RenderedTrace,
@@ -32,8 +33,10 @@ __all__ = [
     "DuplicateFinding",
     "DuplicateGroup",
     "DuplicateMember",
+    "Item",
     "Label",
     "Of",
+    "Problem",
     "Reject",
     "RejectedTrace",
     "RenderedTrace",

@@ -30,6 +30,7 @@ from grace_engine.store.duplicates import (
 from grace_engine.store.file_digests import remembered_digest
 from grace_engine.store.grams import RunGrams, RunTrace, get_run_trace, read_grams
 from grace_engine.store.intake import IngestCount, Source, add_staged, add_traces
+from grace_engine.store.problems import list_problems
 from grace_engine.store.runs import get_run, list_runs, upsert_run
 from grace_engine.store.scored import (
     ScoredTrace,
@@ -107,6 +108,7 @@ __all__ = [
     "known_gram_keys",
     "labels_of",
     "link_cached",
+    "list_problems",
     "list_runs",
     "list_selections",
     "list_sources",

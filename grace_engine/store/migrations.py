@@ -184,6 +184,29 @@ CREATE TABLE duplicate_members (
 );
 """
 
+# Problems that records pose without solving them. A run remembers how each of its datasets was cut
+# when it was made (in the order of their names): until now no dataset could be cut anew.
+_PROBLEMS_AND_CUTS = """
+CREATE TABLE problems (
+    problem_id VARCHAR NOT NULL,
+    dataset VARCHAR NOT NULL,
+    source_id VARCHAR NOT NULL,
+    line BIGINT NOT NULL,                -- of the first record that poses it
+    position BIGINT NOT NULL,            -- order of arrival, with gaps
+    prompt VARCHAR NOT NULL,
+    reference VARCHAR,
+    labels JSON NOT NULL,
+    images JSON NOT NULL,
+    digest VARCHAR NOT NULL,
+    raw BLOB NOT NULL,
+    n_records BIGINT NOT NULL            -- records of its source that pose it
+);
+ALTER TABLE runs ADD COLUMN segmenters VARCHAR[];
+UPDATE runs SET segmenters = (
+    SELECT list(segmenter ORDER BY name) FROM datasets WHERE list_contains(runs.datasets, name)
+);
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
@@ -205,6 +228,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(version=2, name="entropy-discount-of-runs", sql=_ENTROPY_DISCOUNT),
     Migration(version=3, name="annotations", sql=_ANNOTATIONS),
     Migration(version=4, name="duplicates", sql=_DUPLICATES),
+    Migration(version=5, name="problems-and-cuts-of-runs", sql=_PROBLEMS_AND_CUTS),
 )
 
 

@@ -14,11 +14,11 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from grace_engine.records import Label, Reject, Trace
+from grace_engine.records import Item, Label, Problem, Reject, Trace
 from grace_engine.store.faults import in_sentences
 
 EXCERPT_LENGTH = 200
-TRACES, REJECTS = "traces", "rejects"
+TRACES, PROBLEMS, REJECTS = "traces", "problems", "rejects"
 
 # Ordinals of a chunk, from 1, begin at its number times this, which no chunk comes near to.
 _ORDINALS_PER_CHUNK = 1 << 24
@@ -51,6 +51,19 @@ _TRACES = pa.schema(
         "excerpt": pa.string(),
     }
 )
+_PROBLEMS = pa.schema(
+    {
+        "ordinal": pa.int64(),
+        "problem_id": pa.string(),
+        "line": pa.int64(),
+        "prompt": pa.string(),
+        "reference": pa.string(),
+        "labels": pa.string(),
+        "images": pa.string(),
+        "digest": pa.string(),
+        "raw": pa.binary(),
+    }
+)
 _REJECTS = pa.schema(
     {
         "ordinal": pa.int64(),
@@ -64,8 +77,8 @@ _REJECTS = pa.schema(
 )
 
 
-def stage(items: Iterable[Trace | Reject], folder: Path) -> Counter[str]:
-    """Write traces and rejects into ``folder``, a chunk at a time.
+def stage(items: Iterable[Item], folder: Path) -> Counter[str]:
+    """Write traces, problems and rejects into ``folder``, a chunk at a time.
 
     Returns:
         How many rejects there are by reason.
@@ -76,8 +89,8 @@ def stage(items: Iterable[Trace | Reject], folder: Path) -> Counter[str]:
     return reasons
 
 
-def stage_chunk(items: Sequence[Trace | Reject], folder: Path, number: int) -> Counter[str]:
-    """Write one chunk: ``traces-NUMBER.parquet`` and ``rejects-NUMBER.parquet``.
+def stage_chunk(items: Sequence[Item], folder: Path, number: int) -> Counter[str]:
+    """Write one chunk: ``traces-NUMBER.parquet``, and the same of problems and of rejects.
 
     Chunks enter in the order of their numbers. A trace whose text is not Unicode (a lone surrogate)
     becomes a reject.
@@ -97,20 +110,22 @@ def stage_chunk(items: Sequence[Trace | Reject], folder: Path, number: int) -> C
             for item in items
         ]
         traces = _trace_table(items, first)
+    problems = [(i, item) for i, item in enumerate(items, first) if isinstance(item, Problem)]
     rejects = [(i, item) for i, item in enumerate(items, first) if isinstance(item, Reject)]
     _write(traces, folder / f"{TRACES}-{number:08}.parquet")
+    _write(_problem_table(problems), folder / f"{PROBLEMS}-{number:08}.parquet")
     _write(_reject_table(rejects), folder / f"{REJECTS}-{number:08}.parquet")
     return Counter(item.reason for _, item in rejects)
 
 
 def staged_files(folder: Path, kind: str) -> list[str]:
-    """The files of the chunks in ``folder``, in order; ``kind`` is TRACES or REJECTS."""
+    """The files of the chunks in ``folder``, in order; ``kind`` is TRACES, PROBLEMS or REJECTS."""
     return sorted(str(file) for file in folder.glob(f"{kind}-*.parquet"))
 
 
-def _chunks(items: Iterable[Trace | Reject]) -> Iterator[list[Trace | Reject]]:
+def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
     """Lists that are short in rows and in characters; one empty list where there are no items."""
-    chunk: list[Trace | Reject] = []
+    chunk: list[Item] = []
     characters, full = 0, False
     for item in items:
         if full:
@@ -123,7 +138,7 @@ def _chunks(items: Iterable[Trace | Reject]) -> Iterator[list[Trace | Reject]]:
     yield chunk
 
 
-def _trace_table(items: Sequence[Trace | Reject], first: int) -> pa.Table:
+def _trace_table(items: Sequence[Item], first: int) -> pa.Table:
     """A row a trace; ``ordinal`` counts from ``first`` over all items.
 
     Raises:
@@ -165,6 +180,21 @@ def _trace_table(items: Sequence[Trace | Reject], first: int) -> pa.Table:
         "excerpt": [_excerpt(record.raw) for record in records],
     }
     return pa.table(columns, schema=_TRACES)
+
+
+def _problem_table(problems: Sequence[tuple[int, Problem]]) -> pa.Table:
+    columns: dict[str, list[Any]] = {
+        "ordinal": [ordinal for ordinal, _ in problems],
+        "problem_id": [problem.id for _, problem in problems],
+        "line": [problem.record.line for _, problem in problems],
+        "prompt": [problem.prompt for _, problem in problems],
+        "reference": [problem.reference for _, problem in problems],
+        "labels": [_json(dict(p.labels), p.labels.values()) for _, p in problems],
+        "images": [_json(problem.images, ()) for _, problem in problems],
+        "digest": [problem.record.digest for _, problem in problems],
+        "raw": [problem.record.raw for _, problem in problems],
+    }
+    return pa.table(columns, schema=_PROBLEMS)
 
 
 def _reject_table(rejects: Sequence[tuple[int, Reject]]) -> pa.Table:

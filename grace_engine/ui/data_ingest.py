@@ -195,7 +195,7 @@ def _ingest_button(workspace: str, path: Path, found: api.Preview, config: Inges
             type="primary",
             icon=":material/download:",
             key="ingest",
-            disabled=busy or not found.n_traces,
+            disabled=busy or not (found.n_traces or found.n_problems),
             help="Wait until the ingest that runs has ended." if busy else None,
             on_click=_launch,
             args=(workspace, path, config),
