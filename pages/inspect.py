@@ -31,7 +31,7 @@ with load.faults_as_sentences():
         keys.listen()
     kinds = load.step_kinds(workspace, run.id, run.updated_at, view)
     limits = load.fitted_limits(workspace, run, view)
-    annotations = load.annotations(workspace)
+    annotations = load.annotations(workspace, run.id)
     if first_visit:
         listing.begin(view, kinds)
     state.remember_visit()

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
         ingest,
     )
     from grace_engine.api.replaying import replay
+    from grace_engine.api.resegmenting import Resegmented, resegment
     from grace_engine.api.running import (
         Forecast,
         cancel_job,
@@ -140,6 +141,7 @@ __all__ = [
     "Forecast",
     "Preview",
     "RejectGroup",
+    "Resegmented",
     "RunView",
     "SampleReport",
     "ScoreReport",
@@ -203,6 +205,7 @@ __all__ = [
     "rejects",
     "rename_selection",
     "replay",
+    "resegment",
     "resume_job",
     "reweighted",
     "run_view",
@@ -301,6 +304,10 @@ _HOMES = {
     ),
     "grace_engine.api.exporting": ("ExportReport", "export"),
     "grace_engine.api.figures": ("write_figures",),
+    "grace_engine.api.resegmenting": (
+        "Resegmented",
+        "resegment",
+    ),
     "grace_engine.api.replaying": ("replay",),
     "grace_engine.api.reading": (
         "FileIngest",

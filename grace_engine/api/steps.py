@@ -59,7 +59,7 @@ def export_steps(
     try:
         with pq.ParquetWriter(part, _SCHEMA) as writer:
             ids = view.signals.trace_ids.tolist()
-            for traces in store.iter_traces(workspace, view.run.datasets, ids):
+            for traces in store.iter_traces(workspace, view.run.datasets, ids, run=view.run.id):
                 table = [row for trace in traces for row in _rows(trace, view.numbers_of(trace.id))]
                 writer.write_table(pa.Table.from_pylist(table, schema=_SCHEMA))
                 rows += len(table)

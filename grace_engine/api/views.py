@@ -219,7 +219,7 @@ def run_view(workspace: Workspace, run: str = "latest", weights: Weights | None 
 
 def listing(workspace: Workspace, run: ScoringRun) -> pd.DataFrame:
     """A row a trace of the run's datasets, indexed by trace id, labels as columns."""
-    traces = store.labels_of(workspace, run.datasets).rename(columns={"id": "trace_id"})
+    traces = store.labels_of(workspace, run.datasets, run=run.id).rename(columns={"id": "trace_id"})
     return _with_label_columns(traces).set_index("trace_id")
 
 
@@ -267,7 +267,7 @@ def trace_view(
     """
     weights = weights or Weights()
     found = store.get_run(workspace, run)
-    source = store.get_trace(workspace, trace)
+    source = store.get_trace(workspace, trace, found.id)
     seen = store.get_run_trace(workspace, found.id, source.id)
     if seen.gram is None:
         raise NotFoundError(

@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
     app.command()(ingest)
     app.command()(rejects)
     app.command()(problems)
+    app.command()(resegment)
 
 
 @console.speaks
@@ -77,6 +78,26 @@ def _problems(count: IngestCount) -> str:
         return ""
     folded = f" ({count.folded:,} repeats folded)" if count.folded else ""
     return f"{count.problems:,} problems without a trace{folded}; see grace problems; "
+
+
+@console.speaks
+def resegment(
+    dataset: Annotated[str, typer.Argument(help="Its name.")],
+    segmenter: Annotated[str, typer.Option("--segment", help="As of grace ingest.")],
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    as_json: JsonOption = False,
+) -> None:
+    """Cut a dataset into steps anew, from what is stored; earlier runs keep the cut they saw."""
+    opened = api.open_workspace(workspace, create=False)
+    with console.progress() as bars:
+        found = api.resegment(opened, dataset, segmenter, bars)
+    console.note(
+        f"{found.dataset}: {found.n_traces:,} traces, {found.n_steps:,} steps cut by "
+        f"{found.segmenter}; before, {found.n_steps_before:,} cut by {found.before}. Earlier runs "
+        "keep their steps; grace score makes a run with these."
+    )
+    if as_json:
+        console.emit_json(asdict(found))
 
 
 @console.speaks

@@ -63,7 +63,7 @@ class Staged:
     reasons: dict[str, int]
 
 
-def chunks_of(path: Path, rows: Iterable[Row | Reject]) -> Iterator[Chunk]:
+def chunks_of(path: Path | str, rows: Iterable[Row | Reject]) -> Iterator[Chunk]:
     """The rows of a file in chunks."""
     number, size = 0, 0
     held: list[tuple[int, bytes] | Reject] = []

@@ -31,6 +31,13 @@ from grace_engine.store.file_digests import remembered_digest
 from grace_engine.store.grams import RunGrams, RunTrace, get_run_trace, read_grams
 from grace_engine.store.intake import IngestCount, Source, add_staged, add_traces
 from grace_engine.store.problems import list_problems
+from grace_engine.store.recutting import (
+    SourceOfDataset,
+    enter_cut,
+    is_cut_by,
+    records_of,
+    sources_of,
+)
 from grace_engine.store.runs import get_run, list_runs, upsert_run
 from grace_engine.store.scored import (
     ScoredTrace,
@@ -76,6 +83,7 @@ __all__ = [
     "RunTrace",
     "ScoredTrace",
     "Source",
+    "SourceOfDataset",
     "Turns",
     "Workspace",
     "WorkspaceUsage",
@@ -97,12 +105,14 @@ __all__ = [
     "delete_selection",
     "duplicate_findings",
     "duplicate_groups",
+    "enter_cut",
     "failed_traces",
     "fold",
     "get_run",
     "get_run_trace",
     "get_selection",
     "get_trace",
+    "is_cut_by",
     "iter_compared",
     "iter_traces",
     "known_gram_keys",
@@ -117,6 +127,7 @@ __all__ = [
     "reached_traces",
     "read_duplicates",
     "read_grams",
+    "records_of",
     "rejects",
     "remembered_digest",
     "rename_selection",
@@ -125,6 +136,7 @@ __all__ = [
     "save_selection",
     "search_traces",
     "selection_counts",
+    "sources_of",
     "stage_chunk",
     "step_labels",
     "take_turn",

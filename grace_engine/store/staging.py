@@ -119,8 +119,8 @@ def stage_chunk(items: Sequence[Item], folder: Path, number: int) -> Counter[str
 
 
 def staged_files(folder: Path, kind: str) -> list[str]:
-    """The files of the chunks in ``folder``, in order; ``kind`` is TRACES, PROBLEMS or REJECTS."""
-    return sorted(str(file) for file in folder.glob(f"{kind}-*.parquet"))
+    """The files of the chunks below ``folder``, in order; of TRACES, PROBLEMS or REJECTS."""
+    return sorted(str(file) for file in folder.rglob(f"{kind}-*.parquet"))
 
 
 def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:

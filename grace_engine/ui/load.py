@@ -91,9 +91,9 @@ def fitted_limits(workspace: str, run: ScoringRun, view: api.RunView) -> dict[st
     return _limits(workspace, run.id, run.updated_at, history, view)
 
 
-def annotations(workspace: str) -> api.Annotations:
-    """What curators said so far; the log is read anew only where it grew."""
-    return _annotations(workspace, _annotation_version(workspace))
+def annotations(workspace: str, run: str) -> api.Annotations:
+    """What curators said so far, on steps as a run saw them; read anew only where the log grew."""
+    return _annotations(workspace, run, _annotation_version(workspace))
 
 
 def forget_annotations() -> None:
@@ -176,9 +176,9 @@ def _selections(workspace: str, stamp: str) -> list[Selection]:
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _annotations(workspace: str, version: int) -> api.Annotations:
+def _annotations(workspace: str, run: str, version: int) -> api.Annotations:
     del version  # part of the key
-    return api.annotations(api.open_workspace(workspace, create=False))
+    return api.annotations(api.open_workspace(workspace, create=False), run=run)
 
 
 @st.cache_resource(max_entries=6, show_spinner="Reading the run's step Grams…")

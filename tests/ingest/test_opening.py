@@ -348,11 +348,20 @@ def test_an_unfinished_generation_is_rejected_by_its_variant(grace: Grace, tmp_p
     assert (reject.variant, reject.reason) == ("2", "no-answer")
 
 
-def test_problems_without_traces_are_rejected_as_such(grace: Grace, tmp_path: Path) -> None:
+def test_problems_without_traces_are_kept_and_their_repeats_folded(
+    grace: Grace, tmp_path: Path
+) -> None:
     status, _, err = grace("ingest", FILES / "dapo.jsonl", "-w", tmp_path)
+    again, _, _ = grace("ingest", FILES / "dapo.jsonl", "-w", tmp_path)
 
-    rejects = api.rejects(api.open_workspace(tmp_path, create=False))
-    assert [(r.line, r.reason) for r in rejects] == [
-        (line, "problem-without-trace") for line in (1, 2, 3)
-    ]
-    assert (status, "(dapo)" in err) == (1, True)
+    workspace = api.open_workspace(tmp_path, create=False)
+    found = api.list_problems(workspace)
+    assert [(p.record.line, p.reference, n) for p, n in found] == [(1, "42", 2), (3, "13", 1)]
+    assert found[1][0].prompt == "What is 6 plus 7?"
+    assert found[0][0].labels["source"] == "math_dapo"
+    assert (status, again, "2 problems without a trace (1 repeats folded)" in err) == (0, 0, True)
+    assert [info.n_problems for info in api.datasets(workspace)] == [2]
+    assert api.rejects(workspace) == []
+
+    api.delete_dataset(workspace, "dapo")
+    assert api.list_problems(workspace) == []
