@@ -47,8 +47,8 @@ def test_bad_lines_are_rejected_with_line_and_reason_and_the_rest_is_read(tmp_pa
     ]  # fmt: skip
     rejects = {row.line: row for row in rows if isinstance(row, Reject)}
     assert rejects[2].excerpt == "nonsense"
-    assert rejects[3].detail == "the line is an array, not an object with named fields"
-    assert rejects[5].detail == "byte 7 of the line is not UTF-8"
+    assert rejects[3].detail == "the record is an array, not an object with named fields"
+    assert rejects[5].detail == "byte 7 of the record is not UTF-8"
     assert rejects[6].excerpt == "\ufffd\ufffd"
 
 
@@ -182,7 +182,9 @@ def test_a_fault_on_opening_is_told_with_the_file(
 
 
 def test_every_ending_is_lower_case_and_begins_with_a_dot() -> None:
-    assert set(READERS) == {".jsonl", ".ndjson", ".json-lines", ".parquet"}
+    text = {".jsonl", ".ndjson", ".json-lines", ".json", ".csv", ".tsv"}
+    packed = {ending + behind for ending in text for behind in (".gz", ".zst")}
+    assert set(READERS) == text | packed | {".parquet", ".arrow", ".eval"}
 
 
 @pytest.mark.parametrize("ending", [".jsonl", ".parquet"])
