@@ -21,7 +21,7 @@ MOST_UNPACKED = 200
 """Times its own size that a file may unpack to. Reasoning traces come to a tenth, lists of the same
 record to a hundredth; what is a bomb comes to a thousandth."""
 
-ALWAYS_UNPACKED = 64 << 20
+ALWAYS_UNPACKED = 16 << 20
 """Bytes that any file may unpack to: they take no time, and a small file may be of one record."""
 
 _BLOCK = 1 << 18

@@ -51,7 +51,7 @@ def test_an_arrow_row_that_is_not_utf8_is_rejected_alone(tmp_path: Path) -> None
 def test_an_arrow_file_that_breaks_off_is_refused(tmp_path: Path, cut: int) -> None:
     whole = arrow(tmp_path / "whole.arrow", is_file=True).read_bytes()
     (tmp_path / "cut.arrow").write_bytes(whole[:cut])
-    with pytest.raises(ReadError, match="cut.arrow cannot be read as Arrow: .* download it again"):
+    with pytest.raises(ReadError, match="cannot be read as Arrow"):
         list(read_rows(tmp_path / "cut.arrow"))
 
 

@@ -73,7 +73,7 @@ def test_an_object_without_such_a_list_is_one_record(read: Read, record: dict[st
 
 
 def test_two_lists_of_objects_are_a_question_to_the_user(read: Read) -> None:
-    with pytest.raises(ReadError, match="2 lists of objects .'train', 'test'.: save the one"):
+    with pytest.raises(ReadError, match=r"2 lists of objects \('train', 'test'\): save the one"):
         read(b'{"train": [{"a": 1}], "test": [{"a": 2}]}')
 
 
@@ -201,4 +201,5 @@ def test_any_text_is_cut_to_its_end_or_refused(content: str, block: int) -> None
     except CutOffError:
         assert file.read() == b""
     except MisplacedError as fault:
-        assert "byte" in str(fault)
+        text_of = str(fault)
+        assert text_of.startswith(("a value", ",", '"', ":"))

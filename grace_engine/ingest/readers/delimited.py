@@ -45,6 +45,13 @@ class _Lines:
         self._number += 1
         self.beginning = line if not self._held else self.beginning
         self._held += len(line)
+        if self._held > max(
+            MOST_BYTES, len(line)
+        ):  # where it ends is not known: a quote is missing
+            raise ReadError(
+                f"{self._path} has a cell in line {self.first:,} that goes on for more than "
+                f"{MOST_BYTES >> 20} MiB: close its quotes."
+            )
         if self._held > MOST_BYTES:
             while line and not line.endswith(b"\n"):
                 line = self._file.readline(_PASSED_OVER_AT_ONCE)
@@ -86,27 +93,19 @@ def _header(path: Path, lines: _Lines) -> tuple[list[str], str]:
     """The columns' names, and the delimiter that parts the header into most cells."""
     for line in lines:
         if not line.strip():
+            lines.begin()
             continue
-        parted = {delimiter: _cells(line, delimiter) for delimiter in _DELIMITERS}
-        delimiter = max(_DELIMITERS, key=lambda each: len(parted[each]))
-        if not parted[delimiter]:
-            raise ReadError(
-                f"{path} has a header whose quotes do not pair: correct its first line."
-            )
-        names = [name.strip() or f"column {n}" for n, name in enumerate(parted[delimiter], start=1)]
+        delimiter = max(_DELIMITERS, key=lambda d: len(next(csv.reader([line], delimiter=d))))
+        try:
+            cells = next(csv.reader([line], delimiter=delimiter, strict=True))
+        except csv.Error as fault:
+            raise ReadError(f"{path} has a header whose quotes do not pair: {fault}.") from fault
+        names = [name.strip() or f"column {n}" for n, name in enumerate(cells, start=1)]
         for name, count in Counter(names).items():
             if count > 1:
                 raise ReadError(f"{path} has {count} columns named {name!r}: rename all but one.")
         return names, delimiter
     return [], ","
-
-
-def _cells(line: str, delimiter: str) -> list[str]:
-    """The cells of one line; none where its quotes do not pair under this delimiter."""
-    try:
-        return next(csv.reader([line], delimiter=delimiter, strict=True))
-    except csv.Error:
-        return []
 
 
 def _row(path: str, lines: _Lines, names: list[str], cells: list[str]) -> Row | Reject:

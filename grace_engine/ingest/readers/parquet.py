@@ -15,7 +15,8 @@ def _rows(path: Path) -> Iterator[Row | Reject]:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        # Buffered ahead, the bytes of every row group would be held to the end.
+        with pq.ParquetFile(path, pre_buffer=False) as file:
             refuse_duplicates(path, file.schema_arrow.names)
             yield from rows_of_batches(path, file.iter_batches(batch_size=MOST_ROWS))
     # A column's name that is not UTF-8 is found when the names are asked for.
