@@ -190,7 +190,7 @@ def _saved(folder: Path) -> Iterator[FoundFile]:
 
 def _plain(name: object, source: Path) -> str:
     """A name that ``source`` gives, unless it leads to another folder."""
-    if isinstance(name, str) and Path(name).name == name:
+    if isinstance(name, str) and Path(name).name == name != "..":
         return name
     raise ReadError(f"{source} names {name!r}, which is not in its folder: save the dataset again.")
 

@@ -187,22 +187,6 @@ def test_every_ending_is_lower_case_and_begins_with_a_dot() -> None:
     assert set(READERS) == text | packed | {".parquet", ".arrow", ".eval"}
 
 
-@pytest.mark.parametrize("ending", [".jsonl", ".parquet"])
-@given(content=st.binary(max_size=200))
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-def test_any_bytes_are_read_or_refused_in_words(
-    tmp_path: Path, ending: str, content: bytes
-) -> None:
-    path = _file(tmp_path, content, f"any{ending}")
-    try:
-        count = len(list(read_rows(path)))
-    except GraceError as refused:
-        count = str(refused).count(str(path))
-    assert count > 0
-
-
 @example(where=327, value=128)  # in a column's name
 @given(where=st.integers(0, 600), value=st.integers(0, 255))
 @settings(

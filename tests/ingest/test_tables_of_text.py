@@ -70,8 +70,9 @@ def test_a_quote_that_is_never_closed_is_said_even_in_the_last_row(tmp_path: Pat
     ("content", "said"),
     [
         (b"a,b,a\n1,2,3\n", "2 columns named 'a'"),
-        (b'a,"b\n1,2\n', "header whose quotes do not pair"),
+        (b'a,"b\n1,2\n', "header that cannot be read: unexpected end"),
         (b"\xff,b\n1,2\n", "has no header: byte 1 of the record is not UTF-8"),
+        (b"a\rb\r", "header that cannot be read: new-line"),
         (b"a,b\n", "holds no rows"),
         (b"\n\n", "holds no rows"),
         ("a,b\n1,2\n".encode("utf-16-le"), "UTF-16"),

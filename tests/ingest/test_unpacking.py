@@ -65,7 +65,7 @@ def test_a_packed_file_that_is_cut_off_is_noticed(packed: Callable[..., Path], k
     path = packed(
         LINES, bend=lambda whole: whole[: int(len(whole) * kept) if kept == 0.5 else int(kept)]
     )
-    with pytest.raises(ReadError, match="is cut off: .* Download or copy it again"):
+    with pytest.raises(ReadError, match=r"is cut off: .* Download or copy it again"):
         list(read_rows(path))
 
 
@@ -105,7 +105,7 @@ def test_a_bomb_is_refused_before_much_of_it_is_unpacked(
     assert path.stat().st_size * unpacking.MOST_UNPACKED < ZEROS
 
     tracemalloc.start()
-    with pytest.raises(ReadError, match="unpacks to more than 200 times its .* bytes"):
+    with pytest.raises(ReadError, match=r"unpacks to more than 200 times its .* bytes"):
         list(read_rows(path))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from grace_engine.errors import InputError, ReadError
-from grace_engine.ui.data_paths import allowed_folders, confined, confined_name, keep_upload
+from grace_engine.ui.data_paths import (
+    allowed_folders,
+    confined,
+    confined_files,
+    confined_name,
+    keep_upload,
+)
 
 
 @pytest.fixture
@@ -64,6 +70,30 @@ def test_a_link_that_leads_out_is_refused_and_says_where_it_leads(folders: Path)
         with pytest.raises(InputError, match=f"leads to {folders / 'outside'}"):
             confined(typed, workspace)
     assert confined("within.jsonl", workspace) == folders / "workspace" / "w.jsonl"
+
+
+@pytest.mark.parametrize("typed", ["deep", "deep/*.jsonl", "deep/**"])
+def test_a_folder_or_pattern_is_refused_where_a_link_in_it_leads_out(
+    folders: Path, typed: str
+) -> None:
+    workspace, deep = str(folders / "workspace"), folders / "allowed" / "deep"
+    (deep / "b.jsonl").symlink_to(folders / "workspace" / "w.jsonl")
+    found = confined_files(typed, workspace)
+    assert [each.path for each in found.files] == [
+        deep / "a.jsonl",
+        folders / "workspace" / "w.jsonl",
+    ]
+
+    (deep / "c.jsonl").symlink_to(folders / "outside" / "secret.jsonl")
+    with pytest.raises(InputError, match=f"leads to {folders / 'outside'}"):
+        confined_files(typed, workspace)
+
+
+def test_a_folder_behind_a_link_is_not_walked(folders: Path) -> None:
+    (folders / "allowed" / "deep" / "up").symlink_to(folders / "outside")
+    found = confined_files("deep", str(folders / "workspace"))
+    assert [each.path.name for each in found.files] == ["a.jsonl"]
+    assert [each.reason for each in found.passed_over] == ["a link to a folder"]
 
 
 def test_without_named_folders_the_current_one_may_be_read(

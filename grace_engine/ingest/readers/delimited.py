@@ -95,11 +95,11 @@ def _header(path: Path, lines: _Lines) -> tuple[list[str], str]:
         if not line.strip():
             lines.begin()
             continue
-        delimiter = max(_DELIMITERS, key=lambda d: len(next(csv.reader([line], delimiter=d))))
         try:
+            delimiter = max(_DELIMITERS, key=lambda d: len(next(csv.reader([line], delimiter=d))))
             cells = next(csv.reader([line], delimiter=delimiter, strict=True))
         except csv.Error as fault:
-            raise ReadError(f"{path} has a header whose quotes do not pair: {fault}.") from fault
+            raise ReadError(f"{path} has a header that cannot be read: {fault}.") from fault
         names = [name.strip() or f"column {n}" for n, name in enumerate(cells, start=1)]
         for name, count in Counter(names).items():
             if count > 1:
