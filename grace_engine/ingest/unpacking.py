@@ -41,7 +41,7 @@ def opened(path: Path) -> Iterator[io.BufferedReader]:
             ending says, or unpacks to more than a file may.
         OSError: It cannot be opened.
     """
-    with path.open("rb") as file:
+    with path.open("rb", buffering=_BLOCK) as file:
         packed = path.suffix.lower()
         text: io.BufferedReader = file
         if packed == ".gz":
