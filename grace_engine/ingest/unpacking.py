@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from grace_engine.errors import ReadError
 
@@ -41,9 +41,9 @@ def opened(path: Path) -> Iterator[io.BufferedReader]:
             ending says, or unpacks to more than a file may.
         OSError: It cannot be opened.
     """
-    with path.open("rb", buffering=_BLOCK) as file:
+    with path.open("rb", buffering=0) as raw, io.BufferedReader(raw, _BLOCK) as file:
         packed = path.suffix.lower()
-        text: io.BufferedReader = file
+        text: io.BufferedReader[Any] = file
         if packed == ".gz":
             text = io.BufferedReader(_Unpacked(path, gzip.GzipFile(fileobj=file)), _BLOCK)
         elif packed == ".zst":
