@@ -73,20 +73,25 @@ def _ingest(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outc
     settings = dict(spec.settings)
     paths = settings.pop("paths")
     reports = api.ingest(workspace, paths, IngestConfig(**settings), reporter)
-    faults = [report.fault for report in reports if report.count is None]
+    faults = [report.fault for report in reports if report.fault]
     if faults:
         raise InputError(" ".join(faults))
     counts = [(report.dataset, report.count) for report in reports if report.count]
+    datasets = sorted({dataset for dataset, _ in counts})
+
+    def total(what: str, of: str = "") -> int:
+        return sum(getattr(count, what) for dataset, count in counts if of in ("", dataset))
+
     message = " ".join(
-        f"{count.added:,} traces added to {dataset}, {count.already_present:,} were there before, "
-        f"{count.rejected:,} rejected."
-        for dataset, count in counts
+        f"{total('added', name):,} traces added to {name}, {total('already_present', name):,} were "
+        f"there before, {total('rejected', name):,} rejected."
+        for name in datasets
     )
     result = {
-        "datasets": sorted({dataset for dataset, _ in counts}),
-        "n_added": sum(count.added for _, count in counts),
-        "n_present": sum(count.already_present for _, count in counts),
-        "n_rejected": sum(count.rejected for _, count in counts),
+        "datasets": datasets,
+        "n_added": total("added"),
+        "n_present": total("already_present"),
+        "n_rejected": total("rejected"),
     }
     return message, result
 

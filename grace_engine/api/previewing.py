@@ -9,7 +9,7 @@ from typing import Any
 from grace_engine import ingest as reading
 from grace_engine.config import IngestConfig
 from grace_engine.errors import SchemaError
-from grace_engine.ingest import FieldSample
+from grace_engine.ingest import FieldSample, PassedOver
 from grace_engine.records import Item, Problem, Reject, Trace
 
 # Records that are looked at: enough to meet a common fault, few enough for a moment.
@@ -36,7 +36,9 @@ class Preview:
     """The beginning of a file, as it would be ingested.
 
     Attributes:
-        path: The file.
+        path: The file: the first where a folder or pattern was named.
+        n_files: Files that would be read with it, itself included.
+        passed_over: What stands among them and would not be read, with the reason.
         dataset: The dataset that it would go to.
         size: Its bytes.
         segmenter: What cuts the steps.
@@ -52,6 +54,8 @@ class Preview:
     """
 
     path: str
+    n_files: int
+    passed_over: tuple[PassedOver, ...]
     dataset: str
     size: int
     segmenter: str
@@ -74,6 +78,10 @@ class Preview:
         """The document of ``grace preview --json``."""
         return {
             "path": self.path,
+            "n_files": self.n_files,
+            "passed_over": [
+                {"path": str(each.path), "reason": each.reason} for each in self.passed_over
+            ],
             "dataset": self.dataset,
             "size": self.size,
             "segmenter": self.segmenter,
@@ -94,7 +102,7 @@ def preview(path: Path | str, config: IngestConfig | None = None, n: int = 10) -
     """Read the first 200 records of a file as ``ingest`` would.
 
     Args:
-        path: The file.
+        path: The file; the first is read of a folder or pattern.
         config: How it would be ingested.
         n: Traces to keep.
 
@@ -102,7 +110,9 @@ def preview(path: Path | str, config: IngestConfig | None = None, n: int = 10) -
         ReadError: The file cannot be read.
         InputError: A setting that no file could be read with.
     """
-    path, config = Path(path), config or IngestConfig()
+    config = config or IngestConfig()
+    found = reading.discover(path, config.dataset)
+    path, dataset = found.files[0].path, found.files[0].dataset
     segmenter = reading.parse_segmenter(config.segmenter)
     mapping = reading.parse_mapping(config.mapping) if config.mapping else None
     rows = list(islice(reading.read_rows(path), LOOKED_AT + 1))
@@ -114,7 +124,7 @@ def preview(path: Path | str, config: IngestConfig | None = None, n: int = 10) -
             _of_records(
                 reading.traces_of(
                     path,
-                    dataset=_dataset_of(path, config),
+                    dataset=dataset,
                     segmenter=segmenter,
                     schema=config.schema,
                     mapping=mapping,
@@ -130,7 +140,9 @@ def preview(path: Path | str, config: IngestConfig | None = None, n: int = 10) -
     guess = reading.guess_mapping(records) if records else {}
     return Preview(
         path=str(path),
-        dataset=_dataset_of(path, config),
+        n_files=len(found.files),
+        passed_over=found.passed_over,
+        dataset=dataset,
         size=path.stat().st_size,
         segmenter=segmenter.name,
         schema=schema,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Traces that a forecast renders: enough for a mean, few enough for a moment.
 _RENDERED = 200
+# Files that the title of an ingest names.
+_NAMED = 3
 _CHILD = ("-m", "grace_engine.api.child")
 
 
@@ -131,7 +133,8 @@ def start_ingest(
 ) -> Job:
     """Ingest files in the background."""
     config = config or IngestConfig()
-    names = ", ".join(Path(path).name for path in paths)
+    more = f" and {len(paths) - _NAMED:,} more files" if len(paths) > _NAMED else ""
+    names = ", ".join(Path(path).name for path in paths[:_NAMED]) + more
     spec = JobSpec(
         kind="ingest",
         title=f"Ingest {names}" + (f" into {config.dataset}" if config.dataset else ""),

@@ -50,7 +50,8 @@ def ask_where_no_schema_fits(
         names = tuple(field.path for field in fields.fields)
         if names not in answered:
             answered[names] = _ask(fields)
-        mended.append(again(Path(result.path), replace(config, mapping=answered[names])))
+        mapped = replace(config, dataset=result.dataset, mapping=answered[names])
+        mended.append(again(Path(result.path), mapped))
     return mended
 
 

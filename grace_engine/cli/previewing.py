@@ -21,7 +21,9 @@ def register(app: typer.Typer) -> None:
 
 @console.speaks
 def preview(
-    file: Annotated[Path, typer.Argument(help="A JSONL or Parquet file.")],
+    file: Annotated[
+        Path, typer.Argument(help="A file, folder or quoted pattern, as of grace ingest.")
+    ],
     dataset: Annotated[str, typer.Option(help="Name of the dataset.")] = "",
     schema: Annotated[
         str, typer.Option("--format", help="Schema of the records, or auto to find it.")
@@ -68,6 +70,11 @@ def preview(
         f"({found.schema or 'no format'}, cut by {found.segmenter}), {found.n_rejected:,} "
         "rejected. Nothing was stored."
     )
+    if found.n_files > 1 or found.passed_over:
+        console.note(
+            f"It is the first of {found.n_files:,} files; {len(found.passed_over):,} others are "
+            "passed over."
+        )
     if not found.schema and found.guess:
         console.note(f"A guess: --map {found.guess}")
 

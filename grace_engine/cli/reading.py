@@ -14,6 +14,9 @@ from grace_engine.cli.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOpt
 from grace_engine.config import IngestConfig
 from grace_engine.store import IngestCount
 
+# Files passed over that are named; of the others the number is said.
+_SHOWN = 5
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
@@ -25,10 +28,16 @@ def register(app: typer.Typer) -> None:
 
 @console.speaks
 def ingest(
-    files: Annotated[list[Path], typer.Argument(help="JSONL or Parquet files.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Files (JSONL, JSON, CSV, Parquet, Arrow, Inspect logs; text also as .gz or "
+            ".zst), folders of them, saved datasets, or quoted patterns such as 'data/*.jsonl'."
+        ),
+    ],
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     dataset: Annotated[
-        str, typer.Option(help="Name of the dataset; each file's own name when left out.")
+        str, typer.Option(help="Name of the dataset; when left out, that of the folder or file.")
     ] = "",
     schema: Annotated[
         str, typer.Option("--format", help="Schema of the records, or auto to find it.")
@@ -50,11 +59,14 @@ def ingest(
     opened = api.open_workspace(workspace, create=True)
     with console.progress() as bars:
         results = api.ingest(opened, files, config, bars)
+    _say_passed_over(results)
     if not as_json:
         results = ask_where_no_schema_fits(
             results, config, lambda path, mapped: api.ingest(opened, [path], mapped)[0]
         )
     for result in results:
+        if result.passed_over:
+            continue
         if result.count is None:
             console.fault(result.fault)
             continue
@@ -69,8 +81,20 @@ def ingest(
             console.fault(f"No record of {result.path} could be used.")
     if as_json:
         console.emit_json({"files": [asdict(result) for result in results]})
-    if any(result.count is None or not result.count.held for result in results):
+    if any(result.has_failed for result in results):
         raise typer.Exit(1)
+
+
+def _say_passed_over(results: list[api.FileIngest]) -> None:
+    """One line a reason: a folder may hold many files that are not data."""
+    paths: dict[str, list[str]] = {}
+    for result in results:
+        if result.passed_over:
+            paths.setdefault(result.passed_over, []).append(result.path)
+    for reason, passed_over in paths.items():
+        shown = ", ".join(passed_over[:_SHOWN])
+        more = f" and {len(passed_over) - _SHOWN:,} more" if len(passed_over) > _SHOWN else ""
+        console.note(f"Passed over ({reason}): {shown}{more}.")
 
 
 def _problems(count: IngestCount) -> str:

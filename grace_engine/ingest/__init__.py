@@ -2,10 +2,11 @@
 
 from grace_engine.ingest.answer_marks import answer_in, find_answer
 from grace_engine.ingest.build import APPENDED_ANSWER, build_trace, traces_of, traces_of_rows
+from grace_engine.ingest.discovery import Found, FoundFile, PassedOver, discover
 from grace_engine.ingest.drafts import Draft, GivenStep, ProblemDraft, RejectedDraft, Schema
 from grace_engine.ingest.guessing import FieldSample, field_samples, guess_mapping
 from grace_engine.ingest.mapping import FieldMap, mapped_schema, parse_mapping
-from grace_engine.ingest.readers import READERS, read_rows
+from grace_engine.ingest.readers import READERS, read_rows, readable_endings
 from grace_engine.ingest.rows import Reader, Row
 from grace_engine.ingest.schemas import SCHEMAS, detect
 from grace_engine.ingest.segmenters import Segmenter, parse_segmenter
@@ -17,7 +18,10 @@ __all__ = [
     "Draft",
     "FieldMap",
     "FieldSample",
+    "Found",
+    "FoundFile",
     "GivenStep",
+    "PassedOver",
     "ProblemDraft",
     "Reader",
     "RejectedDraft",
@@ -27,6 +31,7 @@ __all__ = [
     "answer_in",
     "build_trace",
     "detect",
+    "discover",
     "field_samples",
     "find_answer",
     "guess_mapping",
@@ -34,6 +39,7 @@ __all__ = [
     "parse_mapping",
     "parse_segmenter",
     "read_rows",
+    "readable_endings",
     "traces_of",
     "traces_of_rows",
 ]

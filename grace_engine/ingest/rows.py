@@ -15,7 +15,8 @@ class Row:
 
     Attributes:
         path: The file, as the user named it.
-        line: 1-based line (JSONL) or row (Parquet) number.
+        line: 1-based number of its line (JSONL, CSV: the line that it begins in), its row (Parquet,
+            Arrow), its place in the list (JSON) or its sample (Inspect logs).
         raw: The record's bytes: the line without its line break, untouched, or the row as JSON.
         fields: What ``raw`` holds, as JSON values.
     """
@@ -34,10 +35,12 @@ class Reader:
         endings: Such as ``.jsonl``, in lower case.
         rows: Streams the rows of a regular file that is not empty. Raises ``ReadError`` for a file
             that is not what its ending says; a single bad row is yielded as a ``Reject``.
+        is_text: Whether the file may also be packed, with ``.gz`` or ``.zst`` after its ending.
     """
 
     endings: tuple[str, ...]
     rows: Callable[[Path], Iterator[Row | Reject]]
+    is_text: bool = False
 
 
 def excerpt_of(raw: bytes) -> str:

@@ -10,10 +10,16 @@ from pathlib import Path
 from grace_engine.errors import ReadError
 from grace_engine.ingest.plugins import declared
 from grace_engine.ingest.rows import Reader, Row
+from grace_engine.ingest.unpacking import PACKED
 from grace_engine.records import Reject
 
 _READERS: tuple[Reader, ...] = declared(__name__, __path__, "READER")
-READERS: dict[str, Reader] = {ending: reader for reader in _READERS for ending in reader.endings}
+READERS: dict[str, Reader] = {
+    ending + packed: reader
+    for reader in _READERS
+    for ending in reader.endings
+    for packed in ("", *(PACKED if reader.is_text else ()))
+}
 
 
 def read_rows(path: Path) -> Iterator[Row | Reject]:
@@ -42,6 +48,23 @@ def read_rows(path: Path) -> Iterator[Row | Reject]:
         raise ReadError(f"{path} holds no rows: there is nothing to read.")
 
 
+def can_read(name: str) -> bool:
+    """Whether there is a reader for files of this name."""
+    return _reader_for(name) is not None
+
+
+def readable_endings() -> str:
+    """The endings that can be read, for a sentence."""
+    alone = ", ".join(ending for each in _READERS for ending in each.endings)
+    text = ", ".join(ending for each in _READERS if each.is_text for ending in each.endings)
+    return f"{alone} (of these {text} also with {' or '.join(PACKED)} behind)"
+
+
+def _reader_for(name: str) -> Reader | None:
+    endings = Path(name.lower()).suffixes
+    return next((READERS[e] for e in ("".join(endings[-2:]), *endings[-1:]) if e in READERS), None)
+
+
 def _reader_of(path: Path) -> Reader:
     """The reader for a path, once it is known to be a regular file with something in it."""
     try:
@@ -56,9 +79,9 @@ def _reader_of(path: Path) -> Reader:
         raise ReadError(f"{path} is not a regular file: save its content as one first.")
     if found.st_size == 0:
         raise ReadError(f"{path} is empty: there is nothing to read.")
-    reader = READERS.get(path.suffix.lower())
+    reader = _reader_for(path.name)
     if reader is None:
         raise ReadError(
-            f"{path} has an ending that cannot be read: use one of {', '.join(READERS)}."
+            f"{path} has an ending that cannot be read: use one of {readable_endings()}."
         )
     return reader

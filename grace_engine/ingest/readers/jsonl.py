@@ -1,54 +1,48 @@
 """Which records does a file of JSON lines hold?"""
 
-import codecs
 from collections.abc import Iterator
+from functools import partial
+from io import BufferedReader
 from pathlib import Path
 
 import orjson
 
-from grace_engine.errors import ReadError
-from grace_engine.ingest.rows import Reader, Row, excerpt_of
+from grace_engine.ingest.parsing import MOST_BYTES, not_an_object, rejected_json, too_large
+from grace_engine.ingest.rows import Reader, Row
+from grace_engine.ingest.unpacking import opened
 from grace_engine.records import Reject
 
-_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_PASSED_OVER_AT_ONCE = 1 << 20
 
 
 def _rows(path: Path) -> Iterator[Row | Reject]:
-    name = str(path)
-    with path.open("rb") as lines:
+    # Local names: this loop is the one that a million records go through.
+    name, most, loads = str(path), MOST_BYTES, orjson.loads
+    with opened(path) as file:
+        # A line is read as far as a record may go: no line is held whole whatever its length.
+        lines = iter(partial(file.readline, most + 1), b"")
         for number, line in enumerate(lines, start=1):
-            raw = line.removesuffix(b"\n").removesuffix(b"\r")
-            if number == 1:
-                if raw.startswith(_UTF16_MARKS):
-                    raise ReadError(f"{path} is written in UTF-16: save it as UTF-8.")
-                # The mark belongs to the file, not to its first record.
-                raw = raw.removeprefix(codecs.BOM_UTF8)
-            if not raw or raw.isspace():
+            if len(line) > most:
+                yield too_large(name, number, line)
+                _pass_line(file, line)
                 continue
+            raw = line.removesuffix(b"\n").removesuffix(b"\r")
             try:
-                fields = orjson.loads(raw)
+                fields = loads(raw)
             except orjson.JSONDecodeError as fault:
-                yield _rejected(name, number, raw, *_fault_of(raw, fault))
+                if raw and not raw.isspace():
+                    yield rejected_json(name, number, raw, fault)
                 continue
             if isinstance(fields, dict):
                 yield Row(path=name, line=number, raw=raw, fields=fields)
             else:
-                seen = "an array" if isinstance(fields, list) else "a single value"
-                detail = f"the line is {seen}, not an object with named fields"
-                yield _rejected(name, number, raw, "not-an-object", detail)
+                yield not_an_object(name, number, raw, fields)
 
 
-def _fault_of(raw: bytes, fault: orjson.JSONDecodeError) -> tuple[str, str]:
-    """Reason code and detail of a line that could not be parsed."""
-    try:
-        raw.decode("utf-8")
-    except UnicodeDecodeError as undecodable:
-        return "not-utf8", f"byte {undecodable.start + 1} of the line is not UTF-8"
-    return "not-json", f"{fault.msg}, at character {fault.pos + 1} of the line"
+def _pass_line(file: BufferedReader, line: bytes) -> None:
+    """Read on behind the end of a line that has begun."""
+    while line and not line.endswith(b"\n"):
+        line = file.readline(_PASSED_OVER_AT_ONCE)
 
 
-def _rejected(path: str, line: int, raw: bytes, reason: str, detail: str) -> Reject:
-    return Reject(path=path, line=line, reason=reason, detail=detail, excerpt=excerpt_of(raw))
-
-
-READER = Reader(endings=(".jsonl", ".ndjson", ".json-lines"), rows=_rows)
+READER = Reader(endings=(".jsonl", ".ndjson", ".json-lines"), rows=_rows, is_text=True)
