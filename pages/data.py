@@ -3,6 +3,7 @@
 import streamlit as st
 
 from grace_engine.ui import (
+    data_check,
     data_contents,
     data_ingest,
     data_jobs,
@@ -18,8 +19,8 @@ workspace = load.workspace_path()
 with load.faults_as_sentences():
     data_jobs.panel(workspace)
     held = data_contents.usage(workspace)
-    contents, add, score, rejects = st.tabs(
-        ["Contents", "Add traces", "Score", "Rejected"],
+    contents, add, answers, score, rejects = st.tabs(
+        ["Contents", "Add traces", "Answers", "Score", "Rejected"],
         key="view",
         bind="query-params",
     )
@@ -29,6 +30,9 @@ with load.faults_as_sentences():
     if add.open:
         with add:
             data_ingest.add_traces(workspace)
+    if answers.open:
+        with answers:
+            data_check.answers(workspace, held)
     if score.open:
         with score:
             data_score.score(workspace, held)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         redo,
         undo,
     )
+    from grace_engine.api.checking import CheckReport, check_answers
     from grace_engine.api.choosing import (
         config_of,
         curate,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
         get_job,
         list_jobs,
         resume_job,
+        start_checking,
         start_ingest,
         start_sample,
         start_scoring,
@@ -98,6 +100,8 @@ if TYPE_CHECKING:
     from grace_engine.store import (
         Workspace,
         annotation_version,
+        check_counts,
+        checks_version,
         compact,
         datasets,
         delete_dataset,
@@ -120,6 +124,7 @@ __all__ = [
     "STEP_SIGNALS",
     "VERDICTS",
     "Annotations",
+    "CheckReport",
     "Estimate",
     "Evaluation",
     "ExportReport",
@@ -143,6 +148,9 @@ __all__ = [
     "bias_of_selection",
     "budget_curve",
     "cancel_job",
+    "check_answers",
+    "check_counts",
+    "checks_version",
     "chosen_of",
     "compact",
     "compare",
@@ -191,6 +199,7 @@ __all__ = [
     "scorer_names",
     "search_traces",
     "selection_counts",
+    "start_checking",
     "start_ingest",
     "start_sample",
     "start_scoring",
@@ -216,6 +225,7 @@ _HOMES = {
         "get_job",
         "list_jobs",
         "resume_job",
+        "start_checking",
         "start_ingest",
         "start_sample",
         "start_scoring",
@@ -232,6 +242,7 @@ _HOMES = {
         "redo",
         "undo",
     ),
+    "grace_engine.api.checking": ("CheckReport", "check_answers"),
     "grace_engine.api.choosing": (
         "config_of",
         "curate",
@@ -296,6 +307,8 @@ _HOMES = {
     "grace_engine.store": (
         "Workspace",
         "annotation_version",
+        "check_counts",
+        "checks_version",
         "compact",
         "datasets",
         "delete_dataset",

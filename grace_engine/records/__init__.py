@@ -1,5 +1,6 @@
 """What do the studio's nouns hold?"""
 
+from grace_engine.records.answers import OUTCOMES, AnswerCheck, AnswerPair, Outcome
 from grace_engine.records.curation import Annotation, Choice, Selection
 from grace_engine.records.scoring import (
     RejectedTrace,
@@ -20,10 +21,14 @@ from grace_engine.records.traces import (
 
 __all__ = [
     "CLEAN",
+    "OUTCOMES",
     "Annotation",
     "Answer",
+    "AnswerCheck",
+    "AnswerPair",
     "Choice",
     "Label",
+    "Outcome",
     "Reject",
     "RejectedTrace",
     "RenderedTrace",

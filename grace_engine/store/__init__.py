@@ -13,6 +13,16 @@ from grace_engine.store.annotations import (
     take_turn,
 )
 from grace_engine.store.catalog import DatasetInfo, datasets, list_sources, rejects
+from grace_engine.store.checks import (
+    CheckCount,
+    CheckedTrace,
+    add_checks,
+    answer_checks,
+    check_counts,
+    checks_version,
+    iter_pairs,
+    unchecked_positions,
+)
 from grace_engine.store.compaction import Compaction, compact
 from grace_engine.store.database import Database
 from grace_engine.store.deletion import delete_dataset, delete_run
@@ -52,6 +62,8 @@ from grace_engine.store.workspace import Workspace, open_workspace
 __all__ = [
     "LATEST",
     "AnnotationLog",
+    "CheckCount",
+    "CheckedTrace",
     "Compaction",
     "Database",
     "DatasetInfo",
@@ -64,6 +76,7 @@ __all__ = [
     "Turns",
     "Workspace",
     "WorkspaceUsage",
+    "add_checks",
     "add_look",
     "add_overrides",
     "add_scored",
@@ -71,6 +84,9 @@ __all__ = [
     "add_verdict",
     "annotation_log",
     "annotation_version",
+    "answer_checks",
+    "check_counts",
+    "checks_version",
     "compact",
     "count_annotations",
     "count_traces",
@@ -84,6 +100,7 @@ __all__ = [
     "get_run_trace",
     "get_selection",
     "get_trace",
+    "iter_pairs",
     "iter_traces",
     "known_gram_keys",
     "labels_of",
@@ -105,6 +122,7 @@ __all__ = [
     "step_labels",
     "take_turn",
     "trace_ids",
+    "unchecked_positions",
     "upsert_run",
     "usage",
 ]

@@ -27,6 +27,7 @@ _TITLES = {
     "override": "Kept or dropped",
     "inside": "Of the selection",
     "odd": "Contradictions",
+    "check": "Answer check",
 }
 
 
@@ -35,6 +36,8 @@ def choose_filters(
     datasets: Sequence[str],
     labels: dict[str, list[str]],
     selections: Sequence[Selection],
+    *,
+    checked: bool = False,
 ) -> DeltaGenerator:
     """A search box and a popover of filters; what is returned is where the count goes.
 
@@ -43,6 +46,7 @@ def choose_filters(
         datasets: Names of the run's datasets.
         labels: Labels that can be filters, with their values.
         selections: Saved selections, the latest first.
+        checked: Whether any answer of the run was checked.
     """
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False):
         _set("q", filters.text)
@@ -61,7 +65,7 @@ def choose_filters(
             icon=":material/filter_list:",
             key="filters",
         ):
-            _popover(filters, datasets, labels, selections)
+            _popover(filters, datasets, labels, selections, checked=checked)
         return st.container(key="filter-count", width="content")
 
 
@@ -109,6 +113,8 @@ def _popover(
     datasets: Sequence[str],
     labels: dict[str, list[str]],
     selections: Sequence[Selection],
+    *,
+    checked: bool,
 ) -> None:
     _set("regex", filters.regex)
     st.checkbox(
@@ -126,6 +132,8 @@ def _popover(
             _choice(name, filters)
         if selections:
             _selection(filters, selections)
+    if checked:
+        _choice("check", filters)
     if len(datasets) > 1:
         _several("dataset", "Dataset", datasets, filters.datasets)
     columns = st.columns(2)

@@ -74,7 +74,8 @@ def listed(
     run = view.run
     selections = load.list_selections(workspace)
     labels = load.label_values(workspace, run.id, run.updated_at, view.traces)
-    count = filters.choose_filters(wanted, run.datasets, labels, selections)
+    checked = frames.is_checked(view.traces)
+    count = filters.choose_filters(wanted, run.datasets, labels, selections, checked=checked)
     rows = filtering.annotated(frames.facts(view), annotations, verdicts.looked())
     inside = None
     if wanted.selection in {one.id for one in selections}:

@@ -7,6 +7,7 @@ Caches are shared by all sessions: what they return is never changed in place.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +56,10 @@ def opened_workspace() -> api.Workspace:
 @st.cache_data(ttl=2, max_entries=4, show_spinner=False)
 def list_runs(workspace: str) -> list[ScoringRun]:
     """All runs of the workspace, newest first; a burst of reruns asks the store once."""
-    runs = api.list_runs(api.open_workspace(workspace, create=False))
+    opened = api.open_workspace(workspace, create=False)
+    # What is remembered of a run is keyed by its time; the checks of its answers are part of it.
+    version = api.checks_version(opened)
+    runs = [replace(run, updated_at=f"{run.updated_at} {version}") for run in api.list_runs(opened)]
     return sorted(runs, key=lambda run: (run.created_at, run.id), reverse=True)
 
 
