@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         redo,
         undo,
     )
+    from grace_engine.api.checking import CheckReport, check_answers
     from grace_engine.api.choosing import (
         config_of,
         curate,
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
         get_job,
         list_jobs,
         resume_job,
+        start_checking,
         start_duplicates,
         start_ingest,
         start_sample,
@@ -110,6 +112,8 @@ if TYPE_CHECKING:
     from grace_engine.store import (
         Workspace,
         annotation_version,
+        check_counts,
+        checks_version,
         compact,
         datasets,
         delete_dataset,
@@ -133,6 +137,7 @@ __all__ = [
     "STEP_SIGNALS",
     "VERDICTS",
     "Annotations",
+    "CheckReport",
     "ComparisonView",
     "Estimate",
     "Evaluation",
@@ -159,6 +164,9 @@ __all__ = [
     "bias_of_selection",
     "budget_curve",
     "cancel_job",
+    "check_answers",
+    "check_counts",
+    "checks_version",
     "chosen_of",
     "compact",
     "compare",
@@ -218,6 +226,7 @@ __all__ = [
     "search_traces",
     "selection_counts",
     "selection_view",
+    "start_checking",
     "start_duplicates",
     "start_ingest",
     "start_sample",
@@ -252,6 +261,7 @@ _HOMES = {
         "list_jobs",
         "resume_job",
         "start_duplicates",
+        "start_checking",
         "start_ingest",
         "start_sample",
         "start_scoring",
@@ -268,6 +278,7 @@ _HOMES = {
         "redo",
         "undo",
     ),
+    "grace_engine.api.checking": ("CheckReport", "check_answers"),
     "grace_engine.api.choosing": (
         "config_of",
         "curate",
@@ -346,6 +357,8 @@ _HOMES = {
     "grace_engine.store": (
         "Workspace",
         "annotation_version",
+        "check_counts",
+        "checks_version",
         "compact",
         "datasets",
         "delete_dataset",

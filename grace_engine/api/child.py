@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ def main(folder: Path) -> int:
             "sample": _sample,
             "ingest": _ingest,
             "duplicates": _duplicates,
+            "check": _check,
         }
         if job.spec.kind not in kinds:
             raise InputError(
@@ -103,6 +105,18 @@ def _duplicates(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> 
         f"datasets: {found.n_members:,} of {found.n_traces:,} traces are in one."
     )
     return message, {"finding": found.id, "n_groups": found.n_groups}
+
+
+def _check(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outcome:
+    report = api.check_answers(workspace, progress=reporter, **spec.settings)
+    counts = ", ".join(f"{n:,} {outcome}" for outcome, n in report.checked_now.items())
+    n_before = sum(report.by_outcome.values()) - report.n_checked
+    message = (
+        f"{report.n_checked:,} answers checked in {duration(report.seconds)}: {counts}. "
+        f"{n_before:,} were checked before, "
+        f"{report.n_traces - report.n_with_reference:,} traces have no reference."
+    )
+    return message, asdict(report)
 
 
 if __name__ == "__main__":

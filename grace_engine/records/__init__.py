@@ -1,5 +1,6 @@
 """What do the studio's nouns hold?"""
 
+from grace_engine.records.answers import OUTCOMES, AnswerCheck, AnswerPair, Outcome
 from grace_engine.records.curation import Annotation, Choice, Selection
 from grace_engine.records.duplicates import (
     DuplicateFinding,
@@ -27,8 +28,11 @@ from grace_engine.records.traces import (
 
 __all__ = [
     "CLEAN",
+    "OUTCOMES",
     "Annotation",
     "Answer",
+    "AnswerCheck",
+    "AnswerPair",
     "Choice",
     "DuplicateFinding",
     "DuplicateGroup",
@@ -36,6 +40,7 @@ __all__ = [
     "Item",
     "Label",
     "Of",
+    "Outcome",
     "Problem",
     "Reject",
     "RejectedTrace",

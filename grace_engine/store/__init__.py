@@ -13,6 +13,16 @@ from grace_engine.store.annotations import (
     take_turn,
 )
 from grace_engine.store.catalog import DatasetInfo, datasets, list_sources, rejects
+from grace_engine.store.checks import (
+    CheckCount,
+    CheckedTrace,
+    add_checks,
+    answer_checks,
+    check_counts,
+    checks_version,
+    iter_pairs,
+    unchecked_positions,
+)
 from grace_engine.store.compaction import Compaction, compact
 from grace_engine.store.database import Database
 from grace_engine.store.deletion import delete_dataset, delete_run
@@ -73,6 +83,8 @@ __all__ = [
     "LATEST",
     "MEMBERS",
     "AnnotationLog",
+    "CheckCount",
+    "CheckedTrace",
     "Compaction",
     "Covered",
     "Database",
@@ -87,6 +99,7 @@ __all__ = [
     "Turns",
     "Workspace",
     "WorkspaceUsage",
+    "add_checks",
     "add_look",
     "add_overrides",
     "add_scored",
@@ -95,6 +108,9 @@ __all__ = [
     "add_verdict",
     "annotation_log",
     "annotation_version",
+    "answer_checks",
+    "check_counts",
+    "checks_version",
     "compact",
     "count_annotations",
     "count_traces",
@@ -114,6 +130,7 @@ __all__ = [
     "get_trace",
     "is_cut_by",
     "iter_compared",
+    "iter_pairs",
     "iter_traces",
     "known_gram_keys",
     "labels_of",
@@ -142,6 +159,7 @@ __all__ = [
     "take_turn",
     "touch_duplicates",
     "trace_ids",
+    "unchecked_positions",
     "upsert_run",
     "usage",
 ]

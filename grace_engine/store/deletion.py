@@ -22,6 +22,8 @@ def delete_dataset(workspace: Workspace, name: str) -> None:
         for statement in (
             "DELETE FROM run_traces WHERE trace_id IN "
             "(SELECT trace_id FROM traces WHERE dataset = ?)",
+            "DELETE FROM answer_checks WHERE trace_id IN "
+            "(SELECT trace_id FROM traces WHERE dataset = ?)",
             "DELETE FROM segmentations WHERE trace_id IN "
             "(SELECT trace_id FROM traces WHERE dataset = ?)",
             "DELETE FROM traces WHERE dataset = ?",

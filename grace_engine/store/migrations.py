@@ -207,6 +207,20 @@ UPDATE runs SET segmenters = (
 );
 """
 
+# No key, for the reason above.
+_ANSWER_CHECKS = """
+CREATE TABLE answer_checks (
+    trace_id VARCHAR NOT NULL,           -- at most one row a trace
+    outcome VARCHAR NOT NULL,            -- right, wrong, not parsed or timed out
+    side VARCHAR NOT NULL,               -- answer or reference, of what was not parsed; else ""
+    detail VARCHAR NOT NULL,
+    answer_digest VARCHAR NOT NULL,      -- md5 of what was compared: of another text it is none
+    reference_digest VARCHAR NOT NULL,
+    seconds DOUBLE NOT NULL,             -- what the check was allowed to take
+    checked_at VARCHAR NOT NULL
+);
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
@@ -229,6 +243,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(version=3, name="annotations", sql=_ANNOTATIONS),
     Migration(version=4, name="duplicates", sql=_DUPLICATES),
     Migration(version=5, name="problems-and-cuts-of-runs", sql=_PROBLEMS_AND_CUTS),
+    Migration(version=6, name="answer-checks", sql=_ANSWER_CHECKS),
 )
 
 

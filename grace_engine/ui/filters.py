@@ -29,6 +29,7 @@ _TITLES = {
     "override": "Kept or dropped",
     "inside": "Of the selection",
     "odd": "Contradictions",
+    "check": "Answer check",
 }
 
 
@@ -37,6 +38,8 @@ def choose_filters(
     datasets: Sequence[str],
     labels: dict[str, list[str]],
     selections: Sequence[Selection],
+    *,
+    checked: bool = False,
 ) -> DeltaGenerator:
     """A search box and a popover of filters; what is returned is where the count goes.
 
@@ -45,6 +48,7 @@ def choose_filters(
         datasets: Names of the run's datasets.
         labels: Labels that can be filters, with their values.
         selections: Saved selections, the latest first.
+        checked: Whether any answer of the run was checked.
     """
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False):
         _set("q", filters.text)
@@ -63,7 +67,7 @@ def choose_filters(
             icon=":material/filter_list:",
             key="filters",
         ):
-            _popover(filters, datasets, labels, selections)
+            _popover(filters, datasets, labels, selections, checked=checked)
         return st.container(key="filter-count", width="content")
 
 
@@ -117,6 +121,8 @@ def _popover(
     datasets: Sequence[str],
     labels: dict[str, list[str]],
     selections: Sequence[Selection],
+    *,
+    checked: bool,
 ) -> None:
     _set("regex", filters.regex)
     st.checkbox(
@@ -134,6 +140,8 @@ def _popover(
             _choice(name, filters)
         if selections:
             _selection(filters, selections)
+    if checked:
+        _choice("check", filters)
     if len(datasets) > 1:
         _several("dataset", "Dataset", datasets, filters.datasets)
     columns = st.columns(2)

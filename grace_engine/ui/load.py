@@ -166,7 +166,10 @@ def _version(workspace: str, stamp: str) -> int:
 @st.cache_data(max_entries=4, show_spinner=False)
 def _runs(workspace: str, stamp: str) -> list[ScoringRun]:
     del stamp  # part of the key
-    return api.list_runs(api.open_workspace(workspace, create=False))
+    opened = api.open_workspace(workspace, create=False)
+    # What is remembered of a run is keyed by its time; the checks of its answers are part of it.
+    version = api.checks_version(opened)
+    return [replace(run, updated_at=f"{run.updated_at} {version}") for run in api.list_runs(opened)]
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
