@@ -10,7 +10,7 @@ from pathlib import Path
 from grace_engine import ingest as reading
 from grace_engine import store
 from grace_engine.config import IngestConfig
-from grace_engine.cutting import Pool, Recipe, chunks_of, usual_processes
+from grace_engine.cutting import Pool, Recipe, chunks_of_file, usual_processes
 from grace_engine.digests import file_digest
 from grace_engine.errors import InputError
 from grace_engine.progress import Progress, Silent
@@ -141,8 +141,12 @@ def _stage(
         folder=folder,
     )
     reasons: Counter[str] = Counter()
+    n_items = 0
     with Pool(config.processes or usual_processes()) as pool:
-        for staged in pool.stage(recipe, chunks_of(path, reading.read_rows(path))):
+        for staged in pool.stage(recipe, chunks_of_file(path)):
             reasons.update(staged.reasons)
+            n_items += staged.n_items
             progress.advance(staged.n_items)
+    if not n_items:
+        raise reading.no_rows(path)
     return reasons

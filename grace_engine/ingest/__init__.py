@@ -6,8 +6,15 @@ from grace_engine.ingest.discovery import Found, FoundFile, PassedOver, discover
 from grace_engine.ingest.drafts import Draft, GivenStep, ProblemDraft, RejectedDraft, Schema
 from grace_engine.ingest.guessing import FieldSample, field_samples, guess_mapping
 from grace_engine.ingest.mapping import FieldMap, mapped_schema, parse_mapping
-from grace_engine.ingest.readers import READERS, read_rows, readable_endings
-from grace_engine.ingest.rows import Reader, Row
+from grace_engine.ingest.readers import (
+    READERS,
+    no_rows,
+    read_block,
+    read_rows,
+    readable_endings,
+    split,
+)
+from grace_engine.ingest.rows import Block, Reader, Row
 from grace_engine.ingest.schemas import SCHEMAS, detect
 from grace_engine.ingest.segmenters import Segmenter, parse_segmenter
 
@@ -15,6 +22,7 @@ __all__ = [
     "APPENDED_ANSWER",
     "READERS",
     "SCHEMAS",
+    "Block",
     "Draft",
     "FieldMap",
     "FieldSample",
@@ -36,10 +44,13 @@ __all__ = [
     "find_answer",
     "guess_mapping",
     "mapped_schema",
+    "no_rows",
     "parse_mapping",
     "parse_segmenter",
+    "read_block",
     "read_rows",
     "readable_endings",
+    "split",
     "traces_of",
     "traces_of_rows",
 ]

@@ -28,6 +28,23 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A part of a file that can be read without the rest.
+
+    Attributes:
+        path: The file, as the user named it.
+        begin: Its first byte.
+        end: One past its last.
+        line: Number of its first line, from 1.
+    """
+
+    path: str
+    begin: int
+    end: int
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
     """How files with certain endings are read.
 
@@ -36,11 +53,15 @@ class Reader:
         rows: Streams the rows of a regular file that is not empty. Raises ``ReadError`` for a file
             that is not what its ending says; a single bad row is yielded as a ``Reject``.
         is_text: Whether the file may also be packed, with ``.gz`` or ``.zst`` after its ending.
+        blocks: Splits a file that is not packed, where that can be done without reading records.
+        rows_of_block: The rows of one of them.
     """
 
     endings: tuple[str, ...]
     rows: Callable[[Path], Iterator[Row | Reject]]
     is_text: bool = False
+    blocks: Callable[[Path], Iterator[Block]] | None = None
+    rows_of_block: Callable[[Block], Iterator[Row | Reject]] | None = None
 
 
 def excerpt_of(raw: bytes) -> str:

@@ -21,14 +21,23 @@ from grace_engine.records import Step
 AUTO, GIVEN, REGEX = "auto", "given", "regex:"
 
 _THINK_TAG = re.compile(r"</?think>")
-# A line without the white space around it. Lines end at "\n" only, so a "\r" before it is trimmed.
-_LINE = re.compile(r"\S(?:[^\n]*\S)?")
 
 _Cut = Callable[[str, int, int], list[Step]]
 
 
 def _line_spans(text: str, start: int, end: int) -> list[Span]:
-    return [line.span() for line in _LINE.finditer(text, start, end)]
+    """Lines without the white space around them, but for those of nothing else.
+
+    They end at line feeds only: a carriage return before one is trimmed.
+    """
+    spans = []
+    for line in text[start:end].split("\n"):
+        content = line.strip()
+        if content:
+            first = start if content == line else start + len(line) - len(line.lstrip())
+            spans.append((first, first + len(content)))
+        start += len(line) + 1
+    return spans
 
 
 def _lines(text: str, start: int, end: int) -> list[Step]:

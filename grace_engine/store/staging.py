@@ -5,8 +5,9 @@ In chunks, each a Parquet file of its own, so that processes can write them side
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -166,12 +167,12 @@ def _trace_table(items: Sequence[Item], first: int) -> pa.Table:
         "answer_end": [answer.end for answer in answers],
         "answer_mark": [answer.mark_start for answer in answers],
         "reference": [trace.reference for trace in traces],
-        "labels": [_json(dict(t.labels), t.labels.values()) for t in traces],
-        "images": [_json(trace.images, ()) for trace in traces],
+        "labels": [_json(dict(trace.labels), trace.labels.values()) for trace in traces],
+        "images": [_images(trace.images) for trace in traces],
         "step_starts": [[step.start for step in trace.steps] for trace in traces],
         "step_ends": [[step.end for step in trace.steps] for trace in traces],
         "step_marks": [[step.mark_start for step in trace.steps] for trace in traces],
-        "step_labels": [_json(labels, labels) for labels in step_labels],
+        "step_labels": [_labels(labels) for labels in step_labels],
         "digest": before[1:],
         "raw": [
             None if record.digest == last else record.raw
@@ -190,7 +191,7 @@ def _problem_table(problems: Sequence[tuple[int, Problem]]) -> pa.Table:
         "prompt": [problem.prompt for _, problem in problems],
         "reference": [problem.reference for _, problem in problems],
         "labels": [_json(dict(p.labels), p.labels.values()) for _, p in problems],
-        "images": [_json(problem.images, ()) for _, problem in problems],
+        "images": [_images(problem.images) for _, problem in problems],
         "digest": [problem.record.digest for _, problem in problems],
         "raw": [problem.record.raw for _, problem in problems],
     }
@@ -216,12 +217,27 @@ def _write(table: pa.Table, file: Path) -> None:
         pq.write_table(table, file, compression="lz4", use_dictionary=False, write_statistics=False)
 
 
-def _json(whole: object, labels: Iterable[Label]) -> bytes | str:
+def _json(whole: object, labels: Collection[Label]) -> bytes | str:
     """``whole`` as JSON, in which orjson has no word for infinity nor for numbers over 64 bits."""
-    if not any(label.__class__ is float for label in labels):
+    if float not in map(type, labels):
         with suppress(orjson.JSONEncodeError):
             return orjson.dumps(whole)
     return json.dumps(whole, ensure_ascii=False)
+
+
+def _images(images: tuple[str, ...]) -> bytes | str:
+    return _json(images, ()) if images else b"[]"
+
+
+def _labels(labels: list[Label]) -> bytes | str:
+    """The labels of a trace's steps, most of which have none."""
+    n = len(labels)
+    return _json(labels, labels) if labels.count(None) < n else _no_labels(n)
+
+
+@lru_cache(maxsize=1024)
+def _no_labels(n: int) -> bytes:
+    return orjson.dumps([None] * n)
 
 
 def _is_unicode(trace: Trace) -> bool:

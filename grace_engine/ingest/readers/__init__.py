@@ -9,7 +9,7 @@ from pathlib import Path
 
 from grace_engine.errors import ReadError
 from grace_engine.ingest.plugins import declared
-from grace_engine.ingest.rows import Reader, Row
+from grace_engine.ingest.rows import Block, Reader, Row
 from grace_engine.ingest.unpacking import PACKED
 from grace_engine.records import Reject
 
@@ -45,7 +45,32 @@ def read_rows(path: Path) -> Iterator[Row | Reject]:
     except OSError as fault:
         raise ReadError(f"{path} cannot be read: {fault}.") from fault
     if count == 0:
-        raise ReadError(f"{path} holds no rows: there is nothing to read.")
+        raise no_rows(path)
+
+
+def split(path: Path) -> Iterator[Block] | None:
+    """The blocks of a file that other processes can read side by side; None where it has none.
+
+    Raises:
+        ReadError: As ``read_rows``; that a file holds no rows is for the caller to see.
+    """
+    reader = _reader_of(path)
+    if reader.blocks is None or path.suffix.lower() in PACKED:
+        return None
+    return reader.blocks(path)
+
+
+def read_block(block: Block) -> Iterator[Row | Reject]:
+    """The rows of a block that ``split`` made."""
+    rows = READERS[Path(block.path).suffix.lower()].rows_of_block
+    if rows is None:
+        raise ValueError(f"{block.path} was not split by its reader")
+    return rows(block)
+
+
+def no_rows(path: Path) -> ReadError:
+    """The error for a file without any row."""
+    return ReadError(f"{path} holds no rows: there is nothing to read.")
 
 
 def can_read(name: str) -> bool:
