@@ -17,6 +17,9 @@ from grace_engine.store.workspace import Workspace
 
 DUPLICATE = "duplicate-record"
 
+# Of DuckDB, so that an ingest takes as much for a million traces as for some thousands.
+_MEMORY = "300MB"
+
 # Bytes of a staged trace above which compressing it well is worth the time.
 _LONG = 4096
 
@@ -214,7 +217,9 @@ def _choose_codec(connection: duckdb.DuckDBPyConnection, files: list[str]) -> No
     """Say how texts are compressed: DuckDB's own choice would cost more time than all else here.
 
     Short records by the fastest codec (a compaction makes them small), long ones by the smallest.
+    What does not fit in the memory that an intake may take waits in files.
     """
+    connection.execute(f"SET memory_limit = '{_MEMORY}'")
     ((n_traces,),) = connection.execute("SELECT count(*) FROM staged").fetchall()
     n_bytes = sum(Path(file).stat().st_size for file in files)
     codec = "zstd" if n_bytes > _LONG * n_traces else "fsst"
