@@ -47,7 +47,9 @@ def test_an_earlier_run_keeps_its_steps_numbers_and_exports(
     shown = api.trace_view(own_workspace, trace, run).as_json()
     api.judge(own_workspace, trace, "wrong", step=2)
     chosen = api.curate(own_workspace, "30%", name="mine")
-    exported = api.export(own_workspace, chosen.id, tmp_path / "a.jsonl", "messages", annotate=True)
+    exported = api.export(
+        own_workspace, chosen.id, tmp_path / "a.jsonl", as_format="messages", annotate=True
+    )
 
     api.resegment(own_workspace, DATA, "regex:[.,]")
 
@@ -57,7 +59,9 @@ def test_an_earlier_run_keeps_its_steps_numbers_and_exports(
     assert api.trace_view(own_workspace, trace, run).as_json() == shown
     assert set(api.annotations(own_workspace, run=run).verdicts[trace]) == {2}
     assert api.annotations(own_workspace).n_unplaced == 1  # no such step now
-    again = api.export(own_workspace, chosen.id, tmp_path / "b.jsonl", "messages", annotate=True)
+    again = api.export(
+        own_workspace, chosen.id, tmp_path / "b.jsonl", as_format="messages", annotate=True
+    )
     assert again.sha256 == exported.sha256
     replayed = api.replay(exported.manifest, own_workspace, to=tmp_path / "c.jsonl")
     assert replayed.sha256 == exported.sha256
