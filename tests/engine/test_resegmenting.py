@@ -63,7 +63,7 @@ def test_an_earlier_run_keeps_its_steps_numbers_and_exports(
         own_workspace, chosen.id, tmp_path / "b.jsonl", as_format="messages", annotate=True
     )
     assert again.sha256 == exported.sha256
-    replayed = api.replay(exported.manifest, own_workspace, to=tmp_path / "c.jsonl")
+    replayed = api.replay(exported.manifest, workspace=own_workspace, to=tmp_path / "c.jsonl")
     assert replayed.sha256 == exported.sha256
 
 
