@@ -1,7 +1,7 @@
 """Is any file at all either read or refused in words?
 
-``make test`` tries a few hundred files a reader. ``GRACE_FUZZ=10000 pytest
-tests/ingest/test_reader_fuzz.py`` tries ten thousand of each kind.
+``make test`` tries three hundred files of each kind, over ten thousand in all. With
+``GRACE_FUZZ=10000 pytest tests/ingest/test_reader_fuzz.py`` it is ten thousand of each kind.
 """
 
 import gzip
@@ -21,7 +21,7 @@ from grace_engine.errors import GraceError
 from grace_engine.ingest import READERS, read_rows
 from grace_engine.records import Reject
 
-EXAMPLES = int(os.environ.get("GRACE_FUZZ", "200"))
+EXAMPLES = int(os.environ.get("GRACE_FUZZ", "300"))
 
 RECORDS = [
     {"q": f"Wieviel ist {n}²?", "a": f'So "{n}" \\ {n}.\n' * 3, "n": n, "l": [{"x": None}]}
