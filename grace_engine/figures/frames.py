@@ -1,5 +1,6 @@
 """Which rows and cells of a run does a figure show, in which order?"""
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
@@ -168,11 +169,20 @@ def number_texts(values: npt.NDArray[np.float64], signal: str) -> list[str]:
     return ["–" if np.isnan(v) else form.format(v).replace("-", "−") for v in values]
 
 
-def plain(text: str, limit: int) -> str:
-    """``text`` on one line without control and direction marks, cut at ``limit`` characters."""
+def plain(text: str, limit: int = 2000) -> str:
+    """``text`` on one line: direction marks by name, no control marks, cut at ``limit``."""
     line = " ".join(text.split())
-    shown = "".join(char for char in line if unicodedata.category(char)[0] != "C")
+    shown = "".join(c for c in marks_named(line) if unicodedata.category(c)[0] != "C")
     return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
+
+
+def marks_named(text: str) -> str:
+    """``text`` with ``[U+202E]`` in place of a mark that would turn the text around it."""
+    return DIRECTION.sub(lambda mark: f"[U+{ord(mark[0]):04X}]", text)
+
+
+DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Marks that turn the direction of text."""
 
 
 _MARKS = {"good": "✓", "wrong": "✗", "irrelevant": "○", "redundant": "="}

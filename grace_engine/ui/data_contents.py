@@ -8,10 +8,11 @@ import streamlit as st
 
 from grace_engine import api
 from grace_engine.errors import NotFoundError
+from grace_engine.figures.frames import plain
 from grace_engine.jobs import Job
 from grace_engine.quantities import size
 from grace_engine.store import WorkspaceUsage
-from grace_engine.ui import data_jobs
+from grace_engine.ui import data_jobs, tables
 from grace_engine.ui.controls import run_name
 
 
@@ -35,10 +36,10 @@ def contents(workspace: str, held: WorkspaceUsage | None) -> None:
     else:
         _sizes(held)
         st.markdown("##### Datasets")
-        st.dataframe(_datasets(held), hide_index=True, alt="Datasets of the workspace")
+        tables.table(_datasets(held), alt="Datasets of the workspace")
         st.markdown("##### Scoring runs")
         if held.runs:
-            st.dataframe(_runs(held, jobs), hide_index=True, alt="Scoring runs, the latest first")
+            tables.table(_runs(held, jobs), alt="Scoring runs, the latest first")
         else:
             st.text("Nothing is scored yet: Score does that.")
         _deletion(workspace, held, jobs)
@@ -121,7 +122,7 @@ def _runs(held: WorkspaceUsage, jobs: list[Job]) -> pd.DataFrame:
 
 
 def _deletion(workspace: str, held: WorkspaceUsage, jobs: list[Job]) -> None:
-    names = {("dataset", each.name): f"Dataset {each.name}" for each in held.datasets}
+    names = {("dataset", each.name): plain(f"Dataset {each.name}") for each in held.datasets}
     names |= {("run", each.id): f"Run {run_name(each)}" for each in held.runs}
     things: list[tuple[str, str]] = list(names)
     with (
@@ -148,7 +149,7 @@ def _deletion(workspace: str, held: WorkspaceUsage, jobs: list[Job]) -> None:
 
 @st.dialog("Delete for good?", icon=":material/delete:")
 def _confirm(workspace: str, held: WorkspaceUsage, kind: str, name: str) -> None:
-    st.text(_what_goes(held, kind, name))
+    st.text(plain(_what_goes(held, kind, name)))
     with st.container(horizontal=True):
         gone = st.button(
             "Delete it",

@@ -8,8 +8,9 @@ import streamlit as st
 from grace_engine import api
 from grace_engine.config import IngestConfig
 from grace_engine.errors import GraceError, InputError
+from grace_engine.figures.frames import plain
 from grace_engine.quantities import size
-from grace_engine.ui import data_jobs, data_preview
+from grace_engine.ui import data_jobs, data_preview, tables
 from grace_engine.ui.data_paths import allowed_folders, confined, keep_upload
 from grace_engine.ui.text import as_markdown
 
@@ -155,6 +156,7 @@ def _choose_mapping(raw: api.Preview, path: Path) -> str:
             chosen[role] = st.selectbox(
                 name,
                 paths,
+                format_func=plain,
                 index=paths.index(guess[role]) if guess.get(role) in paths else None,
                 key=f"map-{role}-{path}",
                 placeholder="none"
@@ -162,7 +164,7 @@ def _choose_mapping(raw: api.Preview, path: Path) -> str:
                 else "choose a field; it is needed",
             )
     with right:
-        st.dataframe(
+        tables.table(
             pd.DataFrame(
                 [
                     {
@@ -174,7 +176,6 @@ def _choose_mapping(raw: api.Preview, path: Path) -> str:
                     for field in raw.fields
                 ]
             ),
-            hide_index=True,
             height=320 if len(raw.fields) > 8 else "auto",
             alt="Fields of the records, with samples",
         )
@@ -202,8 +203,10 @@ def _ingest_button(workspace: str, path: Path, found: api.Preview, config: Inges
         )
         which = "its records give" if found.is_whole else f"the first {found.n_records:,} give"
         st.text(
-            f"{path.name}, {size(found.size)}: {which} {found.n_traces:,} traces for "
-            f"{found.dataset}; {found.n_rejected:,} would be rejected."
+            plain(
+                f"{path.name}, {size(found.size)}: {which} {found.n_traces:,} traces for "
+                f"{found.dataset}; {found.n_rejected:,} would be rejected."
+            )
         )
 
 

@@ -8,8 +8,10 @@ import streamlit as st
 
 from grace_engine import api
 from grace_engine.errors import GraceError
+from grace_engine.figures.frames import marks_named, plain
 from grace_engine.jobs import Job
 from grace_engine.quantities import duration
+from grace_engine.ui import tables
 from grace_engine.ui.text import as_markdown
 
 _POLL_SECONDS = 1.0
@@ -67,7 +69,7 @@ def history(jobs: list[Job]) -> None:
         }
         for job in jobs
     ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Background runs, the latest first")
+    tables.table(pd.DataFrame(rows), alt="Background runs, the latest first")
 
 
 def _watch(workspace: str) -> None:
@@ -90,7 +92,7 @@ def _active(workspace: str, job: Job) -> None:
     status = job.status
     with st.container(border=True, key=f"job-{job.id}"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.text(job.spec.title, width="stretch")
+            st.text(plain(job.spec.title), width="stretch")
             st.button(
                 "Cancelling…" if job.cancelling else "Cancel",
                 key=f"cancel-{job.id}",
@@ -135,7 +137,7 @@ def _ended(workspace: str, job: Job) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             # The icon and the word are ours; the title may hold names that users gave.
             st.markdown(f":material/{icon}: **{word}**", width="content")
-            st.text(job.spec.title, width="stretch")
+            st.text(plain(job.spec.title), width="stretch")
             run = str(job.status.result.get("run", ""))
             if run:
                 st.page_link(
@@ -157,7 +159,7 @@ def _ended(workspace: str, job: Job) -> None:
         st.caption(as_markdown(f"{_clock(job.status.ended_at or _end(job))}   {job.says}"))
         if job.state in ("failed", "died") and (said := job.log_tail()):
             with st.expander("What it printed last", icon=":material/terminal:"):
-                st.code(said, language=None, wrap_lines=True)
+                st.code(marks_named(said), language=None, wrap_lines=True)
 
 
 def _cancel(workspace: str, job: str) -> None:

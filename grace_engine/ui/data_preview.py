@@ -7,8 +7,9 @@ import streamlit as st
 
 from grace_engine import api
 from grace_engine.config import IngestConfig
+from grace_engine.figures.frames import plain
 from grace_engine.records import Trace
-from grace_engine.ui import text
+from grace_engine.ui import tables, text
 
 _PLAIN = text.StepLook(colour=None, number="", details="")
 _HEIGHT = 520
@@ -54,8 +55,8 @@ def _side_by_side(found: api.Preview, other: api.Preview) -> None:
     """The same traces under two segmenters; one of them may refuse a trace."""
     pairs = {trace.id: trace for trace in other.traces}
     left, right = st.columns(2)
-    left.text(f"Cut by {found.segmenter}")
-    right.text(f"Cut by {other.segmenter}")
+    left.text(plain(f"Cut by {found.segmenter}"))
+    right.text(plain(f"Cut by {other.segmenter}"))
     for trace in found.traces:
         st.html(text.facts_html(_facts(trace)))
         left, right = st.columns(2)
@@ -91,7 +92,7 @@ def _rejects(found: api.Preview, *, expanded: bool) -> None:
         icon=":material/block:",
         expanded=expanded,
     ):
-        st.dataframe(
+        tables.table(
             pd.DataFrame(
                 [
                     {
@@ -104,6 +105,5 @@ def _rejects(found: api.Preview, *, expanded: bool) -> None:
                     for group in found.rejects
                 ]
             ),
-            hide_index=True,
             alt="What would be rejected, by reason",
         )

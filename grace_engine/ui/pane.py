@@ -232,7 +232,7 @@ def _numbers(trace: Trace, steps: pd.DataFrame) -> None:
     if any(label is not None for label in labels):
         steps = steps.assign(label=["" if label is None else str(label) for label in labels])
     named = steps.rename(columns=SIGNALS)
-    st.dataframe(named, hide_index=True, alt="Numbers of every step")
+    tables.table(named, alt="Numbers of every step")
     tables.save_csv("Numbers as CSV", f"trace-{trace.id}", lambda: named)
 
 

@@ -10,12 +10,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from grace_engine.figures.frames import plain
+from grace_engine.figures.frames import DIRECTION, plain
 from grace_engine.records import Trace
 from grace_engine.ui.frames import text_block
 
 _BLANKS = {"\n": "↵", "\t": "⇥", "\r": "␍", " ": "·"}
-_DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
 
@@ -110,7 +109,7 @@ def scroll_html(pane: str, index: int, step: int) -> str:
 
 def as_markdown(text: str) -> str:
     """``text`` for a widget that reads Markdown: every punctuation mark is escaped."""
-    return _PUNCTUATION.sub(r"\\\1", plain(text, 2000))
+    return _PUNCTUATION.sub(r"\\\1", plain(text))
 
 
 def _begin(trace: Trace) -> int:
@@ -168,6 +167,6 @@ def _note(count: int, which: str) -> str:
 def _shown(text: str) -> str:
     """Escaped text; a direction mark is isolated and drawn by its code point."""
     escaped = html.escape(text).replace("\r", "&#13;")
-    return _DIRECTION.sub(
+    return DIRECTION.sub(
         lambda m: f'<bdi class="g-direction" data-shown="U+{ord(m[0]):04X}">{m[0]}</bdi>', escaped
     )
