@@ -163,6 +163,11 @@ def step_table(view: Scored, index: int) -> pd.DataFrame:
     return pd.DataFrame({"step": np.arange(len(n_tokens)) + 1, **numbers, "tokens": n_tokens})
 
 
+def step_ticks(first: int, last: int) -> list[int]:
+    """At most twenty whole steps from ``first`` to ``last``, and none beyond them."""
+    return list(range(first, last + 1, max(1, -(-(last - first + 1) // 20))))
+
+
 def number_texts(values: npt.NDArray[np.float64], signal: str) -> list[str]:
     """Numbers as a person reads them: cosines with their sign, a dash where there is none."""
     form = "{:+.3f}" if signal in COSINES else "{:.3g}"

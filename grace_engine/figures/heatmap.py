@@ -169,11 +169,16 @@ def _chart(
         legend=alt.Legend(
             title=[f"{name} · {scale.note}", *look.notes],
             orient="top",
-            gradientLength=220,
-            gradientThickness=10,
+            # A gradient is painted by a reference to the address that the page had when it was
+            # drawn, and goes blank once the address says something else.
+            type="symbol",
+            symbolType="square",
+            symbolSize=150,
+            symbolStrokeWidth=0,
+            columnPadding=8,
             titleLimit=460,
             offset=4,
-            values=[scale.low, (scale.low + scale.high) / 2, scale.high],
+            values=scale.domain,
             labelExpr=f"datum.value === 0 ? '0' : format(datum.value, '{number}')",
         ),
     )
