@@ -175,11 +175,11 @@ def _chart(
             symbolType="square",
             symbolSize=150,
             symbolStrokeWidth=0,
-            columnPadding=8,
+            columnPadding=3,
             titleLimit=460,
             offset=4,
             values=scale.domain,
-            labelExpr=f"datum.value === 0 ? '0' : format(datum.value, '{number}')",
+            labelExpr=_label(number, len(scale.stops)),
         ),
     )
     ink, muted = ("#ffffff", "#c3c8d0") if look.dark else ("#14171c", "#4d545e")
@@ -260,6 +260,15 @@ def _chart(
     )
     figure: alt.Chart | alt.LayerChart = finished
     return figure
+
+
+def _label(number: str, n_stops: int) -> str:
+    """Of many stops the first, the middle and the last carry a number: all do not fit."""
+    shown = f"datum.value === 0 ? '0' : format(datum.value, '{number}')"
+    if n_stops < 5:
+        return shown
+    places = [0, n_stops // 2, n_stops - 1]
+    return f"indexof({places}, datum.index) < 0 ? '' : {shown}"
 
 
 def _bold(fresh: Sequence[int], n_rows: int) -> Any:

@@ -71,6 +71,7 @@ def test_the_legend_shows_each_stop_and_no_gradient(view_of_lengths: MakeView) -
 
     assert legend["type"] == "symbol", "a gradient is lost when the address changes"
     assert legend["values"] == [pytest.approx(x / 6) for x in range(-3, 4)]
+    assert legend["labelExpr"].startswith("indexof([0, 3, 6], datum.index) < 0 ? '' : ")
 
 
 def test_tooltips_have_fixed_names_so_that_none_becomes_a_picture(
