@@ -7,7 +7,7 @@ import typer
 
 from grace_engine import api
 from grace_engine.cli import console
-from grace_engine.cli.options import JsonOption
+from grace_engine.cli.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption
 from grace_engine.config import IngestConfig
 
 _EXCERPT = 100
@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
 @console.speaks
 def preview(
     file: Annotated[Path, typer.Argument(help="A JSONL or Parquet file.")],
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     dataset: Annotated[str, typer.Option(help="Name of the dataset.")] = "",
     schema: Annotated[
         str, typer.Option("--format", help="Schema of the records, or auto to find it.")
@@ -31,6 +32,7 @@ def preview(
     as_json: JsonOption = False,
 ) -> None:
     """Show the first traces of a file as ingest would cut them; nothing is stored."""
+    del workspace  # as every command takes it, so that a line of ingest previews as it stands
     config = IngestConfig(dataset=dataset, schema=schema, segmenter=segmenter, mapping=mapping)
     found = api.preview(file, config, limit)
     if as_json:

@@ -37,7 +37,12 @@ def ingest(
         ),
     ] = "auto",
     mapping: Annotated[
-        str, typer.Option("--map", help="prompt=FIELD,trace=FIELD[,answer=FIELD] for any schema.")
+        str,
+        typer.Option(
+            "--map",
+            help="prompt=FIELD,trace=FIELD[,answer=FIELD][,reference=FIELD][,label.NAME=FIELD…] "
+            "for any schema.",
+        ),
     ] = "",
     as_json: JsonOption = False,
 ) -> None:
