@@ -40,8 +40,8 @@ def ingest(
         str,
         typer.Option(
             "--map",
-            help="prompt=FIELD,trace=FIELD[,answer=FIELD][,reference=FIELD][,label.NAME=FIELD…] "
-            "for any schema.",
+            help="For any schema: prompt=FIELD,trace=FIELD and, after more commas, answer=FIELD, "
+            "reference=FIELD, label.NAME=FIELD.",
         ),
     ] = "",
     as_json: JsonOption = False,

@@ -4,6 +4,7 @@ from grace_engine.ingest.answer_marks import answer_in, find_answer
 from grace_engine.ingest.build import APPENDED_ANSWER, build_trace, traces_of, traces_of_rows
 from grace_engine.ingest.drafts import Draft, GivenStep, RejectedDraft, Schema
 from grace_engine.ingest.guessing import FieldSample, field_samples, guess_mapping
+from grace_engine.ingest.label_fields import label_names, likely_labels
 from grace_engine.ingest.mapping import FieldMap, mapped_schema, parse_mapping
 from grace_engine.ingest.readers import READERS, read_rows
 from grace_engine.ingest.rows import Reader, Row
@@ -29,6 +30,8 @@ __all__ = [
     "field_samples",
     "find_answer",
     "guess_mapping",
+    "label_names",
+    "likely_labels",
     "mapped_schema",
     "parse_mapping",
     "parse_segmenter",

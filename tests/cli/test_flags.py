@@ -31,4 +31,5 @@ def test_the_help_of_a_mapping_names_all_its_roles(grace: Any) -> None:
     _, out, _ = grace("ingest", "--help")
 
     shown = "".join(char for char in out if char not in "│ \n")
-    assert "[,reference=FIELD][,label.NAME=FIELD…]" in shown
+    assert "prompt=FIELD,trace=FIELDand" in shown
+    assert "answer=FIELD,reference=FIELD,label.NAME=FIELD." in shown

@@ -166,7 +166,13 @@ def test_an_unknown_file_is_mapped_with_the_guess_filled_in(open_data, tmp_path:
     folder = tmp_path / "in"
     folder.mkdir()
     rows = [
-        {"task": f"What is {n}+{n}?", "thoughts": f"Take {n}.\nSo {2 * n}.", "gold": 2 * n}
+        {
+            "task": f"What is {n}+{n}?",
+            "thoughts": f"Take {n}.\nSo {2 * n}.",
+            "gold": 2 * n,
+            "ok": n % 2 == 0,
+            "level": ("easy", "hard")[n % 2],
+        }
         for n in range(5)
     ]
     (folder / "odd.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
@@ -178,8 +184,13 @@ def test_an_unknown_file_is_mapped_with_the_guess_filled_in(open_data, tmp_path:
     roles = {box.label: box.value for box in app.selectbox}
     assert (roles["Prompt"], roles["Reasoning"], roles["Answer"]) == ("task", "thoughts", "gold")
     button(app, "Ingest 5 records").click().run()
+    (labels,) = (box for box in app.multiselect if box.label == "Labels")
+    assert labels.value == ["ok", "level"]
     opened = wait_for_the_end(tmp_path / "w")
     assert [(each.name, each.n_traces) for each in api.datasets(opened)] == [("odd", 5)]
+    mapping = api.list_jobs(opened)[0].spec.settings["mapping"]
+    first = api.preview(folder / "odd.jsonl", IngestConfig(mapping=mapping))
+    assert first.traces[0].labels == {"is_correct": True, "level": "easy"}
 
 
 @pytest.mark.parametrize("file", ["/etc/passwd", "../secret.jsonl", "link.jsonl"])
