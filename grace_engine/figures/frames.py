@@ -50,19 +50,32 @@ def facts(view: Scored) -> pd.DataFrame:
     """A row a trace with the numbers that people sort and filter by.
 
     Beside the columns of ``view.traces``: ``value``, ``index`` (its place in ``view.signals``),
-    ``correct`` (True, False or None), ``alignment`` (mean over its steps), ``answer_loss`` and
-    ``peak_loss`` (nats a token).
+    ``correct`` (True, False or None), ``alignment``, ``consistency``, ``fresh_loss`` and ``norm``
+    (means over its steps; NaN where no step has one), ``answer_loss`` and ``peak_loss`` (nats a
+    token).
     """
     signals, rows = view.signals, view.traces
-    sums = np.add.reduceat(signals.alignment, signals.offsets[:-1]) if len(rows) else np.zeros(0)
     return rows.assign(
         value=view.values,
         index=np.arange(len(rows)),
         correct=_verdicts(rows),
-        alignment=sums / signals.n_steps,
+        alignment=_means(signals.alignment, signals),
+        consistency=_means(signals.consistency, signals),
+        fresh_loss=_means(signals.fresh_loss, signals),
+        norm=_means(signals.norm, signals),
         answer_loss=signals.answer_nll,
         peak_loss=peak_losses(signals),
     )
+
+
+def _means(of: npt.NDArray[np.float64], signals: SignalTable) -> npt.NDArray[np.float64]:
+    """``[S]`` → ``[N]`` means over the steps that have a value; NaN where none has."""
+    if not len(signals.n_steps):
+        return np.zeros(0)
+    known, starts = ~np.isnan(of), signals.offsets[:-1]
+    counts = np.add.reduceat(known.astype(float), starts)
+    sums = np.add.reduceat(np.where(known, of, 0.0), starts)
+    return np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
 
 
 def ranked_rows(view: Scored, sort: str = "value", *, descending: bool = True) -> pd.DataFrame:

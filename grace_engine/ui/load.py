@@ -143,6 +143,13 @@ def label_values(
     return filtering.label_values(_traces)
 
 
+@st.cache_data(max_entries=8, show_spinner=False)
+def number_labels(workspace: str, run: str, updated_at: str, _traces: pd.DataFrame) -> list[str]:
+    """Columns of a run's labels that can be bounded."""
+    del workspace, run, updated_at  # parts of the key
+    return filtering.number_labels(_traces)
+
+
 @st.cache_resource(max_entries=64, show_spinner=False)
 def trace_view(
     workspace: str, run: str, updated_at: str, trace: str, weights: Weights | None = None

@@ -247,6 +247,33 @@ def test_a_filter_can_be_set_and_taken_away(open_app, scored_workspace: api.Work
     assert (app.query_params["rows"], app.query_params["sort"]) == ("50", "Steps")
 
 
+def test_any_number_is_bounded_where_a_range_is_added(
+    open_app, scored_workspace: api.Workspace
+) -> None:
+    app = open_app(scored_workspace.root)
+    assert not [box for box in app.number_input if box.key.startswith("filter-")]
+
+    app.selectbox(key="filter-add-range").set_value("alignment").run()
+    app.number_input(key="filter-alignment-least").set_value(0.1).run()
+
+    assert not app.exception
+    assert app.query_params["alignment"] == "0.1.."
+    assert "alignment" not in app.selectbox(key="filter-add-range").options
+    assert app.number_input(key="filter-alignment-least").value == 0.1
+    signals = api.run_view(scored_workspace).signals
+    means = [signals.alignment[signals.steps_of(i)].mean() for i in range(len(signals.n_steps))]
+    assert f"{sum(mean >= 0.1 for mean in means)} of {len(means)} traces" in texts(app)
+
+
+def test_a_range_of_margins_is_about_the_budget_of_the_address(
+    open_app, scored_workspace: api.Workspace
+) -> None:
+    app = open_app(scored_workspace.root, margin="0..", budget="10")
+
+    assert not app.exception
+    assert "10 of 39 traces" in texts(app)
+
+
 def test_a_bad_expression_is_a_sentence(open_app, scored_workspace: api.Workspace) -> None:
     app = open_app(scored_workspace.root, q="(", regex="1")
 
