@@ -75,7 +75,10 @@ def _means(of: npt.NDArray[np.float64], signals: SignalTable) -> npt.NDArray[np.
     known, starts = ~np.isnan(of), signals.offsets[:-1]
     counts = np.add.reduceat(known.astype(float), starts)
     sums = np.add.reduceat(np.where(known, of, 0.0), starts)
-    return np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
+    means: npt.NDArray[np.float64] = np.divide(
+        sums, counts, out=np.full(len(counts), np.nan), where=counts > 0
+    )
+    return means
 
 
 def ranked_rows(view: Scored, sort: str = "value", *, descending: bool = True) -> pd.DataFrame:

@@ -150,6 +150,13 @@ def number_labels(workspace: str, run: str, updated_at: str, _traces: pd.DataFra
     return filtering.number_labels(_traces)
 
 
+@st.cache_data(max_entries=4, show_spinner=False)
+def unscored(workspace: str, run: str, updated_at: str) -> list[api.UnscoredTrace]:
+    """The traces that a run could not score."""
+    del updated_at  # part of the key
+    return api.unscored(api.open_workspace(workspace, create=False), run=run)
+
+
 @st.cache_resource(max_entries=64, show_spinner=False)
 def trace_view(
     workspace: str, run: str, updated_at: str, trace: str, weights: Weights | None = None

@@ -337,6 +337,39 @@ def test_an_opened_trace_was_looked_at_and_stays_listed(
     assert api.annotations(own_workspace).looked - before == {first, second}
 
 
+def test_traces_that_could_not_be_scored_are_listed_read_and_dropped(
+    open_app, tmp_path: Path, sample_file: Path
+) -> None:
+    workspace = api.open_workspace(tmp_path / "w", create=True)
+    api.ingest(workspace, [sample_file], IngestConfig(dataset="solutions"))
+    model = str(ROOT / "sample_data" / "tiny-reasoner")
+    run = api.score(workspace, ScoreConfig(model=model, max_length=150)).run
+    assert 0 < run.n_rejected < 39
+    app = open_app(workspace.root)
+
+    button = app.button(key="list-unscored")
+    assert button.label == f"List the {run.n_rejected} not scored"
+    button.click().run()
+    assert not app.exception
+    assert app.query_params["scored"] == "no"
+    (table,) = app.dataframe
+    assert len(table.value) == run.n_rejected
+    assert set(table.value["reason"]) == {"too-long"}
+    first = app.query_params["trace"]
+    assert api.ingested_trace(workspace, first).prompt[:9] in facts(app)
+    assert "too-long: " in facts(app)
+
+    app.button(key="next-trace").click().run()
+    second = app.query_params["trace"]
+    app.button(key="drop").click().run()
+    assert {t: e.word for t, e in api.annotations(workspace).overrides.items()} == {second: "drop"}
+    assert (app.dataframe[0].value["override"] == "drop").sum() == 1
+
+    app.button(key="chip-scored").click().run()
+    assert "scored" not in app.query_params
+    assert "g-step" in "".join(html.value for html in app.html)
+
+
 @pytest.mark.parametrize("how", VIEWS)
 def test_every_view_of_a_trace_opens(open_app, scored_workspace: api.Workspace, how: str) -> None:
     app = open_app(scored_workspace.root, view=how)
