@@ -18,7 +18,7 @@ workspace = load.workspace_path()
 
 with load.faults_as_sentences():
     data_jobs.panel(workspace)
-    held = data_contents.usage(workspace)
+    held = load.usage(workspace)
     contents, add, score, rejects, duplicates = st.tabs(
         ["Contents", "Add traces", "Score", "Rejected", "Duplicates"],
         key="view",

@@ -14,6 +14,12 @@ from grace_engine.quantities import duration
 from grace_engine.ui import tables
 from grace_engine.ui.text import as_markdown
 
+SAMPLE = (
+    "798 solutions, some with planted errors, and a small model that scores them. That takes 15 to "
+    "30 seconds on two idle cores, more beside other work."
+)
+"""What the sample is. The time is that of ``grace sample`` in an empty folder."""
+
 _POLL_SECONDS = 1.0
 # Without a unit done for so long the page says so.
 _QUIET_SECONDS = 120.0
@@ -46,6 +52,19 @@ def panel(workspace: str) -> None:
 def launch(start: Callable[..., Job], *arguments: object, workspace: str) -> None:
     """Callback of buttons: start a run; a fault of the start is shown by ``panel``."""
     attempt(lambda: start(api.open_workspace(workspace, create=True), *arguments))
+
+
+def offer_sample(workspace: str) -> None:
+    """A button that fills an empty workspace."""
+    st.button(
+        "Prepare the sample",
+        type="primary",
+        icon=":material/science:",
+        help="Ingests the shipped traces and scores them with the shipped model.",
+        on_click=launch,
+        args=(api.start_sample,),
+        kwargs={"workspace": workspace},
+    )
 
 
 def attempt(action: Callable[[], object]) -> None:

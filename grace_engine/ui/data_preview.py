@@ -74,14 +74,13 @@ def _steps(trace: Trace) -> str:
 def _facts(trace: Trace) -> dict[str, str]:
     answer = trace.answer
     origin = " (appended from its field)" if answer.appended else ""
-    reference = "" if trace.reference is None else f"   reference {trace.reference}"
     labels = ", ".join(f"{name}: {value}" for name, value in trace.labels.items())
     place = f"line {trace.record.line}" + (f" · {trace.variant}" if trace.variant else "")
     steps = "1 step" if len(trace.steps) == 1 else f"{len(trace.steps):,} steps"
     return {
         "Trace": f"{place} · {steps}" + (f" · {labels}" if labels else ""),
         "Prompt": trace.prompt,
-        "Answer": f"{answer.text}{origin}{reference}",
+        "Answer": text.answer_of(trace) + origin,
     }
 
 

@@ -147,7 +147,6 @@ def facts(trace: Trace, row: pd.Series, annotations: Annotations) -> dict[str, s
     """What stands above a trace's text."""
     correct = row["correct"]
     verdict = "" if correct is None else "   ✓ correct" if correct else "   ✗ wrong"
-    reference = "" if trace.reference is None else f"   reference {trace.reference}"
     value = frames.number_texts(np.array([row["value"]]), "score")[0]
     steps = "1 step" if len(trace.steps) == 1 else f"{len(trace.steps):,} steps"
     labels = [
@@ -165,7 +164,7 @@ def facts(trace: Trace, row: pd.Series, annotations: Annotations) -> dict[str, s
         found["Curator"] = _saying(override, {"keep": "⊕ kept", "drop": "⊖ dropped"})
     return found | {
         "Prompt": trace.prompt,
-        "Answer": f"{trace.answer.text}{reference}{verdict}",
+        "Answer": text.answer_of(trace) + verdict,
     }
 
 

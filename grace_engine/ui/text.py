@@ -83,6 +83,16 @@ def facts_html(facts: dict[str, str]) -> str:
     return f'<dl class="g-head">{"".join(rows)}</dl>'
 
 
+def answer_of(trace: Trace) -> str:
+    """The answer, and the reference where it says something else.
+
+    A reference that nobody gave is the answer of the data's own field, and is not worth a word.
+    """
+    reference = (trace.reference or "").strip()
+    said = reference and reference != trace.answer.text.strip()
+    return trace.answer.text + (f"   reference {reference}" if said else "")
+
+
 def plain_html(text: str) -> str:
     """A text as it stands."""
     return f'<div class="g-trace"><div class="g-text" dir="auto">{_shown(text)}</div></div>'

@@ -88,7 +88,7 @@ def show(workspace: str, run: ScoringRun, annotations: api.Annotations) -> None:
                         f"line {trace.record.line}",
                         "Not scored": f"{found[place].reason}: {found[place].detail}",
                         "Prompt": trace.prompt,
-                        "Answer": trace.answer.text,
+                        "Answer": text.answer_of(trace),
                     }
                 )
             )

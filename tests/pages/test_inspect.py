@@ -1,6 +1,7 @@
 """Does the Inspect page show a run, follow its widgets, and say what to do where nothing is?"""
 
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from grace_engine import api
 from grace_engine.config import History, IngestConfig, ScoreConfig, Weights
+from grace_engine.ui import data_jobs
 from grace_engine.ui.pane import VIEWS
 from tests.pages.conftest import ROOT
 
@@ -53,9 +55,35 @@ def test_without_a_workspace_the_page_says_how_to_make_one(open_app, tmp_path: P
     app = open_app(tmp_path / "none yet")
 
     assert not app.exception
-    assert app.info[0].proto.title == "There is no workspace yet"
-    assert f"grace sample --workspace '{tmp_path}/none yet'" in [code.value for code in app.code]
+    assert app.info[0].proto.title == "Nothing is stored here yet"
+    assert f"'{tmp_path}/none yet'" in app.code[0].value
     assert not (tmp_path / "none yet").exists()
+
+
+def test_one_click_on_the_page_that_opens_first_prepares_the_sample(
+    open_app, tmp_path: Path
+) -> None:
+    app = open_app(tmp_path / "w")
+
+    next(each for each in app.button if each.label == "Prepare the sample").click().run()
+
+    assert not app.exception
+    workspace = api.open_workspace(tmp_path / "w", create=False)
+    (job,) = api.list_jobs(workspace)
+    assert job.spec.kind == "sample"
+    assert job.spec.title in texts(app)
+    api.cancel_job(workspace, job.id)
+    deadline = time.monotonic() + 120
+    while api.get_job(workspace, job.id).is_active:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_the_guide_and_the_pages_say_the_same_time_for_the_sample() -> None:
+    guide = " ".join((ROOT / "docs" / "guide.md").read_text().split())
+
+    assert "15 to 30 seconds on two idle cores, more beside other work" in guide
+    assert "15 to 30 seconds on two idle cores, more beside other work" in data_jobs.SAMPLE
 
 
 def test_without_a_run_the_page_says_how_to_score(
