@@ -15,3 +15,8 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def counted(count: int, what: str) -> str:
+    """How many of what: ``1 trace``, ``2,000 traces``."""
+    return f"{count:,} {what}" + ("" if count == 1 else "s")

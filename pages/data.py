@@ -19,7 +19,7 @@ workspace = load.workspace_path()
 
 with load.faults_as_sentences():
     data_jobs.panel(workspace)
-    held = data_contents.usage(workspace)
+    held = load.usage(workspace)
     contents, add, answers, duplicates, score, rejects = st.tabs(
         ["Contents", "Add traces", "Answers", "Duplicates", "Score", "Rejected"],
         key="view",

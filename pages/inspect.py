@@ -13,6 +13,7 @@ from grace_engine.ui import (
     load,
     pane,
     state,
+    unscored,
     verdicts,
     whole,
 )
@@ -27,11 +28,16 @@ with load.faults_as_sentences():
     run = view.run
     with st.sidebar:
         full = controls.choose_colours()
+        unscored.offer(run)
         progress = st.container()
         keys.listen()
     kinds = load.step_kinds(workspace, run.id, run.updated_at, view)
     limits = load.fitted_limits(workspace, run, view)
     annotations = load.annotations(workspace, run.id)
+    if unscored.is_asked():
+        verdicts.say_what_happened()
+        unscored.show(workspace, run, annotations)
+        st.stop()
     if first_visit:
         listing.begin(view, kinds)
     state.remember_visit()

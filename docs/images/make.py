@@ -59,7 +59,7 @@ def main() -> None:
 def prepare(page: Page, url: str) -> None:
     """An empty workspace becomes the sample's."""
     page.goto(url)
-    page.get_by_text("There is no workspace yet").wait_for(timeout=60_000)
+    page.get_by_text("Nothing is stored here yet").wait_for(timeout=60_000)
     page.get_by_test_id("stSidebarNav").get_by_text("Data", exact=True).click()
     begin = page.get_by_role("button", name="Prepare the sample")
     begin.wait_for(timeout=60_000)

@@ -291,12 +291,21 @@ def trace_view(
     )
 
 
-def unscored(workspace: Workspace, dataset: str = "") -> list[UnscoredTrace]:
-    """The traces that scoring runs could not score, of one dataset or of all."""
+def ingested_trace(workspace: Workspace, trace: str) -> Trace:
+    """A trace as it was ingested, scored or not.
+
+    Raises:
+        NotFoundError: No such trace.
+    """
+    return store.get_trace(workspace, trace)
+
+
+def unscored(workspace: Workspace, dataset: str = "", run: str = "") -> list[UnscoredTrace]:
+    """The traces that scoring runs, or one of them, could not score, of one dataset or of all."""
     listed = store.labels_of(workspace, [dataset] if dataset else []).set_index("id")
     return [
         UnscoredTrace(
-            run=run.id,
+            run=each.id,
             trace_id=item.trace_id,
             path=str(listed.at[item.trace_id, "path"]),
             line=int(str(listed.at[item.trace_id, "line"])),
@@ -304,9 +313,9 @@ def unscored(workspace: Workspace, dataset: str = "") -> list[UnscoredTrace]:
             reason=item.reason,
             detail=item.detail,
         )
-        for run in store.list_runs(workspace)
-        if run.n_rejected
-        for item in store.failed_traces(workspace, run.id)
+        for each in store.list_runs(workspace)
+        if each.n_rejected and run in ("", each.id)
+        for item in store.failed_traces(workspace, each.id)
         if item.trace_id in listed.index
     ]
 

@@ -9,7 +9,7 @@ import typer
 from grace_engine import api
 from grace_engine.cli import console
 from grace_engine.cli.mapping import fields_table, shortened
-from grace_engine.cli.options import JsonOption
+from grace_engine.cli.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption
 from grace_engine.config import IngestConfig
 from grace_engine.records import Trace
 
@@ -24,6 +24,7 @@ def preview(
     file: Annotated[
         Path, typer.Argument(help="A file, folder or quoted pattern, as of grace ingest.")
     ],
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     dataset: Annotated[str, typer.Option(help="Name of the dataset.")] = "",
     schema: Annotated[
         str, typer.Option("--format", help="Schema of the records, or auto to find it.")
@@ -37,6 +38,7 @@ def preview(
     as_json: JsonOption = False,
 ) -> None:
     """Show the first traces of a file as ingest would cut them; nothing is stored."""
+    del workspace  # as every command takes it, so that a line of ingest previews as it stands
     config = IngestConfig(dataset=dataset, schema=schema, segmenter=segmenter, mapping=mapping)
     found = api.preview(file, config, limit)
     others = api.cut_beside(found, file, config, beside) if beside else ()

@@ -50,7 +50,12 @@ def ingest(
         ),
     ] = "auto",
     mapping: Annotated[
-        str, typer.Option("--map", help="prompt=FIELD,trace=FIELD[,answer=FIELD] for any schema.")
+        str,
+        typer.Option(
+            "--map",
+            help="For any schema: prompt=FIELD,trace=FIELD and, after more commas, answer=FIELD, "
+            "reference=FIELD, label.NAME=FIELD.",
+        ),
     ] = "",
     as_json: JsonOption = False,
 ) -> None:

@@ -65,6 +65,8 @@ def open_app(
         "browser.gatherUsageStats": "false",
         # A first start would ask for an e-mail address and wait.
         "server.showEmailPrompt": "false",
+        # Streamlit's greeting, and with it a note on every page that offers to install a tool.
+        "logger.hideWelcomeMessage": "true",
     }
     flags = [f"--{name}={value}" for name, value in settings.items()]
     console.note(f"The studio opens on http://127.0.0.1:{port} (Ctrl-C closes it).")

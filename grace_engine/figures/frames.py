@@ -1,5 +1,6 @@
 """Which rows and cells of a run does a figure show, in which order?"""
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
@@ -52,16 +53,19 @@ def facts(view: Scored) -> pd.DataFrame:
     """A row a trace with the numbers that people sort and filter by.
 
     Beside the columns of ``view.traces``: ``value``, ``index`` (its place in ``view.signals``),
-    ``correct`` (as ``correctness``), ``alignment`` (mean over its steps), ``answer_loss`` and
-    ``peak_loss`` (nats a token).
+    ``correct`` (as ``correctness``), ``alignment``, ``consistency``, ``fresh_loss`` and ``norm``
+    (means over its steps; NaN where no step has one), ``answer_loss`` and ``peak_loss`` (nats a
+    token).
     """
     signals, rows = view.signals, view.traces
-    sums = np.add.reduceat(signals.alignment, signals.offsets[:-1]) if len(rows) else np.zeros(0)
     return rows.assign(
         value=view.values,
         index=np.arange(len(rows)),
         correct=correctness(rows),
-        alignment=sums / signals.n_steps,
+        alignment=_means(signals.alignment, signals),
+        consistency=_means(signals.consistency, signals),
+        fresh_loss=_means(signals.fresh_loss, signals),
+        norm=_means(signals.norm, signals),
         answer_loss=signals.answer_nll,
         peak_loss=peak_losses(signals),
     )
@@ -93,6 +97,19 @@ def checked_correct(rows: pd.DataFrame) -> pd.Series:
 def is_checked(rows: pd.DataFrame) -> bool:
     """Whether any answer was checked."""
     return CHECK in rows and bool(rows[CHECK].notna().any())
+
+
+def _means(of: npt.NDArray[np.float64], signals: SignalTable) -> npt.NDArray[np.float64]:
+    """``[S]`` → ``[N]`` means over the steps that have a value; NaN where none has."""
+    if not len(signals.n_steps):
+        return np.zeros(0)
+    known, starts = ~np.isnan(of), signals.offsets[:-1]
+    counts = np.add.reduceat(known.astype(float), starts)
+    sums = np.add.reduceat(np.where(known, of, 0.0), starts)
+    means: npt.NDArray[np.float64] = np.divide(
+        sums, counts, out=np.full(len(counts), np.nan), where=counts > 0
+    )
+    return means
 
 
 def ranked_rows(view: Scored, sort: str = "value", *, descending: bool = True) -> pd.DataFrame:
@@ -193,17 +210,31 @@ def step_table(view: Scored, index: int) -> pd.DataFrame:
     return pd.DataFrame({"step": np.arange(len(n_tokens)) + 1, **numbers, "tokens": n_tokens})
 
 
+def step_ticks(first: int, last: int) -> list[int]:
+    """At most twenty whole steps from ``first`` to ``last``, and none beyond them."""
+    return list(range(first, last + 1, max(1, -(-(last - first + 1) // 20))))
+
+
 def number_texts(values: npt.NDArray[np.float64], signal: str) -> list[str]:
     """Numbers as a person reads them: cosines with their sign, a dash where there is none."""
     form = "{:+.3f}" if signal in COSINES else "{:.3g}"
     return ["–" if np.isnan(v) else form.format(v).replace("-", "−") for v in values]
 
 
-def plain(text: str, limit: int) -> str:
-    """``text`` on one line without control and direction marks, cut at ``limit`` characters."""
+def plain(text: str, limit: int = 2000) -> str:
+    """``text`` on one line: direction marks by name, no control marks, cut at ``limit``."""
     line = " ".join(text.split())
-    shown = "".join(char for char in line if unicodedata.category(char)[0] != "C")
+    shown = "".join(c for c in marks_named(line) if unicodedata.category(c)[0] != "C")
     return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
+
+
+def marks_named(text: str) -> str:
+    """``text`` with ``[U+202E]`` in place of a mark that would turn the text around it."""
+    return DIRECTION.sub(lambda mark: f"[U+{ord(mark[0]):04X}]", text)
+
+
+DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Marks that turn the direction of text."""
 
 
 _MARKS = {"good": "✓", "wrong": "✗", "irrelevant": "○", "redundant": "="}

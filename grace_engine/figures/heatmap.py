@@ -169,12 +169,17 @@ def _chart(
         legend=alt.Legend(
             title=[f"{name} · {scale.note}", *look.notes],
             orient="top",
-            gradientLength=220,
-            gradientThickness=10,
+            # A gradient is painted by a reference to the address that the page had when it was
+            # drawn, and goes blank once the address says something else.
+            type="symbol",
+            symbolType="square",
+            symbolSize=150,
+            symbolStrokeWidth=0,
+            columnPadding=3,
             titleLimit=460,
             offset=4,
-            values=[scale.low, (scale.low + scale.high) / 2, scale.high],
-            labelExpr=f"datum.value === 0 ? '0' : format(datum.value, '{number}')",
+            values=scale.domain,
+            labelExpr=_label(number, len(scale.stops)),
         ),
     )
     ink, muted = ("#ffffff", "#c3c8d0") if look.dark else ("#14171c", "#4d545e")
@@ -255,6 +260,15 @@ def _chart(
     )
     figure: alt.Chart | alt.LayerChart = finished
     return figure
+
+
+def _label(number: str, n_stops: int) -> str:
+    """Of many stops the first, the middle and the last carry a number: all do not fit."""
+    shown = f"datum.value === 0 ? '0' : format(datum.value, '{number}')"
+    if n_stops < 5:
+        return shown
+    places = [0, n_stops // 2, n_stops - 1]
+    return f"indexof({places}, datum.index) < 0 ? '' : {shown}"
 
 
 def _bold(fresh: Sequence[int], n_rows: int) -> Any:

@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from grace_engine.figures.frames import plain
+from grace_engine.figures.frames import plain, step_ticks
 from grace_engine.figures.palette import LINES, SIGNALS, colour_scale
 
 MOST_BARS = 24
@@ -81,8 +81,7 @@ def why_chart(steps: pd.DataFrame, value: float, cut: float | None, *, dark: boo
             annotation={"text": f"cut {_signed(cut)}", "font": {"size": 12}},
             annotation_position="top left",
         )
-    every = max(1, -(-last // 20))
-    ticks = [*range(1, last + 1, every)]
+    ticks = step_ticks(1, last)
     figure.update_xaxes(
         title={"text": "Step"},
         tickvals=[*ticks, last + 1],

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
+from grace_engine.figures.frames import step_ticks
 from grace_engine.figures.palette import COSINES, LINES, SIGNALS, ColourScale
 from grace_engine.signals import cosine_matrix
 
@@ -66,7 +67,7 @@ def trace_chart(steps: pd.DataFrame, scale: ColourScale, *, step: int, dark: boo
     # A short trace keeps narrow bars: the axis never spans fewer than eight steps.
     first, last = int(steps["step"].iloc[0]), int(steps["step"].iloc[-1])
     figure.update_xaxes(
-        dtick=1 if last - first < 20 else None,
+        tickvals=step_ticks(first, last),
         range=[first - 0.6, max(last, first + 7) + 0.6],
         unifiedhovertitle={"text": "Step %{x}"},
     )

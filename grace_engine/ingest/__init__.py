@@ -5,6 +5,7 @@ from grace_engine.ingest.build import APPENDED_ANSWER, build_trace, traces_of, t
 from grace_engine.ingest.discovery import Found, FoundFile, PassedOver, discover
 from grace_engine.ingest.drafts import Draft, GivenStep, ProblemDraft, RejectedDraft, Schema
 from grace_engine.ingest.guessing import FieldSample, field_samples, guess_mapping
+from grace_engine.ingest.label_fields import label_names, likely_labels
 from grace_engine.ingest.mapping import FieldMap, mapped_schema, parse_mapping
 from grace_engine.ingest.readers import (
     READERS,
@@ -43,6 +44,8 @@ __all__ = [
     "field_samples",
     "find_answer",
     "guess_mapping",
+    "label_names",
+    "likely_labels",
     "mapped_schema",
     "no_rows",
     "parse_mapping",

@@ -42,12 +42,14 @@ class FieldSample:
         kind: What its first value is, in words.
         share: Share of the records that have it, 0 to 1.
         samples: The beginnings of its first values, as text.
+        n_values: Different values that it has.
     """
 
     path: str
     kind: str
     share: float
     samples: tuple[str, ...]
+    n_values: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,7 @@ def field_samples(records: Sequence[Fields]) -> list[FieldSample]:
             kind=column.kind,
             share=len(column.present) / len(records),
             samples=tuple(text[:_SAMPLE_LENGTH] for text in column.present[:_SAMPLES]),
+            n_values=len(set(column.present)),
         )
         for column in _columns(records)
     ]

@@ -24,15 +24,18 @@ from grace_engine.jobs.processes import born
 
 # Seconds between two words of a job that is at work.
 _HEARTBEAT = 0.5
-# Seconds over which a rate is measured: short enough to follow a change, long enough to be calm.
+# A rate is measured over the last times that progress was told: at least so many seconds and so
+# many times, for a batch may take as long as all of the seconds.
 _WINDOW = 20.0
+_TOLD = 6
 
 
 class Reporter:
     """The ``Progress`` of a job: what it is told stands in the run folder within half a second."""
 
-    def __init__(self, folder: Path, pid: int) -> None:
+    def __init__(self, folder: Path, pid: int, clock: Callable[[], float] = time.monotonic) -> None:
         now = time.time()
+        self._clock = clock
         first = read_status(folder)
         self._folder = folder
         self._lock = threading.Lock()
@@ -50,11 +53,16 @@ class Reporter:
         self._thread = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
         self._thread.start()
 
+    @property
+    def status(self) -> Status:
+        """What stands in the run folder within half a second."""
+        return self._status
+
     def begin(self, what: str, total: int, unit: str) -> None:
         """A phase begins; its rate counts from now."""
         with self._lock:
             self._tokens = 0
-            self._marks = [(time.monotonic(), 0, 0)]
+            self._marks = [(self._clock(), 0, 0)]
             self._status = replace(
                 self._status,
                 phase=what,
@@ -73,6 +81,7 @@ class Reporter:
             self._tokens += tokens
             done = self._status.done + amount
             self._status = replace(self._status, done=done, progress_at=time.time())
+            self._measure()
 
     def say(self, message: str) -> None:
         """Keep a sentence: the last one in the status, all in the events."""
@@ -84,11 +93,12 @@ class Reporter:
         """The last word."""
         self._over.set()
         self._thread.join()
-        self._measure()
         with self._lock:
             self._status = replace(
                 self._status,
                 state=state,
+                rate=0.0,
+                tokens_rate=0.0,
                 message=message,
                 ended_at=time.time(),
                 result=dict(result or {}),
@@ -98,24 +108,23 @@ class Reporter:
 
     def _beat(self) -> None:
         while not self._over.wait(_HEARTBEAT):
-            self._measure()
             self._write()
 
     def _measure(self) -> None:
-        """Set the rates from what was done in the last seconds of the phase."""
-        with self._lock:
-            if not self._marks:
-                return
-            self._marks.append((time.monotonic(), self._status.done, self._tokens))
-            while len(self._marks) > 2 and self._marks[-1][0] - self._marks[1][0] > _WINDOW:
-                del self._marks[0]
-            seconds = self._marks[-1][0] - self._marks[0][0]
-            if seconds > 0:
-                self._status = replace(
-                    self._status,
-                    rate=(self._marks[-1][1] - self._marks[0][1]) / seconds,
-                    tokens_rate=(self._marks[-1][2] - self._marks[0][2]) / seconds,
-                )
+        """Set the rates from the last times that progress was told; none once all is done."""
+        marks, status = self._marks, self._status
+        if len(marks) > 1 and marks[-1][0] - marks[-2][0] < _HEARTBEAT:
+            marks.pop()  # what is told in a burst is one time
+        marks.append((self._clock(), status.done, self._tokens))
+        while len(marks) > _TOLD + 1 and marks[-1][0] - marks[1][0] >= _WINDOW:
+            del marks[0]
+        seconds = marks[-1][0] - marks[0][0]
+        is_done = 0 < status.total <= status.done
+        self._status = replace(
+            status,
+            rate=0.0 if is_done or not seconds else (marks[-1][1] - marks[0][1]) / seconds,
+            tokens_rate=0.0 if is_done or not seconds else (marks[-1][2] - marks[0][2]) / seconds,
+        )
 
     def _write(self) -> None:
         with self._lock:

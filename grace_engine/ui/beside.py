@@ -134,7 +134,7 @@ def source(opened: api.TraceView) -> None:
     """Prompt, labels, the record as it stood in its file, and the text as the model reads it."""
     trace = opened.trace
     with st.container(key="trace-pane", height=400, border=False):
-        st.text(f"{trace.record.path}, line {trace.record.line}")
+        st.text(frames.plain(f"{trace.record.path}, line {trace.record.line}"))
         raw = trace.record.raw.decode("utf-8", errors="replace")
         with suppress(ValueError):
             raw = json.dumps(json.loads(raw), indent=2, ensure_ascii=False)
@@ -152,7 +152,7 @@ def _half(
     scale: ColourScale,
     step: int,
 ) -> None:
-    st.text(title)
+    st.text(frames.plain(title))
     looks = pane.looks(opened.trace, steps, scale, short=True)
     st.html(text.trace_html(opened.trace, looks, pane.answer_look(answer_loss), selected=step))
 
@@ -190,4 +190,4 @@ def _code(title: str, shown: str, language: str | None) -> None:
     cut = len(shown) - _SHOWN
     rest = f", the first {_SHOWN:,} of {len(shown):,} characters" if cut > 0 else ""
     st.caption(title + rest)
-    st.code(shown[:_SHOWN], language=language, wrap_lines=True)
+    st.code(frames.marks_named(shown[:_SHOWN]), language=language, wrap_lines=True)

@@ -7,6 +7,7 @@ import streamlit as st
 from grace_engine import api
 from grace_engine.errors import InputError, ReadError
 from grace_engine.export.formats import FORMATS
+from grace_engine.figures.frames import plain
 from grace_engine.quantities import size
 from grace_engine.records import Selection
 from grace_engine.ui import curate_frames, data_paths, load
@@ -108,7 +109,7 @@ def _written(report: api.ExportReport) -> None:
     same = ", the same bytes as were there" if report.unchanged else ""
     st.text(
         f"{report.n_traces:,} traces in {report.n_lines:,} lines ({size(report.n_bytes)}){same}:\n"
-        f"{report.path}"
+        f"{plain(str(report.path))}"
     )
     if report.n_riding:
         st.text(

@@ -15,7 +15,7 @@ from grace_engine import api
 from grace_engine.api import RunView
 from grace_engine.config import Budget, CurateConfig, Weights
 from grace_engine.figures import frames
-from grace_engine.figures.frames import plain
+from grace_engine.figures.frames import marks_named, plain
 from grace_engine.records import Selection
 from grace_engine.selection import Taken
 
@@ -226,5 +226,5 @@ def flags(run: str, weights: Weights, config: CurateConfig, *, budget: bool = Tr
 
 
 def command(verb: str, words: Sequence[str], workspace: str) -> str:
-    """A line for the shell."""
-    return shlex.join(["grace", verb, *words, "--workspace", workspace])
+    """A line for the shell; it too could be turned around by a name."""
+    return marks_named(shlex.join(["grace", verb, *words, "--workspace", workspace]))

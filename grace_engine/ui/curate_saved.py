@@ -108,9 +108,8 @@ def _list(saved: list[Selection], workspace: str, linked: str) -> None:
                 "created": pd.to_datetime(one.created_at, utc=True),
             }
         )
-    st.dataframe(
+    tables.table(
         pd.DataFrame(rows),
-        hide_index=True,
         height=min(35 * (len(rows) + 1) + 3, 260),
         key=_LIST,
         on_select=lambda: _pick([one.id for one in saved]),

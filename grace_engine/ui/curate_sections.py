@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from grace_engine import api
+from grace_engine.figures.frames import plain
 from grace_engine.figures.selection import bias_chart, curve_chart, differences, why_chart
 from grace_engine.selection import Bias
 from grace_engine.ui import (
@@ -90,7 +91,7 @@ def _why(live: Live, *, dark: bool) -> None:
             "Trace",
             list(dict.fromkeys([linked, *near["trace_id"]])) if linked else [],
             format_func=lambda name: (
-                f"{name} · margin {margins[name]:+.4f}" if name in margins else name
+                f"{name} · margin {margins[name]:+.4f}" if name in margins else plain(name)
             ),
             key=_WHY_BOX,
             on_change=curate_state.write,
@@ -143,7 +144,7 @@ def _verdict(live: Live, found: api.Why) -> None:
         curate_tables.metric(
             f"{turns} {below} a budget of", budget or "none", f"now {live.asked.config.budget}"
         )
-    st.text(f"{found.reason[:1].upper()}{found.reason[1:]}. Ranked by {found.ranked_by}.")
+    st.text(plain(f"{found.reason[:1].upper()}{found.reason[1:]}. Ranked by {found.ranked_by}."))
 
 
 def _now_alpha(live: Live) -> str:

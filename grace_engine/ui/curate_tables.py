@@ -29,7 +29,9 @@ def numbers(name: str) -> DeltaGenerator:
 
 def metric(label: str, value: str, note: str) -> None:
     """A number with what it is held against."""
-    st.metric(label, value, note, delta_color="off", delta_arrow="off", border=True)
+    st.metric(
+        plain(label), plain(value), plain(note), delta_color="off", delta_arrow="off", border=True
+    )
 
 
 def near(live: Live, rows: pd.DataFrame) -> None:
@@ -51,9 +53,8 @@ def near(live: Live, rows: pd.DataFrame) -> None:
     )
     if len(live.taken.strata.names) == 1:
         shown = shown.drop(columns="stratum")
-    st.dataframe(
+    tables.table(
         shown,
-        hide_index=True,
         key=_NEAR,
         on_select=lambda: _explain(rows["trace_id"].tolist()),
         selection_mode=["single-row", "single-cell"],
@@ -92,9 +93,8 @@ def moves(title: str, name: str, rows: pd.DataFrame, sides: Mapping[str, str]) -
     if not len(rows):
         return
     shown = rows.head(MOST_ROWS)
-    st.dataframe(
+    tables.table(
         shown.assign(inspect=[inspect_url(trace) for trace in shown["trace_id"]]),
-        hide_index=True,
         height=min(35 * (len(shown) + 1) + 3, 283),
         key=f"moves-{name}",
         column_order=[
@@ -124,7 +124,7 @@ def moves(title: str, name: str, rows: pd.DataFrame, sides: Mapping[str, str]) -
 
 def bias_counts(numbers: pd.DataFrame) -> None:
     """Length and steps: median and quartiles of both sides, and how value follows them."""
-    st.dataframe(
+    tables.table(
         pd.DataFrame(
             {
                 "count": [str(name).capitalize() for name in numbers["count"]],
@@ -133,7 +133,6 @@ def bias_counts(numbers: pd.DataFrame) -> None:
                 "rho": numbers["rank_correlation"],
             }
         ),
-        hide_index=True,
         column_config={
             "count": "",
             "chosen": st.column_config.TextColumn("Chosen", help="Median (quartiles)"),
@@ -158,7 +157,7 @@ def bias_categories(categories: pd.DataFrame) -> None:
     if not len(categories):
         return
     shown = categories.head(MOST_ROWS)
-    st.dataframe(
+    tables.table(
         pd.DataFrame(
             {
                 "column": [curate_frames.column_name(str(name)) for name in shown["column"]],
@@ -168,7 +167,6 @@ def bias_categories(categories: pd.DataFrame) -> None:
                 "n_chosen": shown["n_chosen"],
             }
         ),
-        hide_index=True,
         height=min(35 * (len(shown) + 1) + 3, 388),
         column_config={
             "column": "Of",

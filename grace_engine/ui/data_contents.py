@@ -7,21 +7,15 @@ import pandas as pd
 import streamlit as st
 
 from grace_engine import api
-from grace_engine.errors import NotFoundError
+from grace_engine.figures.frames import plain
 from grace_engine.jobs import Job
-from grace_engine.quantities import size
+from grace_engine.quantities import counted, size
 from grace_engine.store import WorkspaceUsage
-from grace_engine.ui import data_jobs
+from grace_engine.ui import data_jobs, load, tables
 from grace_engine.ui.controls import run_name
 
-
-@st.cache_data(ttl=2, max_entries=4, show_spinner=False)
-def usage(workspace: str) -> WorkspaceUsage | None:
-    """What the workspace holds; None where there is none yet."""
-    try:
-        return api.usage(api.open_workspace(workspace, create=False))
-    except NotFoundError:
-        return None
+# Between two looks at the store while a run fills it.
+_FOLLOW_SECONDS = 2.0
 
 
 def contents(workspace: str, held: WorkspaceUsage | None) -> None:
@@ -33,14 +27,8 @@ def contents(workspace: str, held: WorkspaceUsage | None) -> None:
         else:
             _begin(workspace)
     else:
-        _sizes(held)
-        st.markdown("##### Datasets")
-        st.dataframe(_datasets(held), hide_index=True, alt="Datasets of the workspace")
-        st.markdown("##### Scoring runs")
-        if held.runs:
-            st.dataframe(_runs(held, jobs), hide_index=True, alt="Scoring runs, the latest first")
-        else:
-            st.text("Nothing is scored yet: Score does that.")
+        follows = _FOLLOW_SECONDS if any(job.is_active for job in jobs) else None
+        st.fragment(_holdings, run_every=follows, key="data-holdings")(workspace)
         _deletion(workspace, held, jobs)
     if jobs:
         with st.expander(f"Background runs ({len(jobs)})", icon=":material/history:"):
@@ -49,29 +37,37 @@ def contents(workspace: str, held: WorkspaceUsage | None) -> None:
 
 def _begin(workspace: str) -> None:
     st.info(
-        "Begin with the sample: 798 solutions, some with planted errors, and a small model that "
-        "scores them in about a minute. Or add traces of your own.",
+        f"Begin with the sample: {data_jobs.SAMPLE} Or add traces of your own.",
         title="Nothing is stored here yet",
         icon=":material/lightbulb:",
     )
-    st.button(
-        "Prepare the sample",
-        type="primary",
-        icon=":material/science:",
-        help="Ingests the shipped traces and scores them with the shipped model.",
-        on_click=data_jobs.launch,
-        args=(api.start_sample,),
-        kwargs={"workspace": workspace},
-    )
+    data_jobs.offer_sample(workspace)
+
+
+def _holdings(workspace: str) -> None:
+    """Sizes, datasets and runs; drawn anew while something runs that changes them."""
+    held = load.usage(workspace)
+    if held is None:
+        return
+    _sizes(held)
+    st.markdown("##### Datasets")
+    tables.table(_datasets(held), alt="Datasets of the workspace")
+    st.markdown("##### Scoring runs")
+    if held.runs:
+        runs = _runs(held, data_jobs.known_jobs(workspace))
+        tables.table(runs, alt="Scoring runs, the latest first")
+    else:
+        st.text("Nothing is scored yet: Score does that.")
 
 
 def _sizes(held: WorkspaceUsage) -> None:
     n_traces = sum(dataset.n_traces for dataset in held.datasets)
     n_rejected = sum(dataset.n_rejected for dataset in held.datasets)
     st.text(
-        f"{n_traces:,} traces and {n_rejected:,} rejected records · {len(held.runs):,} scoring "
-        f"runs · {len(held.selections):,} selections · database {size(held.file_bytes)}, folder "
-        f"{size(held.folder_bytes)}"
+        f"{counted(n_traces, 'trace')} and {counted(n_rejected, 'rejected record')} · "
+        f"{counted(len(held.runs), 'scoring run')} · "
+        f"{counted(len(held.selections), 'selection')} · database {size(held.file_bytes)}, "
+        f"folder {size(held.folder_bytes)}"
     )
 
 
@@ -122,7 +118,7 @@ def _runs(held: WorkspaceUsage, jobs: list[Job]) -> pd.DataFrame:
 
 
 def _deletion(workspace: str, held: WorkspaceUsage, jobs: list[Job]) -> None:
-    names = {("dataset", each.name): f"Dataset {each.name}" for each in held.datasets}
+    names = {("dataset", each.name): plain(f"Dataset {each.name}") for each in held.datasets}
     names |= {("run", each.id): f"Run {run_name(each)}" for each in held.runs}
     things: list[tuple[str, str]] = list(names)
     with (
@@ -149,7 +145,7 @@ def _deletion(workspace: str, held: WorkspaceUsage, jobs: list[Job]) -> None:
 
 @st.dialog("Delete for good?", icon=":material/delete:")
 def _confirm(workspace: str, held: WorkspaceUsage, kind: str, name: str) -> None:
-    st.text(_what_goes(held, kind, name))
+    st.text(plain(_what_goes(held, kind, name)))
     with st.container(horizontal=True):
         gone = st.button(
             "Delete it",
@@ -187,4 +183,4 @@ def _delete(workspace: str, kind: str, name: str) -> None:
         "run": api.delete_run,
     }
     data_jobs.attempt(lambda: verbs[kind](api.open_workspace(workspace, create=False), name))
-    usage.clear()
+    load.usage.clear()

@@ -5,6 +5,7 @@ import streamlit as st
 from grace_engine import api
 from grace_engine.config import OF
 from grace_engine.errors import NotFoundError
+from grace_engine.figures.frames import plain
 from grace_engine.records import DuplicateFinding, DuplicateGroup, DuplicateMember, Of
 from grace_engine.store import WorkspaceUsage
 from grace_engine.ui import data_jobs
@@ -61,6 +62,7 @@ def _search(workspace: str, held: WorkspaceUsage) -> Of:
         datasets = st.multiselect(
             "Datasets",
             [each.name for each in held.datasets],
+            format_func=plain,
             key="duplicates-in",
             placeholder="all of the workspace",
             width=320,
@@ -93,9 +95,12 @@ def _say(finding: DuplicateFinding) -> None:
         )
     else:
         st.text(
-            f"{finding.n_spanning:,} groups span datasets. In all {finding.n_groups:,} groups of "
-            f"{finding.of} with a similarity of {finding.threshold:g} or more, {finding.n_near:,} "
-            f"of them of different texts: {finding.n_members:,} traces{among}."
+            plain(
+                f"{finding.n_spanning:,} groups span datasets. In all {finding.n_groups:,} groups "
+                f"of {finding.of} with a similarity of {finding.threshold:g} or more, "
+                f"{finding.n_near:,} of them of different texts: {finding.n_members:,} "
+                f"traces{among}."
+            )
         )
     if finding.is_older:
         st.warning(
@@ -128,8 +133,10 @@ def _group(group: DuplicateGroup, of: Of) -> None:
     with st.container(border=True, key=f"duplicates-{group.number}"):
         where = "across " if len(group.datasets) > 1 else ""
         st.text(
-            f"Group {group.number:,} · {group.n_traces:,} traces, {group.n_different:,} different "
-            f"{of} · {where}{', '.join(group.datasets)}"
+            plain(
+                f"Group {group.number:,} · {group.n_traces:,} traces, {group.n_different:,} "
+                f"different {of} · {where}{', '.join(group.datasets)}"
+            )
         )
         if not group.members:
             st.caption("Its traces are no longer in the workspace.")

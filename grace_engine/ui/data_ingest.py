@@ -8,9 +8,10 @@ import streamlit as st
 from grace_engine import api
 from grace_engine.config import IngestConfig
 from grace_engine.errors import GraceError, InputError
-from grace_engine.ingest import READERS, Found
+from grace_engine.figures.frames import plain
+from grace_engine.ingest import READERS, Found, label_names, likely_labels
 from grace_engine.quantities import size
-from grace_engine.ui import data_jobs, data_preview
+from grace_engine.ui import data_jobs, data_preview, tables
 from grace_engine.ui.data_paths import allowed_folders, confined, confined_files, keep_upload
 from grace_engine.ui.text import as_markdown
 
@@ -168,14 +169,16 @@ def _choose_mapping(raw: api.Preview, path: Path) -> str:
             chosen[role] = st.selectbox(
                 name,
                 paths,
+                format_func=plain,
                 index=paths.index(guess[role]) if guess.get(role) in paths else None,
                 key=f"map-{role}-{path}",
                 placeholder="none"
                 if role not in ("prompt", "trace")
                 else "choose a field; it is needed",
             )
+        labels = _choose_labels(raw, path, paths, [name for name in chosen.values() if name])
     with right:
-        st.dataframe(
+        tables.table(
             pd.DataFrame(
                 [
                     {
@@ -187,14 +190,36 @@ def _choose_mapping(raw: api.Preview, path: Path) -> str:
                     for field in raw.fields
                 ]
             ),
-            hide_index=True,
             height=320 if len(raw.fields) > 8 else "auto",
             alt="Fields of the records, with samples",
         )
     if not (chosen["prompt"] and chosen["trace"]):
         st.text("Choose at least the prompt and the reasoning.")
         return ""
-    return ",".join(f"{role}={field}" for role, field in chosen.items() if field)
+    roles = {role: field for role, field in chosen.items() if field} | labels
+    return ",".join(f"{role}={field}" for role, field in roles.items())
+
+
+def _choose_labels(
+    raw: api.Preview, path: Path, paths: list[str], taken: list[str]
+) -> dict[str, str]:
+    """``label.NAME`` → field of the labels; at first those that look like some."""
+    names = label_names(raw.fields)
+    free = [field for field in paths if field not in taken]
+    likely = likely_labels(raw.fields, raw.n_records, taken)
+    chosen = st.multiselect(
+        "Labels",
+        free,
+        default=[field for field in free if field in likely],
+        format_func=lambda field: plain(
+            field if names[field] == field else f"{field} as {names[field]}"
+        ),
+        key=f"map-labels-{path}-{'-'.join(taken)}",
+        placeholder="none",
+        help="What the data says of a trace: true or false, a number, or one of a few words. "
+        "A label named is_correct says whether the answer is right.",
+    )
+    return {f"label.{names[field]}": field for field in chosen}
 
 
 def _ingest_button(workspace: str, files: Found, found: api.Preview, config: IngestConfig) -> None:
@@ -217,8 +242,10 @@ def _ingest_button(workspace: str, files: Found, found: api.Preview, config: Ing
         )
         which = "its records give" if found.is_whole else f"the first {found.n_records:,} give"
         st.text(
-            f"{paths[0].name}, {size(found.size)}: {which} {found.n_traces:,} traces for "
-            f"{found.dataset}; {found.n_rejected:,} would be rejected."
+            plain(
+                f"{paths[0].name}, {size(found.size)}: {which} {found.n_traces:,} traces for "
+                f"{found.dataset}; {found.n_rejected:,} would be rejected."
+            )
         )
 
 

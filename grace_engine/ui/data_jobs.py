@@ -8,9 +8,17 @@ import streamlit as st
 
 from grace_engine import api
 from grace_engine.errors import GraceError
+from grace_engine.figures.frames import marks_named, plain
 from grace_engine.jobs import Job
 from grace_engine.quantities import duration
+from grace_engine.ui import tables
 from grace_engine.ui.text import as_markdown
+
+SAMPLE = (
+    "798 solutions, some with planted errors, and a small model that scores them. That takes 15 to "
+    "30 seconds on two idle cores, more beside other work."
+)
+"""What the sample is. The time is that of ``grace sample`` in an empty folder."""
 
 _POLL_SECONDS = 1.0
 # Without a unit done for so long the page says so.
@@ -46,6 +54,19 @@ def launch(start: Callable[..., Job], *arguments: object, workspace: str) -> Non
     attempt(lambda: start(api.open_workspace(workspace, create=True), *arguments))
 
 
+def offer_sample(workspace: str) -> None:
+    """A button that fills an empty workspace."""
+    st.button(
+        "Prepare the sample",
+        type="primary",
+        icon=":material/science:",
+        help="Ingests the shipped traces and scores them with the shipped model.",
+        on_click=launch,
+        args=(api.start_sample,),
+        kwargs={"workspace": workspace},
+    )
+
+
 def attempt(action: Callable[[], object]) -> None:
     """Do what a button asks for; its fault is shown by ``panel``."""
     try:
@@ -67,7 +88,7 @@ def history(jobs: list[Job]) -> None:
         }
         for job in jobs
     ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Background runs, the latest first")
+    tables.table(pd.DataFrame(rows), alt="Background runs, the latest first")
 
 
 def _watch(workspace: str) -> None:
@@ -90,7 +111,7 @@ def _active(workspace: str, job: Job) -> None:
     status = job.status
     with st.container(border=True, key=f"job-{job.id}"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.text(job.spec.title, width="stretch")
+            st.text(plain(job.spec.title), width="stretch")
             st.button(
                 "Cancelling…" if job.cancelling else "Cancel",
                 key=f"cancel-{job.id}",
@@ -135,7 +156,7 @@ def _ended(workspace: str, job: Job) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             # The icon and the word are ours; the title may hold names that users gave.
             st.markdown(f":material/{icon}: **{word}**", width="content")
-            st.text(job.spec.title, width="stretch")
+            st.text(plain(job.spec.title), width="stretch")
             run = str(job.status.result.get("run", ""))
             if run:
                 st.page_link(
@@ -157,7 +178,7 @@ def _ended(workspace: str, job: Job) -> None:
         st.caption(as_markdown(f"{_clock(job.status.ended_at or _end(job))}   {job.says}"))
         if job.state in ("failed", "died") and (said := job.log_tail()):
             with st.expander("What it printed last", icon=":material/terminal:"):
-                st.code(said, language=None, wrap_lines=True)
+                st.code(marks_named(said), language=None, wrap_lines=True)
 
 
 def _cancel(workspace: str, job: str) -> None:

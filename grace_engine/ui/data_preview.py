@@ -7,8 +7,9 @@ import streamlit as st
 
 from grace_engine import api
 from grace_engine.config import IngestConfig
+from grace_engine.figures.frames import plain
 from grace_engine.records import Trace
-from grace_engine.ui import text
+from grace_engine.ui import tables, text
 
 _PLAIN = text.StepLook(colour=None, number="", details="")
 _HEIGHT = 520
@@ -54,8 +55,8 @@ def _side_by_side(found: api.Preview, other: api.Preview) -> None:
     """The same traces under two segmenters; one of them may refuse a trace."""
     pairs = {trace.id: trace for trace in other.traces}
     left, right = st.columns(2)
-    left.text(f"Cut by {found.segmenter}")
-    right.text(f"Cut by {other.segmenter}")
+    left.text(plain(f"Cut by {found.segmenter}"))
+    right.text(plain(f"Cut by {other.segmenter}"))
     for trace in found.traces:
         st.html(text.facts_html(_facts(trace)))
         left, right = st.columns(2)
@@ -73,14 +74,13 @@ def _steps(trace: Trace) -> str:
 def _facts(trace: Trace) -> dict[str, str]:
     answer = trace.answer
     origin = " (appended from its field)" if answer.appended else ""
-    reference = "" if trace.reference is None else f"   reference {trace.reference}"
     labels = ", ".join(f"{name}: {value}" for name, value in trace.labels.items())
     place = f"line {trace.record.line}" + (f" · {trace.variant}" if trace.variant else "")
     steps = "1 step" if len(trace.steps) == 1 else f"{len(trace.steps):,} steps"
     return {
         "Trace": f"{place} · {steps}" + (f" · {labels}" if labels else ""),
         "Prompt": trace.prompt,
-        "Answer": f"{answer.text}{origin}{reference}",
+        "Answer": text.answer_of(trace) + origin,
     }
 
 
@@ -91,7 +91,7 @@ def _rejects(found: api.Preview, *, expanded: bool) -> None:
         icon=":material/block:",
         expanded=expanded,
     ):
-        st.dataframe(
+        tables.table(
             pd.DataFrame(
                 [
                     {
@@ -104,6 +104,5 @@ def _rejects(found: api.Preview, *, expanded: bool) -> None:
                     for group in found.rejects
                 ]
             ),
-            hide_index=True,
             alt="What would be rejected, by reason",
         )

@@ -6,7 +6,9 @@ import pandas as pd
 import streamlit as st
 
 from grace_engine import api
+from grace_engine.figures.frames import plain
 from grace_engine.store import WorkspaceUsage
+from grace_engine.ui import tables
 
 # Rows of one table: a browser searches them at once, and more nobody reads.
 _MOST_ROWS = 2000
@@ -23,7 +25,7 @@ def rejects(workspace: str, held: WorkspaceUsage | None) -> None:
         dataset = st.selectbox(
             "Dataset",
             [None, *names],
-            format_func=lambda name: "All datasets" if name is None else name,
+            format_func=lambda name: "All datasets" if name is None else plain(name),
             key="rejects-of",
             width=320,
         )
@@ -32,15 +34,14 @@ def rejects(workspace: str, held: WorkspaceUsage | None) -> None:
         reason = st.selectbox(
             "Reason",
             [None, *(name for name, _ in counts.most_common())],
-            format_func=lambda name: "All reasons" if name is None else name,
+            format_func=lambda name: "All reasons" if name is None else plain(name),
             key="rejects-because",
             width=320,
         )
     if found:
         st.markdown("##### Rejected at ingest")
-        st.dataframe(
+        tables.table(
             pd.DataFrame(counts.most_common(), columns=["reason", "records or traces"]),
-            hide_index=True,
             width="content",
             alt="Rejected records by reason",
         )
@@ -90,6 +91,6 @@ def _unscored(workspace: api.Workspace, dataset: str) -> None:
 
 
 def _table(rows: pd.DataFrame, total: int) -> None:
-    st.dataframe(rows, hide_index=True, alt="What could not be used, with file, line and reason")
+    tables.table(rows, alt="What could not be used, with file, line and reason")
     if total > len(rows):
         st.text(f"The first {len(rows):,} of {total:,}; grace rejects lists all of them.")

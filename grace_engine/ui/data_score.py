@@ -8,6 +8,7 @@ import streamlit as st
 from grace_engine import api
 from grace_engine.config import PROXIES, TARGETS, ScoreConfig
 from grace_engine.errors import GraceError
+from grace_engine.figures.frames import plain
 from grace_engine.quantities import duration, size
 from grace_engine.store import WorkspaceUsage
 from grace_engine.ui import data_jobs
@@ -52,7 +53,7 @@ def _choose(workspace: str, held: WorkspaceUsage) -> ScoreConfig:
         model = st.selectbox(
             "Model",
             known,
-            format_func=lambda name: shipped.get(name, name),
+            format_func=lambda name: shipped.get(name) or plain(name),
             accept_new_options=True,
             key="model",
             help="A shipped model, or type a hub id (`Qwen/Qwen3-0.6B`) or the path of a folder "
@@ -61,6 +62,7 @@ def _choose(workspace: str, held: WorkspaceUsage) -> ScoreConfig:
         datasets = st.multiselect(
             "Datasets",
             [each.name for each in held.datasets],
+            format_func=plain,
             key="score-datasets",
             placeholder="all of the workspace",
         )

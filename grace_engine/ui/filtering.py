@@ -23,8 +23,16 @@ RANGES = {
     "n_tokens": "Tokens",
     "answer_loss": "Answer loss",
     "peak_loss": "Peak loss",
+    "alignment": "Mean alignment",
+    "consistency": "Mean consistency",
+    "fresh_loss": "Mean fresh loss",
+    "norm": "Mean norm",
+    "margin": "Margin to the cut",
 }
-"""Numbers of a trace that can be bounded, with their names for people."""
+"""Numbers of every trace that can be bounded, with their names for people."""
+
+RANGE = "range."
+"""Prefix of the parameter that bounds a label that is a number: ``range.label.level=3..``."""
 
 CHOICES: dict[str, dict[str, str]] = {
     "correct": {"right": "Correct", "wrong": "Wrong", "unknown": "Unlabelled"},
@@ -58,7 +66,8 @@ class Filters:
         regex: How ``text`` is read.
         datasets: Names; all when empty.
         labels: Label → values as text, any of which is meant.
-        ranges: Name in ``RANGES`` → lowest and highest value, both included; None is open.
+        ranges: Name in ``RANGES`` or column of a label → lowest and highest value, both included;
+            None is open.
         choices: Name in ``CHOICES`` → what to let through.
         selection: Id of the saved selection that ``inside`` and margins are about.
         decile: Tenth of the run's values, 10 the best; 0 for all.
@@ -82,6 +91,11 @@ def read(address: Mapping[str, Sequence[str]]) -> Filters:
         return values[-1] if values else ""
 
     ranges = {name: parse_range(one(name)) for name in RANGES}
+    ranges |= {
+        name.removeprefix(RANGE): parse_range(one(name))
+        for name in address
+        if name.startswith(RANGE + LABEL)
+    }
     decile = one("decile")
     return Filters(
         text=one("q"),
@@ -181,7 +195,9 @@ def mask(
         if LABEL + name in rows:
             kept &= rows[LABEL + name].map(label_text).isin(values).to_numpy()
     for name, (low, high) in filters.ranges.items():
-        numbers = rows[name].to_numpy(float)
+        if name not in rows:
+            continue
+        numbers = pd.to_numeric(rows[name], errors="coerce").to_numpy(float)
         kept &= numbers >= (-np.inf if low is None else low)
         kept &= numbers <= (np.inf if high is None else high)
     if filters.decile:
@@ -228,6 +244,28 @@ def label_values(rows: pd.DataFrame) -> dict[str, list[str]]:
     return found
 
 
+def number_labels(rows: pd.DataFrame) -> list[str]:
+    """Columns of labels that are numbers wherever they are given."""
+    found = []
+    for column in rows.columns:
+        if column.startswith(LABEL):
+            given = rows[column].dropna()
+            numeric = pd.api.types.is_numeric_dtype(given.infer_objects())
+            if len(given) and numeric and not given.map(lambda v: isinstance(v, bool)).any():
+                found.append(column)
+    return found
+
+
+def range_title(name: str) -> str:
+    """A bounded number as people call it."""
+    return RANGES.get(name) or f"Label {plain(name.removeprefix(LABEL), 24)}"
+
+
+def range_parameter(name: str) -> str:
+    """The parameter that bounds a number; a label's own name lists its values."""
+    return name if name in RANGES else RANGE + name
+
+
 def label_text(value: object) -> str:
     """A label as text; "" where there is none."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
@@ -248,7 +286,7 @@ def chips(filters: Filters) -> dict[str, str]:
         said[LABEL + name] = f"{plain(name, 16)}: {plain(', '.join(values), 30)}"
     for name, (low, high) in filters.ranges.items():
         ends = [f"≥ {low:g}" if low is not None else "", f"≤ {high:g}" if high is not None else ""]
-        said[name] = f"{RANGES[name]} {' '.join(filter(None, ends))}"
+        said[range_parameter(name)] = f"{range_title(name)} {' '.join(filter(None, ends))}"
     said |= {name: CHOICES[name][choice] for name, choice in filters.choices.items()}
     if filters.decile:
         said["decile"] = f"Tenth {filters.decile} of 10"

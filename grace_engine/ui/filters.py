@@ -14,7 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 from grace_engine.figures.frames import plain
 from grace_engine.records import Selection
 from grace_engine.ui import filtering, state, verdicts
-from grace_engine.ui.filtering import CHOICES, LABEL, RANGES, Filters
+from grace_engine.ui.filtering import CHOICES, LABEL, Filters
 from grace_engine.ui.text import as_markdown
 
 _KEY = "filter-"
@@ -37,6 +37,7 @@ def choose_filters(
     filters: Filters,
     datasets: Sequence[str],
     labels: dict[str, list[str]],
+    numbers: Sequence[str],
     selections: Sequence[Selection],
     *,
     checked: bool = False,
@@ -47,6 +48,7 @@ def choose_filters(
         filters: What the address asks for.
         datasets: Names of the run's datasets.
         labels: Labels that can be filters, with their values.
+        numbers: Columns that can be bounded.
         selections: Saved selections, the latest first.
         checked: Whether any answer of the run was checked.
     """
@@ -67,7 +69,7 @@ def choose_filters(
             icon=":material/filter_list:",
             key="filters",
         ):
-            _popover(filters, datasets, labels, selections, checked=checked)
+            _popover(filters, datasets, labels, numbers, selections, checked=checked)
         return st.container(key="filter-count", width="content")
 
 
@@ -120,6 +122,7 @@ def _popover(
     filters: Filters,
     datasets: Sequence[str],
     labels: dict[str, list[str]],
+    numbers: Sequence[str],
     selections: Sequence[Selection],
     *,
     checked: bool,
@@ -149,8 +152,9 @@ def _popover(
         with columns[i % 2]:
             title = f"Label {as_markdown(plain(name, 24))}"
             _several(LABEL + name, title, values, filters.labels.get(name, ()))
-    for name, title in RANGES.items():
-        _range(name, title, filters.ranges.get(name, (None, None)))
+    for name, ends in filters.ranges.items():
+        _range(name, ends)
+    _add_range([name for name in numbers if name not in filters.ranges])
 
 
 def _choice(name: str, filters: Filters) -> None:
@@ -196,7 +200,22 @@ def _selection(filters: Filters, selections: Sequence[Selection]) -> None:
         _choice("inside", filters)
 
 
-def _range(name: str, title: str, ends: tuple[float | None, float | None]) -> None:
+def _add_range(numbers: Sequence[str]) -> None:
+    """A number to bound, and its ends; once one is given it stands with the others."""
+    chosen = st.selectbox(
+        "Add a range",
+        numbers,
+        index=None,
+        format_func=filtering.range_title,
+        key=f"{_KEY}add-range",
+        placeholder="A number of the traces",
+    )
+    if chosen:
+        _range(chosen, (None, None))
+
+
+def _range(name: str, ends: tuple[float | None, float | None]) -> None:
+    title = filtering.range_title(name)
     whole = name.startswith("n_")
     columns = st.columns([0.3, 0.35, 0.35], vertical_alignment="center")
     columns[0].text(title)
@@ -232,4 +251,4 @@ def _write(name: str) -> None:
 def _write_range(name: str) -> None:
     low, high = (st.session_state[f"{_KEY}{name}-{side}"] for side in ("least", "most"))
     text = filtering.range_text(low, high)
-    state.ask({name: [text] if text else []})
+    state.ask({filtering.range_parameter(name): [text] if text else []})

@@ -111,7 +111,13 @@ def listed(
     selections = load.list_selections(workspace)
     labels = load.label_values(workspace, run.id, run.updated_at, view.traces)
     checked = frames.is_checked(view.traces)
-    count = filters.choose_filters(wanted, run.datasets, labels, selections, checked=checked)
+    numbers = [
+        *filtering.RANGES,
+        *load.number_labels(workspace, run.id, run.updated_at, view.traces),
+    ]
+    count = filters.choose_filters(
+        wanted, run.datasets, labels, numbers, selections, checked=checked
+    )
     rows = load.facts(workspace, view, annotations)
     rows = filtering.with_looked(rows, verdicts.looked() - annotations.looked)
     inside = None
@@ -119,6 +125,8 @@ def listed(
         selection = load.selection(workspace, wanted.selection)
         inside = {choice.trace_id for choice in selection.choices if choice.selected}
         rows = filtering.with_margin(rows, selection)
+    if "margin" in wanted.ranges and "margin" not in rows:
+        rows = with_live_margin(rows, view, annotations)
     found = None
     if wanted.text:
         found = load.search(

@@ -16,10 +16,11 @@ import streamlit as st
 
 from grace_engine import api
 from grace_engine.config import Weights
-from grace_engine.errors import GraceError
+from grace_engine.errors import GraceError, NotFoundError
 from grace_engine.figures import frames
 from grace_engine.figures.palette import colour_limits
 from grace_engine.records import ScoringRun, Selection
+from grace_engine.store import WorkspaceUsage
 from grace_engine.ui import filtering
 from grace_engine.ui.text import as_markdown
 
@@ -52,6 +53,15 @@ def faults_as_sentences() -> Iterator[None]:
 def opened_workspace() -> api.Workspace:
     """The workspace, to do something with it."""
     return api.open_workspace(workspace_path(), create=False)
+
+
+@st.cache_data(ttl=1, max_entries=4, show_spinner=False)
+def usage(workspace: str) -> WorkspaceUsage | None:
+    """What the workspace holds; None where there is none yet."""
+    try:
+        return api.usage(api.open_workspace(workspace, create=False))
+    except NotFoundError:
+        return None
 
 
 @st.cache_data(ttl=2, max_entries=4, show_spinner=False)
@@ -141,6 +151,20 @@ def label_values(
     """Labels of a run's traces that can be filters, with their values."""
     del workspace, run, updated_at  # parts of the key
     return filtering.label_values(_traces)
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def number_labels(workspace: str, run: str, updated_at: str, _traces: pd.DataFrame) -> list[str]:
+    """Columns of a run's labels that can be bounded."""
+    del workspace, run, updated_at  # parts of the key
+    return filtering.number_labels(_traces)
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def unscored(workspace: str, run: str, updated_at: str) -> list[api.UnscoredTrace]:
+    """The traces that a run could not score."""
+    del updated_at  # part of the key
+    return api.unscored(api.open_workspace(workspace, create=False), run=run)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

@@ -149,7 +149,6 @@ def facts(trace: Trace, row: pd.Series, annotations: Annotations) -> dict[str, s
     verdict = "" if correct is None else "   ✓ correct" if correct else "   ✗ wrong"
     check = row.get(frames.CHECK)
     verdict += f"   check: {check}" if isinstance(check, str) else ""
-    reference = "" if trace.reference is None else f"   reference {trace.reference}"
     value = frames.number_texts(np.array([row["value"]]), "score")[0]
     steps = "1 step" if len(trace.steps) == 1 else f"{len(trace.steps):,} steps"
     labels = [
@@ -167,7 +166,7 @@ def facts(trace: Trace, row: pd.Series, annotations: Annotations) -> dict[str, s
         found["Curator"] = _saying(override, {"keep": "⊕ kept", "drop": "⊖ dropped"})
     return found | {
         "Prompt": trace.prompt,
-        "Answer": f"{trace.answer.text}{reference}{verdict}",
+        "Answer": text.answer_of(trace) + verdict,
     }
 
 
@@ -234,7 +233,7 @@ def _numbers(trace: Trace, steps: pd.DataFrame) -> None:
     if any(label is not None for label in labels):
         steps = steps.assign(label=["" if label is None else str(label) for label in labels])
     named = steps.rename(columns=SIGNALS)
-    st.dataframe(named, hide_index=True, alt="Numbers of every step")
+    tables.table(named, alt="Numbers of every step")
     tables.save_csv("Numbers as CSV", f"trace-{trace.id}", lambda: named)
 
 

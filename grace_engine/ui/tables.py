@@ -1,11 +1,29 @@
-"""How do the numbers behind a figure become a CSV file that no spreadsheet runs?"""
+"""How does a frame stand on a page, and become a CSV file that no spreadsheet runs?"""
 
 from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from grace_engine.figures.frames import plain
+
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def table(frame: pd.DataFrame, alt: str, **look: Any) -> None:
+    """A table of a frame: its texts stand on one line each, with direction marks by name.
+
+    Args:
+        frame: What to show, without its index.
+        alt: What it is, for who does not see it.
+        look: As ``st.dataframe`` takes it.
+    """
+    shown = frame.rename(columns=lambda name: plain(str(name)))
+    for name in shown.columns:
+        if shown[name].dtype == object or isinstance(shown[name].dtype, pd.StringDtype):
+            shown[name] = [plain(v) if isinstance(v, str) else v for v in shown[name]]
+    st.dataframe(shown, hide_index=True, alt=alt, **look)
 
 
 def csv_of(frame: pd.DataFrame) -> bytes:

@@ -10,12 +10,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from grace_engine.figures.frames import plain
+from grace_engine.figures.frames import DIRECTION, plain
 from grace_engine.records import Trace
 from grace_engine.ui.frames import text_block
 
 _BLANKS = {"\n": "↵", "\t": "⇥", "\r": "␍", " ": "·"}
-_DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
 
@@ -84,6 +83,16 @@ def facts_html(facts: dict[str, str]) -> str:
     return f'<dl class="g-head">{"".join(rows)}</dl>'
 
 
+def answer_of(trace: Trace) -> str:
+    """The answer, and the reference where it says something else.
+
+    A reference that nobody gave is the answer of the data's own field, and is not worth a word.
+    """
+    reference = (trace.reference or "").strip()
+    said = reference and reference != trace.answer.text.strip()
+    return trace.answer.text + (f"   reference {reference}" if said else "")
+
+
 def plain_html(text: str) -> str:
     """A text as it stands."""
     return f'<div class="g-trace"><div class="g-text" dir="auto">{_shown(text)}</div></div>'
@@ -110,7 +119,7 @@ def scroll_html(pane: str, index: int, step: int) -> str:
 
 def as_markdown(text: str) -> str:
     """``text`` for a widget that reads Markdown: every punctuation mark is escaped."""
-    return _PUNCTUATION.sub(r"\\\1", plain(text, 2000))
+    return _PUNCTUATION.sub(r"\\\1", plain(text))
 
 
 def _begin(trace: Trace) -> int:
@@ -168,6 +177,6 @@ def _note(count: int, which: str) -> str:
 def _shown(text: str) -> str:
     """Escaped text; a direction mark is isolated and drawn by its code point."""
     escaped = html.escape(text).replace("\r", "&#13;")
-    return _DIRECTION.sub(
+    return DIRECTION.sub(
         lambda m: f'<bdi class="g-direction" data-shown="U+{ord(m[0]):04X}">{m[0]}</bdi>', escaped
     )

@@ -9,6 +9,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import psutil
 import pytest
 
 PATIENCE = 60.0
@@ -48,11 +49,14 @@ def test_the_first_start_asks_nothing_and_answers(tmp_path: Path, flags: list[st
                 break
             except OSError:
                 time.sleep(0.2)
+        words = psutil.Process(process.pid).cmdline()
+        assert "--logger.hideWelcomeMessage=true" in words, "Streamlit advertises on every page"
         # Whoever stops the command stops the server: nothing answers after it.
         process.terminate()
         process.wait(timeout=30)
         with pytest.raises(OSError, match=r"refused|reset"):
             urllib.request.urlopen(url, timeout=5)
+        assert "Streamlit" not in log.read_text()
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, 15)

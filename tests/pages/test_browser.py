@@ -130,6 +130,20 @@ def test_a_click_on_a_cell_opens_the_trace_at_that_step(studio: Studio, visit) -
     expect(page.locator(CURRENT)).to_be_in_viewport()
 
 
+def test_the_colours_of_the_legend_stay_when_the_address_changes(studio: Studio, visit) -> None:
+    page = visit(studio, rows=50)
+    row, (trace, _) = max(row_names(studio.workspace).items(), key=lambda item: item[1][1])
+
+    open_cell(page, row, 2, trace)
+
+    stops = page.locator(".st-key-heatmap .role-legend-symbol path")
+    expect(stops).to_have_count(7)
+    fills = stops.evaluate_all("all => all.map(one => one.getAttribute('fill'))")
+    assert len(set(fills)) == 7
+    assert all(fill.startswith(("#", "rgb(")) for fill in fills)
+    assert page.locator(".st-key-heatmap [fill^=url]").count() == 0
+
+
 def test_the_cell_that_was_clicked_last_can_be_clicked_again(studio: Studio, visit) -> None:
     page = visit(studio, rows=50)
     row, (trace, _) = max(row_names(studio.workspace).items(), key=lambda item: item[1][1])

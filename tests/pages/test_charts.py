@@ -66,6 +66,14 @@ def test_the_legend_says_how_the_scale_was_fitted(view_of_lengths: MakeView) -> 
     ]
 
 
+def test_the_legend_shows_each_stop_and_no_gradient(view_of_lengths: MakeView) -> None:
+    legend = heatmap(view_of_lengths(3, 2))["encoding"]["fill"]["legend"]
+
+    assert legend["type"] == "symbol", "a gradient is lost when the address changes"
+    assert legend["values"] == [pytest.approx(x / 6) for x in range(-3, 4)]
+    assert legend["labelExpr"].startswith("indexof([0, 3, 6], datum.index) < 0 ? '' : ")
+
+
 def test_tooltips_have_fixed_names_so_that_none_becomes_a_picture(
     view_of_lengths: MakeView,
 ) -> None:
@@ -89,6 +97,21 @@ def test_the_trace_chart_marks_the_step_and_carries_the_chosen_signal(
     assert [line.name for line in score.data] == ["Score", "Alignment", "Consistency"]
     assert [line.name for line in loss.data] == ["Loss"]
     assert (score.layout.shapes[0].x0, score.layout.shapes[0].x1) == (2.5, 3.5)
+
+
+@pytest.mark.parametrize(
+    ("n_steps", "ticks"),
+    [(1, [1]), (3, [1, 2, 3]), (20, [*range(1, 21)]), (30, [*range(1, 31, 2)])],
+)
+def test_the_trace_chart_has_ticks_at_whole_steps_that_exist(
+    view_of_lengths: MakeView, n_steps: int, ticks: list[int]
+) -> None:
+    steps = frames.step_table(view_of_lengths(n_steps), 0)
+    scale = palette.colour_scale("score", 0.5, dark=False)
+
+    drawn = trace.trace_chart(steps, scale, step=1, dark=False)
+
+    assert list(drawn.layout.xaxis.tickvals) == ticks
 
 
 def test_a_verdict_stands_as_a_sign_in_its_cell(view_of_lengths: MakeView) -> None:

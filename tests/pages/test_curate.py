@@ -71,7 +71,7 @@ def test_without_a_workspace_the_page_says_how_to_make_one(open_curate, tmp_path
     app = open_curate(tmp_path / "none")
 
     assert not app.exception
-    assert app.info[0].proto.title == "There is no workspace yet"
+    assert app.info[0].proto.title == "Nothing is stored here yet"
 
 
 def test_without_a_run_the_page_says_how_to_score(

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from grace_engine import api
 from grace_engine.config import IngestConfig, ScoreConfig
 from grace_engine.errors import InputError
-from grace_engine.ui import data_score
+from grace_engine.jobs import Job, JobSpec
+from grace_engine.jobs.folder import Status
+from grace_engine.ui import data_jobs, data_score
 from tests.conftest import SAMPLE
 from tests.pages.conftest import HOSTILE_NAME, HOSTILE_STEPS, ROOT
 
@@ -21,6 +24,15 @@ HOSTILE_DATASET = "<img src=x onerror=window.pwned=9>:red[x]"
 
 # What a widget that reads Markdown would take for markup: not escaped.
 BARE = re.compile(r"(?<!\\)(?:<img|<script|:red\[)")
+
+RUNNING = Job(
+    id="score-1",
+    folder=Path(),
+    spec=JobSpec(kind="score", title="Score all", settings={}, device="cpu"),
+    status=Status(state="running", phase="Scoring", done=395, total=798, unit="traces"),
+    state="running",
+    cancelling=False,
+)
 
 OpenData = Callable[..., AppTest]
 
@@ -95,7 +107,28 @@ def test_a_filled_workspace_is_listed(open_data, scored_workspace: api.Workspace
     datasets, runs = (frame.value for frame in app.dataframe[:2])
     assert datasets.loc[0, ["dataset", "traces", "rejected"]].tolist() == ["solutions", 39, 1]
     assert runs.loc[0, ["model", "scored", "state"]].tolist() == ["tiny-reasoner", 39, "complete"]
-    assert "39 traces and 1 rejected records · 1 scoring runs" in shown(app)
+    assert "39 traces and 1 rejected record · 1 scoring run · 0 selections" in shown(app)
+
+
+def test_contents_follow_a_run(
+    open_data, own_workspace: api.Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[tuple[str, float | None]] = []
+    fragment = st.fragment
+
+    def remembered(*args: object, **kwargs: object):
+        begun.append((str(kwargs.get("key")), kwargs.get("run_every")))
+        return fragment(*args, **kwargs)
+
+    monkeypatch.setattr(st, "fragment", remembered)
+    open_data(own_workspace.root)
+    assert ("data-holdings", None) in begun
+
+    monkeypatch.setattr(data_jobs, "known_jobs", lambda _: [RUNNING])
+    app = open_data(own_workspace.root)
+
+    assert ("data-holdings", 2.0) in begun
+    assert not app.exception
 
 
 @pytest.mark.parametrize(
@@ -166,7 +199,13 @@ def test_an_unknown_file_is_mapped_with_the_guess_filled_in(open_data, tmp_path:
     folder = tmp_path / "in"
     folder.mkdir()
     rows = [
-        {"task": f"What is {n}+{n}?", "thoughts": f"Take {n}.\nSo {2 * n}.", "gold": 2 * n}
+        {
+            "task": f"What is {n}+{n}?",
+            "thoughts": f"Take {n}.\nSo {2 * n}.",
+            "gold": 2 * n,
+            "ok": n % 2 == 0,
+            "level": ("easy", "hard")[n % 2],
+        }
         for n in range(5)
     ]
     (folder / "odd.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
@@ -178,8 +217,14 @@ def test_an_unknown_file_is_mapped_with_the_guess_filled_in(open_data, tmp_path:
     roles = {box.label: box.value for box in app.selectbox}
     assert (roles["Prompt"], roles["Reasoning"], roles["Answer"]) == ("task", "thoughts", "gold")
     button(app, "Ingest 5 records").click().run()
+    (labels,) = (box for box in app.multiselect if box.label == "Labels")
+    assert labels.value == ["ok", "level"]
     opened = wait_for_the_end(tmp_path / "w")
     assert [(each.name, each.n_traces) for each in api.datasets(opened)] == [("odd", 5)]
+    mapping = api.list_jobs(opened)[0].spec.settings["mapping"]
+    first = api.preview(folder / "odd.jsonl", IngestConfig(mapping=mapping))
+    assert first.traces[0].labels == {"is_correct": True, "level": "easy"}
+    assert "reference" not in shown(app), "nobody gave one"
 
 
 @pytest.mark.parametrize("file", ["/etc/passwd", "../secret.jsonl", "link.jsonl"])

@@ -55,6 +55,62 @@ def meant(rows: pd.DataFrame, filters: Filters, **sets: object) -> list[int]:
     return np.flatnonzero(filtering.mask(rows, filters, **sets)).tolist()
 
 
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ({"alignment": ["..-0.2"]}, [0, 1]),
+        ({"consistency": ["0.5.."]}, [5, 6, 7]),
+        ({"norm": ["2..3"], "fresh_loss": ["0..0"]}, [2, 3]),
+        ({"margin": ["0..0.1"]}, [4, 5]),
+        ({"range.label.level": ["2..3"]}, [2, 3]),
+        ({"range.label.level": ["2..3"], "alignment": ["0.."]}, [3]),
+        ({"range.label.gone": ["2..3"], "n_steps": ["8.."]}, [7]),
+    ],
+)
+def test_every_number_of_a_trace_can_be_bounded(
+    rows: pd.DataFrame, address: dict[str, list[str]], expected: list[int]
+) -> None:
+    rows = rows.assign(
+        consistency=[n / 10 for n in range(8)],
+        norm=[float(n) for n in range(8)],
+        fresh_loss=0.0,
+        margin=rows["value"] - 0.1,
+        **{"label.level": pd.Series([None, 1, 2, 3, 4, 5, 6, None], dtype=object)},
+    )
+
+    asked = filtering.read(address)
+
+    assert meant(rows, asked) == expected
+    assert set(filtering.chips(asked)) == set(address)
+
+
+def test_labels_that_are_numbers_can_be_bounded_and_truth_values_not() -> None:
+    rows = pd.DataFrame(
+        {
+            "n_steps": [1, 2],
+            "label.level": pd.Series([1, None], dtype=object),
+            "label.share": [0.5, 0.25],
+            "label.is_correct": pd.Series([True, None], dtype=object),
+            "label.kind": ["1", "2"],
+            "label.none": pd.Series([None, None], dtype=object),
+        }
+    )
+
+    assert filtering.number_labels(rows) == ["label.level", "label.share"]
+
+
+def test_facts_are_means_over_the_steps_that_have_a_value(view_of_lengths: MakeView) -> None:
+    view = view_of_lengths(3, 1)
+    signals = view.signals
+
+    found = frames.facts(view)
+
+    assert found["consistency"][0] == pytest.approx(signals.consistency[1:3].mean())
+    assert np.isnan(found["consistency"][1])
+    assert found["norm"].tolist() == pytest.approx([signals.norm[:3].mean(), signals.norm[3]])
+    assert found["alignment"][0] == pytest.approx(signals.alignment[:3].mean())
+
+
 def test_nothing_asked_for_lets_everything_through(rows: pd.DataFrame) -> None:
     assert meant(rows, Filters()) == list(range(8))
     assert meant(rows, filtering.read({"run": ["r-1"], "sort": ["Steps"]})) == list(range(8))

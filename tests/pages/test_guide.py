@@ -143,7 +143,7 @@ def test_a_newcomer_gets_from_nothing_to_an_export_by_mouse(
 
 def _prepare(page: Page) -> None:
     page.goto("/")
-    expect(page.get_by_text("There is no workspace yet")).to_be_visible()
+    expect(page.get_by_text("Nothing is stored here yet")).to_be_visible()
     go(page, "Data")
     page.get_by_role("button", name="Prepare the sample").click()
     expect(page.get_by_text("Finished", exact=True)).to_be_visible(timeout=300_000)

@@ -1,6 +1,7 @@
 """Does the Inspect page show a run, follow its widgets, and say what to do where nothing is?"""
 
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from grace_engine import api
 from grace_engine.config import History, IngestConfig, ScoreConfig, Weights
+from grace_engine.ui import data_jobs
 from grace_engine.ui.pane import VIEWS
 from tests.pages.conftest import ROOT
 
@@ -53,9 +55,35 @@ def test_without_a_workspace_the_page_says_how_to_make_one(open_app, tmp_path: P
     app = open_app(tmp_path / "none yet")
 
     assert not app.exception
-    assert app.info[0].proto.title == "There is no workspace yet"
-    assert f"grace sample --workspace '{tmp_path}/none yet'" in [code.value for code in app.code]
+    assert app.info[0].proto.title == "Nothing is stored here yet"
+    assert f"'{tmp_path}/none yet'" in app.code[0].value
     assert not (tmp_path / "none yet").exists()
+
+
+def test_one_click_on_the_page_that_opens_first_prepares_the_sample(
+    open_app, tmp_path: Path
+) -> None:
+    app = open_app(tmp_path / "w")
+
+    next(each for each in app.button if each.label == "Prepare the sample").click().run()
+
+    assert not app.exception
+    workspace = api.open_workspace(tmp_path / "w", create=False)
+    (job,) = api.list_jobs(workspace)
+    assert job.spec.kind == "sample"
+    assert job.spec.title in texts(app)
+    api.cancel_job(workspace, job.id)
+    deadline = time.monotonic() + 120
+    while api.get_job(workspace, job.id).is_active:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_the_guide_and_the_pages_say_the_same_time_for_the_sample() -> None:
+    guide = " ".join((ROOT / "docs" / "guide.md").read_text().split())
+
+    assert "15 to 30 seconds on two idle cores, more beside other work" in guide
+    assert "15 to 30 seconds on two idle cores, more beside other work" in data_jobs.SAMPLE
 
 
 def test_without_a_run_the_page_says_how_to_score(
@@ -247,6 +275,33 @@ def test_a_filter_can_be_set_and_taken_away(open_app, scored_workspace: api.Work
     assert (app.query_params["rows"], app.query_params["sort"]) == ("50", "Steps")
 
 
+def test_any_number_is_bounded_where_a_range_is_added(
+    open_app, scored_workspace: api.Workspace
+) -> None:
+    app = open_app(scored_workspace.root)
+    assert not [box for box in app.number_input if box.key.startswith("filter-")]
+
+    app.selectbox(key="filter-add-range").set_value("alignment").run()
+    app.number_input(key="filter-alignment-least").set_value(0.1).run()
+
+    assert not app.exception
+    assert app.query_params["alignment"] == "0.1.."
+    assert "alignment" not in app.selectbox(key="filter-add-range").options
+    assert app.number_input(key="filter-alignment-least").value == 0.1
+    signals = api.run_view(scored_workspace).signals
+    means = [signals.alignment[signals.steps_of(i)].mean() for i in range(len(signals.n_steps))]
+    assert f"{sum(mean >= 0.1 for mean in means)} of {len(means)} traces" in texts(app)
+
+
+def test_a_range_of_margins_is_about_the_budget_of_the_address(
+    open_app, scored_workspace: api.Workspace
+) -> None:
+    app = open_app(scored_workspace.root, margin="0..", budget="10")
+
+    assert not app.exception
+    assert "10 of 39 traces" in texts(app)
+
+
 def test_a_bad_expression_is_a_sentence(open_app, scored_workspace: api.Workspace) -> None:
     app = open_app(scored_workspace.root, q="(", regex="1")
 
@@ -308,6 +363,39 @@ def test_an_opened_trace_was_looked_at_and_stays_listed(
     second = app.query_params["trace"]
     assert second != first
     assert api.annotations(own_workspace).looked - before == {first, second}
+
+
+def test_traces_that_could_not_be_scored_are_listed_read_and_dropped(
+    open_app, tmp_path: Path, sample_file: Path
+) -> None:
+    workspace = api.open_workspace(tmp_path / "w", create=True)
+    api.ingest(workspace, [sample_file], IngestConfig(dataset="solutions"))
+    model = str(ROOT / "sample_data" / "tiny-reasoner")
+    run = api.score(workspace, ScoreConfig(model=model, max_length=150)).run
+    assert 0 < run.n_rejected < 39
+    app = open_app(workspace.root)
+
+    button = app.button(key="list-unscored")
+    assert button.label == f"List the {run.n_rejected} not scored"
+    button.click().run()
+    assert not app.exception
+    assert app.query_params["scored"] == "no"
+    (table,) = app.dataframe
+    assert len(table.value) == run.n_rejected
+    assert set(table.value["reason"]) == {"too-long"}
+    first = app.query_params["trace"]
+    assert api.ingested_trace(workspace, first).prompt[:9] in facts(app)
+    assert "too-long: " in facts(app)
+
+    app.button(key="next-trace").click().run()
+    second = app.query_params["trace"]
+    app.button(key="drop").click().run()
+    assert {t: e.word for t, e in api.annotations(workspace).overrides.items()} == {second: "drop"}
+    assert (app.dataframe[0].value["override"] == "drop").sum() == 1
+
+    app.button(key="chip-scored").click().run()
+    assert "scored" not in app.query_params
+    assert "g-step" in "".join(html.value for html in app.html)
 
 
 @pytest.mark.parametrize("how", VIEWS)
