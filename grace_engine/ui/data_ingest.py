@@ -10,13 +10,10 @@ from grace_engine.config import IngestConfig
 from grace_engine.errors import GraceError, InputError
 from grace_engine.figures.frames import plain
 from grace_engine.ingest import label_names, likely_labels
-from grace_engine.quantities import size
+from grace_engine.quantities import counted, size
 from grace_engine.ui import data_jobs, data_preview, tables
 from grace_engine.ui.data_paths import allowed_folders, confined, keep_upload
 from grace_engine.ui.text import as_markdown
-
-FILE = "file"
-"""Query parameter: the file that is looked at."""
 
 _UPLOAD, _FAULT = "data-upload", "data-upload-fault"
 _ENDINGS = ["jsonl", "ndjson", "parquet"]
@@ -64,7 +61,7 @@ def _choose_file(workspace: str) -> str:
     folders = allowed_folders(workspace)
     typed = right.text_input(
         "Or the path of a file on this machine",
-        key=FILE,
+        key=data_jobs.FILE,
         bind="query-params",
         placeholder="traces.jsonl",
         help="Only in the workspace and in the folders that the studio was started with "
@@ -80,7 +77,9 @@ def _take_upload(workspace: str) -> None:
     if upload is None:
         return
     try:
-        st.session_state[FILE] = str(keep_upload(workspace, upload.name, upload.getvalue()))
+        st.session_state[data_jobs.FILE] = str(
+            keep_upload(workspace, upload.name, upload.getvalue())
+        )
     except GraceError as fault:
         st.session_state[_FAULT] = str(fault)
 
@@ -214,10 +213,10 @@ def _ingest_button(workspace: str, path: Path, found: api.Preview, config: Inges
     busy = any(
         job.is_active and job.spec.kind == "ingest" for job in data_jobs.known_jobs(workspace)
     )
-    n_records = f"{found.n_records:,} records" if found.is_whole else "all records"
+    what = counted(found.n_traces, "trace") if found.is_whole else "all records"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            f"Ingest {n_records}",
+            f"Ingest {what}",
             type="primary",
             icon=":material/download:",
             key="ingest",
@@ -229,7 +228,8 @@ def _ingest_button(workspace: str, path: Path, found: api.Preview, config: Inges
         which = "its records give" if found.is_whole else f"the first {found.n_records:,} give"
         st.text(
             plain(
-                f"{path.name}, {size(found.size)}: {which} {found.n_traces:,} traces for "
+                f"{path.name}, {size(found.size)}: {which} "
+                f"{counted(found.n_traces, 'trace')} for "
                 f"{found.dataset}; {found.n_rejected:,} would be rejected."
             )
         )
