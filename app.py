@@ -8,7 +8,7 @@ st.set_page_config(
     page_title="GRACE studio",
     page_icon="🟦",
     layout="wide",
-    initial_sidebar_state=270,
+    initial_sidebar_state=300,
 )
 st.logo(LOGO, size="large")
 st.html(STYLE)

@@ -1,4 +1,4 @@
-"""What are the numbers of every step of a run, a row a step?"""
+"""What are the numbers of every step and answer of a run, a row each?"""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from grace_engine import store
-from grace_engine.api.views import STEP_SIGNALS, run_view
+from grace_engine.api.views import STEP_SIGNALS, RunView, aimed_at, run_view
 from grace_engine.config import Weights
 from grace_engine.errors import InputError, ResourceError
 from grace_engine.records import Trace
@@ -16,7 +16,8 @@ from grace_engine.store import Workspace
 _SCHEMA = pa.schema(
     {
         "trace_id": pa.string(),
-        "step_index": pa.int32(),
+        "kind": pa.string(),
+        "step": pa.int32(),
         "text": pa.string(),
         "start": pa.int32(),
         "end": pa.int32(),
@@ -36,12 +37,17 @@ def export_steps(
     weights: Weights | None = None,
     overwrite: bool = False,
 ) -> int:
-    """Write a Parquet file with a row a step of every scored trace; the number of rows.
+    """Write a Parquet file with a row for each step and answer of every scored trace.
 
-    Columns: trace_id, step_index (from 0), text, start, end (characters of the full text),
-    alignment, consistency, score, nll and fresh_loss (nats a token), norm, n_tokens, step_label,
-    labels (the trace's, as JSON). A number that does not exist, such as the consistency of step 1,
-    is null.
+    Columns: trace_id, kind (``step`` or ``answer``), step (from 1; null for the answer), text,
+    start, end (characters of the full text; null for a reference that stands in the answer's
+    place), alignment, consistency, score, nll and fresh_loss (nats a token), norm, n_tokens,
+    step_label, labels (the trace's, as JSON). A number that does not exist, such as the consistency
+    of step 1 or all but loss and tokens of an answer, is null. The tokens of a trace's rows are
+    those that a budget counts.
+
+    Returns:
+        The number of steps.
 
     Raises:
         NotFoundError: No such run.
@@ -59,10 +65,11 @@ def export_steps(
     try:
         with pq.ParquetWriter(part, _SCHEMA) as writer:
             ids = view.signals.trace_ids.tolist()
+            places = {name: place for place, name in enumerate(ids)}
             for traces in store.iter_traces(workspace, view.run.datasets, ids, run=view.run.id):
-                table = [row for trace in traces for row in _rows(trace, view.numbers_of(trace.id))]
+                table = [row for trace in traces for row in _rows(trace, view, places[trace.id])]
                 writer.write_table(pa.Table.from_pylist(table, schema=_SCHEMA))
-                rows += len(table)
+                rows += sum(row["kind"] == "step" for row in table)
         part.replace(path)
     except OSError as error:
         raise ResourceError(f"{path} cannot be written: {error.strerror or error}.") from error
@@ -71,12 +78,13 @@ def export_steps(
     return rows
 
 
-def _rows(trace: Trace, numbers: list[dict[str, float | int | None]]) -> list[dict[str, object]]:
+def _rows(trace: Trace, view: RunView, place: int) -> list[dict[str, object]]:
     labels = json.dumps(dict(trace.labels), ensure_ascii=False, sort_keys=True)
-    return [
+    steps: list[dict[str, object]] = [
         {
             "trace_id": trace.id,
-            "step_index": index,
+            "kind": "step",
+            "step": number,
             "text": trace.full_text[step.start : step.end],
             "start": step.start,
             "end": step.end,
@@ -84,5 +92,23 @@ def _rows(trace: Trace, numbers: list[dict[str, float | int | None]]) -> list[di
             "step_label": None if step.label is None else str(step.label),
             "labels": labels,
         }
-        for index, (step, own) in enumerate(zip(trace.steps, numbers, strict=True))
+        for number, (step, own) in enumerate(
+            zip(trace.steps, view.numbers_of(trace.id), strict=True), start=1
+        )
     ]
+    return [*steps, _answer(trace, view, place) | {"labels": labels}]
+
+
+def _answer(trace: Trace, view: RunView, place: int) -> dict[str, object]:
+    """The row of the answer that was aimed at: loss and tokens alone."""
+    text = aimed_at(trace, view.run)
+    own = text == trace.answer.text
+    return {
+        "trace_id": trace.id,
+        "kind": "answer",
+        "text": text,
+        "start": trace.answer.start if own else None,
+        "end": trace.answer.end if own else None,
+        "nll": float(view.signals.answer_nll[place]),
+        "n_tokens": int(view.signals.answer_tokens[place]),
+    }

@@ -120,10 +120,7 @@ class TraceView:
     @property
     def answer(self) -> str:
         """The answer that was aimed at: the trace's own, or the reference in its place."""
-        reference = self.trace.reference
-        if self.run.target == "reference" and reference is not None:
-            return reference.strip()
-        return self.trace.answer.text
+        return aimed_at(self.trace, self.run)
 
     def as_json(self) -> dict[str, Any]:
         """The document of ``grace show --json``; numbers that do not exist are null."""
@@ -189,6 +186,13 @@ class UnscoredTrace:
     variant: str
     reason: str
     detail: str
+
+
+def aimed_at(trace: Trace, run: ScoringRun) -> str:
+    """The answer that a run holds the steps of a trace against."""
+    if run.target == "reference" and trace.reference is not None:
+        return trace.reference.strip()
+    return trace.answer.text
 
 
 def weights_json(weights: Weights) -> dict[str, Any]:

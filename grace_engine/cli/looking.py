@@ -154,7 +154,7 @@ def export_steps(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a Parquet file with a row a step: text, spans, signals, labels."""
+    """Write a Parquet file with a row for each step and answer: text, spans, signals, labels."""
     rows = api.export_steps(
         api.open_workspace(workspace, create=False),
         to,

@@ -16,7 +16,11 @@ WorkspaceOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 RunOption = Annotated[
-    str, typer.Option("--run", help="Scoring run: its id, a unique beginning of it, or latest.")
+    str,
+    typer.Option(
+        "--run",
+        help="Scoring run: its id, a unique beginning of it, or latest, the one scored with last.",
+    ),
 ]
 AlphaOption = Annotated[
     float, typer.Option("--alpha", help="Weight of alignment against consistency, 0 to 1.")

@@ -218,7 +218,12 @@ def step_ticks(first: int, last: int) -> list[int]:
 def number_texts(values: npt.NDArray[np.float64], signal: str) -> list[str]:
     """Numbers as a person reads them: cosines with their sign, a dash where there is none."""
     form = "{:+.3f}" if signal in COSINES else "{:.3g}"
-    return ["–" if np.isnan(v) else form.format(v).replace("-", "−") for v in values]
+    return ["–" if np.isnan(v) else minus(form.format(v)) for v in values]
+
+
+def minus(number: str) -> str:
+    """A number as text with a sign as wide as its plus, not a hyphen."""
+    return number.replace("-", "−")
 
 
 def plain(text: str, limit: int = 2000) -> str:

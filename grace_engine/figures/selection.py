@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from grace_engine.figures.frames import plain, step_ticks
+from grace_engine.figures.frames import minus, plain, step_ticks
 from grace_engine.figures.palette import LINES, SIGNALS, colour_scale
 
 MOST_BARS = 24
@@ -59,10 +59,13 @@ def why_chart(steps: pd.DataFrame, value: float, cut: float | None, *, dark: boo
             width=0.36,
             offset=-0.38 if name == "alignment" else 0.02,
             marker={"color": LINES[name][dark], "line": {"width": 0}},
-            customdata=np.column_stack([steps[f"from_{name}"], steps[name]]),
+            customdata=[
+                [_signed(part), minus(f"{cosine:+.3f}")]
+                for part, cosine in zip(steps[f"from_{name}"], steps[name], strict=True)
+            ],
             text=hover,
             textposition="none",
-            hovertemplate=f"{SIGNALS[name]} %{{customdata[1]:+.3f}} adds %{{customdata[0]:+.4f}}"
+            hovertemplate=f"{SIGNALS[name]} %{{customdata[1]}} adds %{{customdata[0]}}"
             "<br>%{text}<extra>Step %{x}</extra>",
         )
     last = int(steps["step"].iloc[-1])
@@ -72,7 +75,7 @@ def why_chart(steps: pd.DataFrame, value: float, cut: float | None, *, dark: boo
         name="Value",
         width=0.74,
         marker={"color": _GREY, "line": {"width": 0}},
-        hovertemplate="Value %{y:+.4f}<extra></extra>",
+        hovertemplate=f"Value {_signed(value)}<extra></extra>",
     )
     if cut is not None:
         figure.add_hline(
@@ -152,9 +155,9 @@ def bias_chart(rows: pd.DataFrame, *, dark: bool) -> Any:
                 shown["what"], shown["chosen"], shown["left"], strict=True
             )
         ],
-        hovertemplate="%{customdata[0]}<br>difference %{x:+.2f}<br>chosen %{customdata[1]}, "
+        hovertemplate="%{customdata[0]}<br>difference %{text}<br>chosen %{customdata[1]}, "
         "left out %{customdata[2]}<extra></extra>",
-        text=[f"{d:+.2f}" for d in shown["difference"]],
+        text=[minus(f"{d:+.2f}") for d in shown["difference"]],
         textposition="outside",
         cliponaxis=False,
     )
@@ -284,7 +287,7 @@ def _safe(text: object, limit: int = _NAMED) -> str:
 
 
 def _signed(number: float) -> str:
-    return "–" if math.isnan(number) else f"{number:+.4f}"
+    return "–" if math.isnan(number) else minus(f"{number:+.4f}")
 
 
 def _ink(dark: bool) -> str:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
-from grace_engine.figures.frames import step_ticks
+from grace_engine.figures.frames import minus, step_ticks
 from grace_engine.figures.palette import COSINES, LINES, SIGNALS, ColourScale
 from grace_engine.signals import cosine_matrix
 
@@ -80,8 +80,9 @@ def matrix_chart(
 ) -> Any:
     """``[K+1, K+1]`` Gram of a trace → cosines between its segments as a Plotly figure.
 
-    Restated steps and loops show as bright blocks. ``step``, counted from 1, is framed in its row
-    and its column; the answer is the last of both. Numbers stand in the cells while they fit.
+    Restated steps and loops show as blocks of the strongest colour. ``step``, counted from 1, is
+    framed in its row and its column; the answer is the last of both. Numbers stand in the cells
+    while they fit.
 
     Args:
         gram: Inner products, the answer last.
@@ -103,9 +104,11 @@ def matrix_chart(
             colorscale=[[i / (len(scale.stops) - 1), stop] for i, stop in enumerate(scale.stops)],
             xgap=1 if size <= 60 else 0,
             ygap=1 if size <= 60 else 0,
-            texttemplate="%{z:.2f}" if size <= _NUMBERED else None,
+            text=[[minus(f"{v:.2f}") for v in line] for line in cosines],
+            texttemplate="%{text}" if size <= _NUMBERED else None,
+            customdata=[[minus(f"{v:+.3f}") for v in line] for line in cosines],
             textfont={"size": 11},
-            hovertemplate="%{y} and %{x}: %{z:+.3f}<extra></extra>",
+            hovertemplate="%{y} and %{x}: %{customdata}<extra></extra>",
             colorbar={"thickness": 10, "outlinewidth": 0, "len": 0.9},
         )
     )

@@ -59,13 +59,14 @@ class Reporter:
         return self._status
 
     def begin(self, what: str, total: int, unit: str) -> None:
-        """A phase begins; its rate counts from now."""
+        """A phase begins; its rate counts from now, and what was said before it is over."""
         with self._lock:
             self._tokens = 0
             self._marks = [(self._clock(), 0, 0)]
             self._status = replace(
                 self._status,
                 phase=what,
+                message="",
                 done=0,
                 total=total,
                 unit=unit,

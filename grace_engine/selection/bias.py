@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -72,7 +73,7 @@ def bias_of(
         for name, rho in numbers["rank_correlation"].items()
         if abs(rho) >= FOLLOWS
     ]
-    told += _shifts(categories, int(np.count_nonzero(selected)))
+    told += _shifts(categories, int(np.count_nonzero(selected)), columns)
     return Bias(
         n_chosen=int(np.count_nonzero(selected)),
         n_left=int(np.count_nonzero(~selected)),
@@ -173,7 +174,7 @@ def _follows(name: str, rho: float) -> tuple[str, str]:
     """A sentence, and what it says at least."""
     more, less = ("more", "fewer") if rho > 0 else ("fewer", "more")
     unit = name.removesuffix(" count") + "s"
-    follows = f"Value mostly follows the {name} (ρ = {rho:.2f})"
+    follows = f"Value mostly follows the {name} (ρ = {rho:.2f})".replace("-", "−")
     return (
         f"{follows}: traces with {more} {unit} rank higher "
         f"than those with {less}, so the choice may be one by length. Compare it with the strategy "
@@ -182,22 +183,38 @@ def _follows(name: str, rho: float) -> tuple[str, str]:
     )
 
 
-def _shifts(categories: pd.DataFrame, n_chosen: int) -> list[tuple[str, str]]:
+def _shifts(
+    categories: pd.DataFrame, n_chosen: int, columns: pd.DataFrame
+) -> list[tuple[str, str]]:
     """A sentence for each category whose share differs by ``FACTOR`` where chance would not.
 
-    Beside it what it says at least.
+    Beside it what it says at least. Categories of the very same traces are told once.
     """
     told = (categories["share_all"] * n_chosen >= EXPECTED) & (
         (categories["shift"] >= FACTOR) | (categories["shift"] <= 1 / FACTOR)
     )
-    return [
-        (
-            f"{row['column']} {row['category']!r} is {row['share_chosen']:.1%} of the chosen and "
-            f"{row['share_all']:.1%} of all traces, {row['shift']:.2g} times its share (told where "
-            f"a share shifts by a factor of {FACTOR:g} or more and chance would choose {EXPECTED} "
-            "or more). A budget per stratum would hold it.",
-            f"{str(row['column']).removeprefix('label.')} {row['category']!r}: "
-            f"{row['share_chosen']:.1%} of the chosen, {row['share_all']:.1%} of all traces.",
-        )
-        for row in categories[told].to_dict("records")
-    ]
+    same: dict[bytes, list[dict[Any, Any]]] = {}
+    for row in categories[told].to_dict("records"):
+        values = columns[row["column"]]
+        members = values.isna() if row["category"] == WITHOUT else values.astype(str)
+        if row["category"] != WITHOUT:
+            members = members == row["category"]
+        same.setdefault(members.to_numpy(bool).tobytes(), []).append(row)
+    return [_shift(rows) for rows in same.values()]
+
+
+def _shift(rows: list[dict[Any, Any]]) -> tuple[str, str]:
+    """One or more categories of the same traces."""
+    row, *others = rows
+    also = ", ".join(f"{one['column']} {one['category']!r}" for one in others)
+    briefly = also.replace("label.", "")
+    return (
+        f"{row['column']} {row['category']!r}{f' (the same traces: {also})' if also else ''} is "
+        f"{row['share_chosen']:.1%} of the chosen and "
+        f"{row['share_all']:.1%} of all traces, {row['shift']:.2g} times its share (told where "
+        f"a share shifts by a factor of {FACTOR:g} or more and chance would choose {EXPECTED} "
+        "or more). A budget per stratum would hold it.",
+        f"{str(row['column']).removeprefix('label.')} {row['category']!r}"
+        f"{f' ({briefly})' if also else ''}: "
+        f"{row['share_chosen']:.1%} of the chosen, {row['share_all']:.1%} of all traces.",
+    )

@@ -42,8 +42,8 @@ def matrix(
     look = pane.looks(opened.trace, frames.step_table(view, int(row["index"])), scale)[step - 1]
     with st.container(key="trace-pane", height=400, border=False):
         st.caption(
-            "Cosine between the gradients of two steps, or of a step and the answer. Bright "
-            f"blocks are steps that repeat each other; step {step} is framed."
+            "Cosine between the gradients of two steps, or of a step and the answer. Blocks "
+            f"of the strongest colour are steps that repeat each other; step {step} is framed."
         )
         st.html(text.step_html(opened.trace, look, step))
         st.plotly_chart(

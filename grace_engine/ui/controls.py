@@ -10,9 +10,13 @@ from grace_engine.api import RunView
 from grace_engine.config import AGGREGATES, History, Weights
 from grace_engine.figures.frames import StepWindow, plain
 from grace_engine.figures.palette import SIGNALS
+from grace_engine.quantities import counted
 from grace_engine.records import ScoringRun
 from grace_engine.ui import empty, frames, load, state
+from grace_engine.ui.text import as_markdown
 
+# Characters of a model's name in the sidebar's box, beside gradient and id.
+_BOX_MODEL = 16
 _HISTORIES = ("uniform", *(f"window:{w}" for w in (1, 2, 3, 4, 6, 8)), "ema:0.7", "ema:0.8")
 
 
@@ -25,7 +29,7 @@ def choose_view(workspace: str) -> RunView:
     runs = empty.runs_or_stop(workspace)
     with st.sidebar:
         run = choose_run(runs)
-        st.caption(run_counts(run))
+        st.caption(as_markdown(run_counts(run)))
         weights = choose_weights()
     view = load.run_view(workspace, run, weights)
     empty.traces_or_stop(view, workspace)
@@ -35,19 +39,41 @@ def choose_view(workspace: str) -> RunView:
 def choose_run(runs: list[ScoringRun]) -> ScoringRun:
     """A selectbox of runs, newest first; a link names its run."""
     by_id = {run.id: run for run in runs}
-    linked = state.get(state.RUN)
+    linked, usual = state.get(state.RUN), usual_run(runs)
     if linked and linked not in by_id:
-        st.warning("The linked run is not in this workspace; this is the newest one.")
-    st.session_state[state.RUN_BOX] = linked if linked in by_id else runs[0].id
+        st.warning(
+            as_markdown(
+                f"The linked run {linked} is not in this workspace; this is {run_name(usual)}, "
+                "which scored the most traces."
+            )
+        )
+    st.session_state[state.RUN_BOX] = linked if linked in by_id else usual.id
     chosen = st.selectbox(
         "Scoring run",
         list(by_id),
-        format_func=lambda run: run_name(by_id[run]),
+        format_func=lambda run: _short_name(by_id[run]),
         key=state.RUN_BOX,
         on_change=state.choose_run,
     )
     state.publish(run=chosen)
     return by_id[chosen]
+
+
+def usual_run(runs: list[ScoringRun]) -> ScoringRun:
+    """The run that a page opens by itself: the one with most scored traces, of equals the newest.
+
+    Args:
+        runs: Newest first.
+    """
+    return max(runs, key=lambda run: run.n_scored)
+
+
+def _short_name(run: ScoringRun) -> str:
+    """``run_name`` as it fits the sidebar: of a long model its beginning and its end."""
+    model = plain(PurePath(run.model).name or run.model)
+    if len(model) > _BOX_MODEL:
+        model = f"{model[: _BOX_MODEL // 2]}…{model[-(_BOX_MODEL // 2 - 1) :]}"
+    return f"{model} · {run.gradient} · {run.id.removeprefix('r-')}"
 
 
 def run_name(run: ScoringRun) -> str:
@@ -61,7 +87,8 @@ def run_counts(run: ScoringRun) -> str:
     left = {"rejected": run.n_rejected, "still to score": run.n_pending}
     return ", ".join(
         [
-            f"{run.id}: {run.n_scored:,} traces scored",
+            f"{plain(PurePath(run.model).name, 40)}, {run.id}: {counted(run.n_scored, 'trace')} "
+            "scored",
             *(f"{n:,} {what}" for what, n in left.items() if n),
         ]
     )
@@ -81,6 +108,7 @@ def choose_weights() -> Weights:
         0.05,
         key=state.ALPHA,
         bind="query-params",
+        on_change=state.find_again,
         help="Score = α × alignment with the answer + (1 − α) × consistency with earlier steps.",
     )
     history = st.selectbox(
@@ -88,6 +116,7 @@ def choose_weights() -> Weights:
         _HISTORIES,
         key=state.HISTORY,
         bind="query-params",
+        on_change=state.find_again,
         accept_new_options=True,
         help="How earlier steps are weighted: all alike, the last W (`window:W`), or decaying "
         "(`ema:β`). Type another W or β.",
@@ -97,12 +126,14 @@ def choose_weights() -> Weights:
         AGGREGATES,
         key=state.AGGREGATE,
         bind="query-params",
+        on_change=state.find_again,
         help="How step scores become the trace's value; `mean` is the paper's.",
     )
     history_only = st.toggle(
         "No answer: history only",
         key=state.HISTORY_ONLY,
         bind="query-params",
+        on_change=state.find_again,
         help="The paper's “no answer” ablation: a step's score is its consistency with earlier "
         "steps alone. α plays no part, and step 1, which has no earlier ones, does not count.",
     )
@@ -147,16 +178,28 @@ def choose_order(traces: pd.DataFrame) -> tuple[str, bool, int, DeltaGenerator]:
         key="order-row", horizontal=True, gap="xsmall", wrap=False, vertical_alignment="bottom"
     )
     with more:
-        sort = st.selectbox("Sort by", list(names), key=state.SORT, bind="query-params")
+        sort = st.selectbox(
+            "Sort by",
+            list(names),
+            key=state.SORT,
+            bind="query-params",
+            on_change=state.find_again,
+        )
         order = st.selectbox(
             "Order",
             ["Descending", "Ascending"],
             key=state.ORDER,
             bind="query-params",
-            width="stretch",
+            on_change=state.find_again,
+            width=128,
         )
         size = st.selectbox(
-            "Rows", frames.PAGE_SIZES, key=state.ROWS, bind="query-params", width=84
+            "Rows",
+            frames.PAGE_SIZES,
+            key=state.ROWS,
+            bind="query-params",
+            on_change=state.find_again,
+            width=78,
         )
     return names.get(sort, "value"), order == "Descending", size, more
 

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from grace_engine import api
-from grace_engine.figures.frames import plain
+from grace_engine.figures.frames import minus, plain
 from grace_engine.figures.selection import bias_chart, curve_chart, differences, why_chart
 from grace_engine.selection import Bias
 from grace_engine.ui import (
@@ -91,7 +91,7 @@ def _why(live: Live, *, dark: bool) -> None:
             "Trace",
             list(dict.fromkeys([linked, *near["trace_id"]])) if linked else [],
             format_func=lambda name: (
-                f"{name} · margin {margins[name]:+.4f}" if name in margins else plain(name)
+                minus(f"{name} · margin {margins[name]:+.4f}") if name in margins else plain(name)
             ),
             key=_WHY_BOX,
             on_change=curate_state.write,
@@ -254,7 +254,7 @@ def _curve(live: Live, *, dark: bool) -> None:
 def _plain(number: float | None, *, sign: bool = False) -> str:
     if number is None:
         return "–"
-    return f"{number:+.4f}" if sign else f"{number:.4f}"
+    return minus(f"{number:+.4f}" if sign else f"{number:.4f}")
 
 
 def _listed(columns: tuple[str, ...]) -> str:

@@ -10,13 +10,10 @@ from grace_engine.config import IngestConfig
 from grace_engine.errors import GraceError, InputError
 from grace_engine.figures.frames import plain
 from grace_engine.ingest import READERS, Found, label_names, likely_labels
-from grace_engine.quantities import size
+from grace_engine.quantities import counted, size
 from grace_engine.ui import data_jobs, data_preview, tables
 from grace_engine.ui.data_paths import allowed_folders, confined, confined_files, keep_upload
 from grace_engine.ui.text import as_markdown
-
-FILE = "file"
-"""Query parameter: the file that is looked at."""
 
 _UPLOAD, _FAULT = "data-upload", "data-upload-fault"
 # Browsers look at the last ending only.
@@ -66,7 +63,7 @@ def _choose_file(workspace: str) -> str:
     folders = allowed_folders(workspace)
     typed = right.text_input(
         "Or the path of a file, a folder or a pattern on this machine",
-        key=FILE,
+        key=data_jobs.FILE,
         bind="query-params",
         placeholder="traces.jsonl, or shards/*.parquet",
         help="Only in the workspace and in the folders that the studio was started with "
@@ -82,7 +79,9 @@ def _take_upload(workspace: str) -> None:
     if upload is None:
         return
     try:
-        st.session_state[FILE] = str(keep_upload(workspace, upload.name, upload.getvalue()))
+        st.session_state[data_jobs.FILE] = str(
+            keep_upload(workspace, upload.name, upload.getvalue())
+        )
     except GraceError as fault:
         st.session_state[_FAULT] = str(fault)
 
@@ -227,8 +226,8 @@ def _ingest_button(workspace: str, files: Found, found: api.Preview, config: Ing
     busy = any(
         job.is_active and job.spec.kind == "ingest" for job in data_jobs.known_jobs(workspace)
     )
-    n_records = f"{found.n_records:,} records" if found.is_whole else "all records"
-    what = n_records if len(paths) == 1 else f"{len(paths):,} files"
+    held = counted(found.n_traces, "trace") if found.is_whole else "all records"
+    what = held if len(paths) == 1 else f"{len(paths):,} files"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             f"Ingest {what}",
@@ -243,7 +242,8 @@ def _ingest_button(workspace: str, files: Found, found: api.Preview, config: Ing
         which = "its records give" if found.is_whole else f"the first {found.n_records:,} give"
         st.text(
             plain(
-                f"{paths[0].name}, {size(found.size)}: {which} {found.n_traces:,} traces for "
+                f"{paths[0].name}, {size(found.size)}: {which} "
+                f"{counted(found.n_traces, 'trace')} for "
                 f"{found.dataset}; {found.n_rejected:,} would be rejected."
             )
         )

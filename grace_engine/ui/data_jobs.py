@@ -14,6 +14,9 @@ from grace_engine.quantities import duration
 from grace_engine.ui import tables
 from grace_engine.ui.text import as_markdown
 
+FILE = "file"
+"""Query parameter of the Data page: the file that is looked at."""
+
 SAMPLE = (
     "798 solutions, some with planted errors, and a small model that scores them. That takes 15 to "
     "30 seconds on two idle cores, more beside other work."
@@ -23,7 +26,7 @@ SAMPLE = (
 _POLL_SECONDS = 1.0
 # Without a unit done for so long the page says so.
 _QUIET_SECONDS = 120.0
-_SEEN, _FAULT = "data-active", "data-fault"
+_SEEN, _FAULT, _BESIDE = "data-active", "data-fault", "data-beside"
 _LOOKS = {
     "finished": ("check_circle", "Finished"),
     "cancelled": ("cancel", "Cancelled"),
@@ -98,8 +101,15 @@ def _watch(workspace: str) -> None:
         st.rerun(scope="app")  # something began or ended: all of the page is out of date
     for job in active:
         _active(workspace, job)
-    if jobs and not active:
+    if jobs and not active and _is_news(jobs[0]):
         _ended(workspace, jobs[0])
+
+
+def _is_news(job: Job) -> bool:
+    """Whether an ended run still belongs to what the page is about: no other file was named."""
+    beside: dict[str, str] = st.session_state.setdefault(_BESIDE, {})
+    named = st.session_state.get(FILE) or ""
+    return not named or beside.setdefault(job.id, named) == named
 
 
 def _stages(jobs: list[Job]) -> list[tuple[str, str]]:

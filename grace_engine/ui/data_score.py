@@ -10,6 +10,7 @@ from grace_engine.config import PROXIES, TARGETS, ScoreConfig
 from grace_engine.errors import GraceError
 from grace_engine.figures.frames import plain
 from grace_engine.quantities import duration, size
+from grace_engine.records import ScoringRun
 from grace_engine.store import WorkspaceUsage
 from grace_engine.ui import data_jobs
 from grace_engine.ui.data_paths import confined
@@ -39,7 +40,9 @@ def score(workspace: str, held: WorkspaceUsage | None) -> None:
         return
     chosen = [d for d in held.datasets if not config.datasets or d.name in config.datasets]
     total = sum(each.n_traces for each in chosen)
-    _start_buttons(workspace, config, total)
+    names = {each.name for each in chosen}
+    scored = any(_covers(run, config, names) for run in held.runs)
+    _start_buttons(workspace, config, total, scored=scored)
     version = ";".join(f"{d.name}={d.n_traces}" for d in chosen)
     version += ";".join(f"{r.id}={r.n_scored}" for r in held.runs)
     st.fragment(_estimate, key="data-estimate")(workspace, config, version)
@@ -120,7 +123,17 @@ def confined_model(typed: str, known: set[str], workspace: str) -> str:
     return str(confined(typed, workspace)) if local or typed.count("/") > 1 else typed
 
 
-def _start_buttons(workspace: str, config: ScoreConfig, total: int) -> None:
+def _covers(run: ScoringRun, config: ScoreConfig, datasets: set[str]) -> bool:
+    """Whether a run with these settings has come to every trace of the datasets."""
+    settings = ("model", "proxy", "entropy_discount", "target")
+    return (
+        set(run.datasets) == datasets
+        and not run.n_pending
+        and all(getattr(run, name) == getattr(config, name) for name in settings)
+    )
+
+
+def _start_buttons(workspace: str, config: ScoreConfig, total: int, *, scored: bool) -> None:
     busy = any(job.is_active and job.spec.device for job in data_jobs.known_jobs(workspace))
     why = "One run at a time: wait until the one above has ended, or cancel it." if busy else None
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -132,7 +145,14 @@ def _start_buttons(workspace: str, config: ScoreConfig, total: int) -> None:
                 disabled=busy,
                 why=why or "To see whether model and steps make sense before the whole is scored.",
             )
-        _button(f"Score all {total:,}", config, workspace, disabled=busy, why=why, primary=True)
+        _button(
+            f"Score all {total:,}",
+            config,
+            workspace,
+            disabled=busy,
+            why=why or ("All of these are scored under these settings." if scored else None),
+            primary=not scored,
+        )
 
 
 def _button(

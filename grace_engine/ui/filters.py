@@ -57,7 +57,7 @@ def choose_filters(
         st.text_input(
             "Search prompts, steps and answers",
             key=f"{_KEY}q",
-            placeholder="Search prompts, steps, answers",
+            placeholder="Search texts",
             icon=":material/search:",
             label_visibility="collapsed",
             on_change=_write,

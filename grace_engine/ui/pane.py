@@ -240,4 +240,4 @@ def _numbers(trace: Trace, steps: pd.DataFrame) -> None:
 def _label(trace: Trace, index: int) -> list[str]:
     """What the data says of a step, where it is more than that it is clean."""
     label = trace.steps[index].label
-    return [] if label in (None, CLEAN) else [f"✗ {frames.plain(str(label), 24)}"]
+    return [] if label in (None, CLEAN) else [f"⚑ {frames.plain(str(label), 24)}"]

@@ -73,6 +73,12 @@ def ask(filters: Mapping[str, Sequence[str]]) -> None:
     moved()
 
 
+def find_again() -> None:
+    """Callback of what puts rows in another order: the page that holds the open trace comes up."""
+    if PAGE in st.query_params:
+        del st.query_params[PAGE]
+
+
 def moved() -> None:
     """The selection moved, or the page changed, by other means than a click on the heatmap."""
     st.session_state[_TURN] = turn() + 1

@@ -99,9 +99,10 @@ def plain_html(text: str) -> str:
 
 
 def scroll_html(pane: str, index: int, step: int) -> str:
-    """A fixed script, run whenever a number changes, that brings the open step into view.
+    """A fixed script, run whenever a number changes, that brings the open step into view, whole.
 
-    Step 1 shows the pane from its top, where the prompt is.
+    Step 1 shows the pane from its top, where the prompt is, if both fit. Charts below are drawn
+    later and take room from the pane: the script looks twice.
 
     Args:
         pane: Key of the container that scrolls.
@@ -109,11 +110,11 @@ def scroll_html(pane: str, index: int, step: int) -> str:
         step: The open step, from 1.
     """
     return (
-        f"<script>/* {index:d} */ setTimeout(() => {{"
+        f"<script>/* {index:d} */ for (const wait of [60, 600]) setTimeout(() => {{"
         f"const pane = document.querySelector('.st-key-{pane}');"
-        f"if ({step:d} === 1) pane?.scrollTo(0, 0);"
-        "else pane?.querySelector('[aria-current]')?.scrollIntoView({block: 'nearest'});"
-        "}, 60)</script>"
+        f"if ({step:d} === 1 && wait === 60) pane?.scrollTo(0, 0);"
+        "pane?.querySelector('[aria-current]')?.scrollIntoView({block: 'nearest'});"
+        "}, wait)</script>"
     )
 
 

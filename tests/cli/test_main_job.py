@@ -232,13 +232,24 @@ def test_steps_become_a_parquet_file_with_a_row_a_step(grace, scored_workspace, 
     out = tmp_path / "steps.parquet"
     found = document(grace("export-steps", "--to", out, "-w", scored_workspace.root, "--json"))
     table = pq.read_table(out).to_pandas()
-    assert len(table) == found["n_steps"] == len(api.run_view(scored_workspace).scores)
+    view = api.run_view(scored_workspace)
+    steps, answers = table[table["kind"] == "step"], table[table["kind"] == "answer"]
+    assert len(steps) == found["n_steps"] == len(view.scores)
+    assert len(answers) == len(view.values) == len(table) - len(steps)
     assert list(table.columns) == [
-        "trace_id", "step_index", "text", "start", "end", "alignment", "consistency", "score",
+        "trace_id", "kind", "step", "text", "start", "end", "alignment", "consistency", "score",
         "nll", "fresh_loss", "norm", "n_tokens", "step_label", "labels",
     ]  # fmt: skip
-    assert table.groupby("trace_id")["step_index"].min().eq(0).all()
-    assert table["consistency"].isna().equals(table["step_index"] == 0)
+    assert steps.groupby("trace_id")["step"].min().eq(1).all()
+    assert steps["consistency"].isna().equals(steps["step"] == 1)
+    assert answers["step"].isna().all()
+    tokens = table.groupby("trace_id")["n_tokens"].sum()
+    assert tokens.to_dict() == dict(
+        zip(view.traces["trace_id"], view.traces["n_tokens"], strict=True)
+    )
+    trace = api.trace_view(scored_workspace, answers["trace_id"].iloc[0])
+    assert answers["text"].iloc[0] == trace.answer
+    assert answers["nll"].iloc[0] == trace.signals.answer_nll[0]
     assert json.loads(table["labels"][0])["is_correct"] in (True, False)
 
 

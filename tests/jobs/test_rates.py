@@ -82,6 +82,15 @@ def test_a_phase_that_is_done_has_no_rate_and_the_next_one_begins_anew(
     assert batch(reporter, clock, 2) == 5.0
 
 
+def test_what_was_said_before_a_phase_is_over_with_it(reporter: Reporter, clock: Clock) -> None:
+    reporter.say("Loading a model.")
+    assert reporter.status.message == "Loading a model."
+
+    reporter.begin("Scoring", 20, "traces")
+
+    assert reporter.status.message == ""
+
+
 def test_what_is_told_in_a_burst_is_one_time(reporter: Reporter, clock: Clock) -> None:
     reporter.begin("Reading", 0, "records")
     clock.now += 1

@@ -144,6 +144,46 @@ def test_the_colours_of_the_legend_stay_when_the_address_changes(studio: Studio,
     assert page.locator(".st-key-heatmap [fill^=url]").count() == 0
 
 
+def test_every_open_step_is_wholly_in_view(studio: Studio, visit) -> None:
+    trace, steps = max(row_names(studio.workspace).values(), key=lambda item: item[1])
+    page = visit(studio, trace=trace)
+
+    for step in range(1, steps + 1):
+        expect_open(page, trace, step)
+        page.wait_for_function(
+            "() => { const pane = document.querySelector('.st-key-trace-pane');"
+            "const [out, own] = [pane, pane.querySelector('[aria-current]')]"
+            ".map(one => one.getBoundingClientRect());"
+            "return own.top >= out.top - 1 && own.bottom <= out.bottom + 1; }",
+            timeout=5000,
+        )
+        if step < steps:
+            page.keyboard.press("l")
+
+
+def test_a_click_and_a_key_leave_no_frame_around_the_page(studio: Studio, visit) -> None:
+    page = visit(studio)
+
+    page.locator(".g-head").click()
+    page.keyboard.press("l")
+    page.keyboard.press("Tab")
+    page.get_by_test_id("stMain").focus()
+
+    styles = page.get_by_test_id("stMain").evaluate(
+        "one => [getComputedStyle(one).outlineStyle, getComputedStyle(one).boxShadow]"
+    )
+    assert styles == ["none", "none"]
+
+
+def test_the_sidebar_is_as_wide_on_every_way_in(studio: Studio, browser: Browser) -> None:
+    for address in ("/", "/data", "/curate"):
+        page = browser.new_page(base_url=studio.url)
+        page.goto(address)
+        expect(page.get_by_test_id("stSidebarNav")).to_be_visible(timeout=60_000)
+        assert page.get_by_test_id("stSidebar").bounding_box()["width"] == 300
+        page.close()
+
+
 def test_the_cell_that_was_clicked_last_can_be_clicked_again(studio: Studio, visit) -> None:
     page = visit(studio, rows=50)
     row, (trace, _) = max(row_names(studio.workspace).items(), key=lambda item: item[1][1])

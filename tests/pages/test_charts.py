@@ -5,11 +5,13 @@ import re
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from grace_engine.api import RunView
 from grace_engine.figures import frames, overview, palette, trace
 from grace_engine.figures import heatmap as figure
+from grace_engine.figures.selection import why_chart
 
 MakeView = Callable[..., RunView]
 
@@ -197,6 +199,25 @@ def test_the_matrix_holds_cosines_and_frames_the_step() -> None:
     across, down = figured.layout.shapes
     assert (across.y0, across.y1, down.x0, down.x1) == (1.5, 2.5, 1.5, 2.5)
     assert figured.layout.xaxis.ticktext == ("1", "2", "answer")
+
+
+def test_numbers_below_zero_have_a_minus_and_no_hyphen() -> None:
+    gradients = np.array([[1.0, 0.0], [-2.0, 0.5], [0.0, 3.0]])
+    scale = palette.colour_scale("score", 1.0, dark=False)
+
+    matrix = trace.matrix_chart(gradients @ gradients.T, scale, step=1, dark=False).data[0]
+    steps = pd.DataFrame(
+        {"step": [1, 2], "alignment": [-0.5, 0.25], "consistency": [np.nan, -0.125]}
+        | {"score": [-0.5, 0.1], "weight": [0.5, 0.5], "part": [-0.25, 0.05]}
+        | {"from_alignment": [-0.25, 0.1], "from_consistency": [0.0, -0.05]}
+    )
+    why = why_chart(steps, -0.2, -0.3, dark=False)
+
+    assert matrix.text[0][1] == "−0.97"
+    assert matrix.customdata[0][1] == "−0.970"
+    assert why.data[0].customdata[0] == ["−0.2500", "−0.500"]
+    assert why.data[2].hovertemplate.startswith("Value −0.2000")
+    assert "-" not in why.data[0].text[0]
 
 
 def test_tenths_hold_as_many_traces_each_and_leave_out_those_without_a_value() -> None:

@@ -176,7 +176,7 @@ def test_a_known_file_is_previewed_and_ingested(
     assert "39 traces for solutions; 1 would be rejected" in text
     assert not (tmp_path / "w").exists(), "a preview stored something"
 
-    button(app, "Ingest 8 records").click().run()
+    button(app, "Ingest 39 traces").click().run()
     assert not app.exception
     opened = wait_for_the_end(tmp_path / "w")
     assert [(each.name, each.n_traces) for each in api.datasets(opened)] == [("solutions", 39)]
@@ -216,7 +216,7 @@ def test_an_unknown_file_is_mapped_with_the_guess_filled_in(open_data, tmp_path:
     assert "No known format fits" in app.warning[0].value
     roles = {box.label: box.value for box in app.selectbox}
     assert (roles["Prompt"], roles["Reasoning"], roles["Answer"]) == ("task", "thoughts", "gold")
-    button(app, "Ingest 5 records").click().run()
+    button(app, "Ingest 5 traces").click().run()
     (labels,) = (box for box in app.multiselect if box.label == "Labels")
     assert labels.value == ["ok", "level"]
     opened = wait_for_the_end(tmp_path / "w")
@@ -251,7 +251,7 @@ def test_an_upload_is_kept_in_the_workspace_and_previewed(open_data, tmp_path: P
     assert not app.exception
     (kept,) = (tmp_path / "w" / "uploads").glob("*/*")
     assert (kept.name, kept.read_bytes()) == ("up.jsonl", content)
-    assert "1 traces for up; 0 would be rejected" in shown(app)
+    assert "1 trace for up; 0 would be rejected" in shown(app)
 
 
 def test_the_estimate_stands_before_the_start_and_a_sample_is_offered(
@@ -274,6 +274,34 @@ def test_the_estimate_stands_before_the_start_and_a_sample_is_offered(
     (run,) = api.list_runs(workspace)
     assert (run.n_scored, run.n_pending) == (100, 300)
     assert "100 traces scored" in shown(open_data(workspace.root)).replace("\\", "")
+
+
+def test_scoring_all_stands_back_once_all_is_scored(
+    open_data, own_workspace: api.Workspace
+) -> None:
+    (run,) = api.list_runs(own_workspace)
+    app = open_data(own_workspace.root, view="Score")
+    app.selectbox(key="model").set_value(run.model).run()
+
+    assert button(app, "Score all 39").proto.type == "secondary"
+    app.selectbox(key="proxy").set_value("lm_head").run()
+    assert button(app, "Score all 39").proto.type == "primary"
+
+
+def test_an_ended_run_is_told_until_another_file_is_named(
+    open_data, tmp_path: Path, sample_file: Path
+) -> None:
+    (tmp_path / "other.jsonl").write_bytes(sample_file.read_bytes())
+    (tmp_path / sample_file.name).write_bytes(sample_file.read_bytes())
+    app = open_data(tmp_path / "w", tmp_path, view="Add traces", file=sample_file.name)
+    button(app, "Ingest 39 traces").click().run()
+    wait_for_the_end(tmp_path / "w")
+    assert "39 traces added to solutions" in shown(app.run())
+
+    app.text_input(key="file").set_value("other.jsonl").run()
+
+    assert not app.exception
+    assert "39 traces added to solutions" not in shown(app)
 
 
 def test_a_model_folder_is_confined_and_a_hub_id_is_not(

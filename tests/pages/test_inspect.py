@@ -194,6 +194,29 @@ def test_the_next_trace_turns_the_page(open_app, scored_workspace: api.Workspace
     assert (app.query_params["trace"], app.query_params["page"]) == (order[25], "2")
 
 
+def test_another_order_brings_up_the_page_of_the_open_trace(
+    open_app, scored_workspace: api.Workspace
+) -> None:
+    best, _ = ranked(scored_workspace)[0]
+    app = open_app(scored_workspace.root, trace=best)
+    assert app.query_params["page"] == "1"
+
+    app.selectbox(key="order").set_value("Ascending").run()
+    assert (app.query_params["trace"], app.query_params["page"]) == (best, "2")
+
+    app.selectbox(key="order").set_value("Descending").run()
+    assert (app.query_params["trace"], app.query_params["page"]) == (best, "1")
+
+
+def test_an_unknown_linked_run_is_named_and_so_is_the_one_that_is_shown(
+    open_app, scored_workspace: api.Workspace
+) -> None:
+    app = open_app(scored_workspace.root, run="r-ffffffff")
+
+    said = app.warning[0].value.replace("\\", "")
+    assert "r-ffffffff is not in this workspace; this is tiny-reasoner · upstream · " in said
+
+
 def test_a_link_reopens_run_signal_sort_trace_and_step(
     open_app, scored_workspace: api.Workspace
 ) -> None:

@@ -186,6 +186,25 @@ def test_why_wants_one_trace_that_was_scored(scored_workspace) -> None:
         api.why(view, CurateConfig(), None, "")
 
 
+def test_categories_of_the_very_same_traces_are_told_once() -> None:
+    selected = np.arange(80) < 20
+    columns = pd.DataFrame(
+        {
+            "dataset": ["a"] * 20 + ["b"] * 60,
+            "label.source": ["x"] * 20 + ["y"] * 60,
+            "label.kind": [None] * 20 + ["z"] * 60,
+            "label.half": ["p", "q"] * 40,
+        }
+    )
+
+    found = bias_of(selected, np.full(80, np.nan), {}, columns)
+
+    assert len(found.briefs) == 2
+    assert found.briefs[0].startswith("dataset 'b' (source 'y', kind 'z'): 0.0% of the chosen")
+    assert found.briefs[1].startswith("dataset 'a' (source 'x', kind ")
+    assert "(the same traces: label.source 'y', label.kind 'z')" in found.warnings[0]
+
+
 def test_bias_finds_what_a_planted_choice_favours() -> None:
     n = 400
     tokens = np.arange(n)
