@@ -18,7 +18,7 @@ workspace = load.workspace_path()
 
 with load.faults_as_sentences():
     view = controls.choose_view(workspace)
-    annotations = load.annotations(workspace)
+    annotations = load.annotations(workspace, view.run.id)
     curate_state.arrive()
     config = curate_controls.choose_config(workspace, view)
     finding, twins = curate_load.left_out(workspace, view, config)

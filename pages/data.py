@@ -3,6 +3,7 @@
 import streamlit as st
 
 from grace_engine.ui import (
+    data_check,
     data_contents,
     data_duplicates,
     data_ingest,
@@ -19,8 +20,8 @@ workspace = load.workspace_path()
 with load.faults_as_sentences():
     data_jobs.panel(workspace)
     held = load.usage(workspace)
-    contents, add, score, rejects, duplicates = st.tabs(
-        ["Contents", "Add traces", "Score", "Rejected", "Duplicates"],
+    contents, add, answers, duplicates, score, rejects = st.tabs(
+        ["Contents", "Add traces", "Answers", "Duplicates", "Score", "Rejected"],
         key="view",
         bind="query-params",
     )
@@ -30,6 +31,9 @@ with load.faults_as_sentences():
     if add.open:
         with add:
             data_ingest.add_traces(workspace)
+    if answers.open:
+        with answers:
+            data_check.answers(workspace, held)
     if score.open:
         with score:
             data_score.score(workspace, held)

@@ -33,7 +33,7 @@ with load.faults_as_sentences():
         keys.listen()
     kinds = load.step_kinds(workspace, run.id, run.updated_at, view)
     limits = load.fitted_limits(workspace, run, view)
-    annotations = load.annotations(workspace)
+    annotations = load.annotations(workspace, run.id)
     if unscored.is_asked():
         verdicts.say_what_happened()
         unscored.show(workspace, run, annotations)

@@ -45,6 +45,30 @@ def own_workspace(_scored: Path, tmp_path: Path) -> api.Workspace:
     return api.open_workspace(tmp_path / "workspace", create=False)
 
 
+# What takes the tables of each version back to those of the one before.
+_UNDONE = {
+    6: "DROP TABLE answer_checks",
+    5: "DROP TABLE problems; ALTER TABLE runs DROP COLUMN segmenters",
+    4: "DROP TABLE duplicate_findings; DROP TABLE duplicate_members",
+    3: "DROP TABLE annotations",
+    2: "UPDATE runs SET spec = json_merge_patch(spec, '{\"entropy_discount\": null}')",
+}
+
+
+@pytest.fixture
+def aged() -> Callable[[api.Workspace, int], None]:
+    """Give a workspace the tables that it would have from an older version of the studio."""
+
+    def age(workspace: api.Workspace, version: int) -> None:
+        with workspace.database.unit() as connection:
+            for newer in sorted(_UNDONE, reverse=True):
+                if newer > version:
+                    connection.execute(_UNDONE[newer])
+            connection.execute("DELETE FROM schema_migrations WHERE version > ?", [version])
+
+    return age
+
+
 @pytest.fixture
 def grace(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Run ``grace`` with these arguments: exit status, standard output, standard error."""

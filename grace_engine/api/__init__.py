@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         redo,
         undo,
     )
+    from grace_engine.api.checking import CheckReport, check_answers
     from grace_engine.api.choosing import (
         config_of,
         curate,
@@ -56,12 +57,13 @@ if TYPE_CHECKING:
     from grace_engine.api.explaining import Why, frame_records, why
     from grace_engine.api.exporting import ExportReport, export
     from grace_engine.api.figures import write_figures
-    from grace_engine.api.previewing import Preview, RejectGroup, preview
+    from grace_engine.api.previewing import Preview, RejectGroup, cut_beside, preview, trace_json
     from grace_engine.api.reading import (
         FileIngest,
         ingest,
     )
     from grace_engine.api.replaying import replay
+    from grace_engine.api.resegmenting import Resegmented, resegment
     from grace_engine.api.running import (
         Forecast,
         cancel_job,
@@ -69,6 +71,7 @@ if TYPE_CHECKING:
         get_job,
         list_jobs,
         resume_job,
+        start_checking,
         start_duplicates,
         start_ingest,
         start_sample,
@@ -111,6 +114,8 @@ if TYPE_CHECKING:
     from grace_engine.store import (
         Workspace,
         annotation_version,
+        check_counts,
+        checks_version,
         compact,
         datasets,
         delete_dataset,
@@ -118,6 +123,7 @@ if TYPE_CHECKING:
         delete_selection,
         get_run,
         get_selection,
+        list_problems,
         list_runs,
         list_selections,
         open_workspace,
@@ -133,6 +139,7 @@ __all__ = [
     "STEP_SIGNALS",
     "VERDICTS",
     "Annotations",
+    "CheckReport",
     "ComparisonView",
     "Estimate",
     "Evaluation",
@@ -141,6 +148,7 @@ __all__ = [
     "Forecast",
     "Preview",
     "RejectGroup",
+    "Resegmented",
     "RunView",
     "SampleReport",
     "ScoreReport",
@@ -159,11 +167,15 @@ __all__ = [
     "bias_of_selection",
     "budget_curve",
     "cancel_job",
+    "check_answers",
+    "check_counts",
+    "checks_version",
     "chosen_of",
     "compact",
     "compare",
     "config_of",
     "curate",
+    "cut_beside",
     "datasets",
     "delete_dataset",
     "delete_run",
@@ -188,6 +200,7 @@ __all__ = [
     "ingested_trace",
     "judge",
     "list_jobs",
+    "list_problems",
     "list_runs",
     "list_selections",
     "listing",
@@ -204,6 +217,7 @@ __all__ = [
     "rejects",
     "rename_selection",
     "replay",
+    "resegment",
     "resume_job",
     "reweighted",
     "run_view",
@@ -216,12 +230,14 @@ __all__ = [
     "search_traces",
     "selection_counts",
     "selection_view",
+    "start_checking",
     "start_duplicates",
     "start_ingest",
     "start_sample",
     "start_scoring",
     "step_kinds",
     "summary",
+    "trace_json",
     "trace_view",
     "undo",
     "unscored",
@@ -234,7 +250,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "grace_engine.api.previewing": ("Preview", "RejectGroup", "preview"),
+    "grace_engine.api.previewing": (
+        "Preview",
+        "RejectGroup",
+        "cut_beside",
+        "preview",
+        "trace_json",
+    ),
     "grace_engine.api.running": (
         "Forecast",
         "cancel_job",
@@ -243,6 +265,7 @@ _HOMES = {
         "list_jobs",
         "resume_job",
         "start_duplicates",
+        "start_checking",
         "start_ingest",
         "start_sample",
         "start_scoring",
@@ -259,6 +282,7 @@ _HOMES = {
         "redo",
         "undo",
     ),
+    "grace_engine.api.checking": ("CheckReport", "check_answers"),
     "grace_engine.api.choosing": (
         "config_of",
         "curate",
@@ -295,6 +319,10 @@ _HOMES = {
     ),
     "grace_engine.api.exporting": ("ExportReport", "export"),
     "grace_engine.api.figures": ("write_figures",),
+    "grace_engine.api.resegmenting": (
+        "Resegmented",
+        "resegment",
+    ),
     "grace_engine.api.replaying": ("replay",),
     "grace_engine.api.reading": (
         "FileIngest",
@@ -335,6 +363,8 @@ _HOMES = {
     "grace_engine.store": (
         "Workspace",
         "annotation_version",
+        "check_counts",
+        "checks_version",
         "compact",
         "datasets",
         "delete_dataset",
@@ -342,6 +372,7 @@ _HOMES = {
         "delete_selection",
         "get_run",
         "get_selection",
+        "list_problems",
         "list_runs",
         "list_selections",
         "open_workspace",

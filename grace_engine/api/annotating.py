@@ -69,6 +69,7 @@ def judge(
     step: int | None = None,
     note: str = "",
     author: str = "",
+    run: str | None = None,
 ) -> int:
     """Put a verdict on a step, in the place of the one that it has; the number of the action.
 
@@ -79,6 +80,7 @@ def judge(
         step: Counted from 1; None for the trace as a whole.
         note: Up to 2,000 characters.
         author: Who says so; "" for ``$GRACE_AUTHOR`` or the system's name of the user.
+        run: Steps are counted as this run saw them; without one, as they are cut now.
 
     Raises:
         NotFoundError: No such trace, or no verdict to withdraw.
@@ -88,8 +90,10 @@ def judge(
         raise InputError("A verdict needs a word that can be seen, such as good or wrong.")
     word, note, author = _line("word", word), _note(note), author_or_user(author)
     if not word:
-        trace_id = _require_verdict(workspace, trace_id, step)
-    return store.add_verdict(workspace, trace_id, step=step, word=word, note=note, author=author)
+        trace_id = _require_verdict(workspace, trace_id, step, run)
+    return store.add_verdict(
+        workspace, trace_id, step=step, word=word, note=note, author=author, run=run
+    )
 
 
 def override(
@@ -144,7 +148,9 @@ def redo(workspace: Workspace, *, author: str = "") -> str | None:
     return _turn(workspace, "redo", author)
 
 
-def annotations(workspace: Workspace, *, author: str = "", until: int | None = None) -> Annotations:
+def annotations(
+    workspace: Workspace, *, author: str = "", until: int | None = None, run: str | None = None
+) -> Annotations:
     """What stands now, or stood when the log ended with entry ``until``.
 
     Args:
@@ -152,9 +158,10 @@ def annotations(workspace: Workspace, *, author: str = "", until: int | None = N
         author: Whose looks and turns to tell; "" for ``$GRACE_AUTHOR`` or the system's user, and
             no one's where neither is known.
         until: Place of the last entry to read; None for all of the log.
+        run: Steps are those that this run saw; without one, those of now.
     """
     author = _known_author(author)
-    log = store.annotation_log(workspace, until)
+    log = store.annotation_log(workspace, until, run)
     folded = store.fold(log.entries)
     verdicts: dict[str, dict[int | None, Annotation]] = {}
     n_unplaced = n_gone = 0
@@ -247,10 +254,10 @@ def _saying(first: Annotation, n_entries: int) -> str:
     return f"{f'“{first.word}”' if first.word else 'withdrawn verdict'} on {where}"
 
 
-def _require_verdict(workspace: Workspace, trace: str, step: int | None) -> str:
+def _require_verdict(workspace: Workspace, trace: str, step: int | None, run: str | None) -> str:
     """The trace's id; ``NotFoundError`` where there is nothing to withdraw."""
     found = store.get_trace(workspace, trace).id
-    if step not in annotations(workspace).verdicts.get(found, {}):
+    if step not in annotations(workspace, run=run).verdicts.get(found, {}):
         where = "" if step is None else f"step {step} of "
         raise NotFoundError(f"There is no verdict on {where}trace {found} to withdraw.")
     return found

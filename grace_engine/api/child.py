@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ def main(folder: Path) -> int:
             "sample": _sample,
             "ingest": _ingest,
             "duplicates": _duplicates,
+            "check": _check,
         }
         if job.spec.kind not in kinds:
             raise InputError(
@@ -73,20 +75,25 @@ def _ingest(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outc
     settings = dict(spec.settings)
     paths = settings.pop("paths")
     reports = api.ingest(workspace, paths, IngestConfig(**settings), reporter)
-    faults = [report.fault for report in reports if report.count is None]
+    faults = [report.fault for report in reports if report.fault]
     if faults:
         raise InputError(" ".join(faults))
     counts = [(report.dataset, report.count) for report in reports if report.count]
+    datasets = sorted({dataset for dataset, _ in counts})
+
+    def total(what: str, of: str = "") -> int:
+        return sum(getattr(count, what) for dataset, count in counts if of in ("", dataset))
+
     message = " ".join(
-        f"{count.added:,} traces added to {dataset}, {count.already_present:,} were there before, "
-        f"{count.rejected:,} rejected."
-        for dataset, count in counts
+        f"{total('added', name):,} traces added to {name}, {total('already_present', name):,} were "
+        f"there before, {total('rejected', name):,} rejected."
+        for name in datasets
     )
     result = {
-        "datasets": sorted({dataset for dataset, _ in counts}),
-        "n_added": sum(count.added for _, count in counts),
-        "n_present": sum(count.already_present for _, count in counts),
-        "n_rejected": sum(count.rejected for _, count in counts),
+        "datasets": datasets,
+        "n_added": total("added"),
+        "n_present": total("already_present"),
+        "n_rejected": total("rejected"),
     }
     return message, result
 
@@ -98,6 +105,18 @@ def _duplicates(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> 
         f"datasets: {found.n_members:,} of {found.n_traces:,} traces are in one."
     )
     return message, {"finding": found.id, "n_groups": found.n_groups}
+
+
+def _check(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outcome:
+    report = api.check_answers(workspace, progress=reporter, **spec.settings)
+    counts = ", ".join(f"{n:,} {outcome}" for outcome, n in report.checked_now.items())
+    n_before = sum(report.by_outcome.values()) - report.n_checked
+    message = (
+        f"{report.n_checked:,} answers checked in {duration(report.seconds)}: {counts}. "
+        f"{n_before:,} were checked before, "
+        f"{report.n_traces - report.n_with_reference:,} traces have no reference."
+    )
+    return message, asdict(report)
 
 
 if __name__ == "__main__":

@@ -235,7 +235,7 @@ def require_column(view: RunView, column: str) -> None:
         offered = [name for name in view.traces.columns if name.startswith("label.")]
         raise InputError(
             f"The traces of run {view.run.id} have no column {column!r}: use one of "
-            f"{', '.join(['dataset', 'variant', 'path', *offered])}."
+            f"{', '.join(['dataset', 'variant', 'path', 'answer_check', *offered])}."
         )
 
 

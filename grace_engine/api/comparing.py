@@ -13,7 +13,7 @@ from grace_engine.api.choosing import candidates_of, config_of, ranked, ranked_b
 from grace_engine.api.views import RunView
 from grace_engine.config import Budget, CurateConfig
 from grace_engine.errors import InputError
-from grace_engine.figures.frames import CORRECT
+from grace_engine.figures.frames import CHECK, correctness, is_checked
 from grace_engine.records import Selection
 from grace_engine.selection import Bias, Comparison, Duplicates, Taken
 
@@ -34,6 +34,7 @@ def bias(
         values: ``[N]`` what was ranked by (``Taken.values``); the view's values when None.
     """
     kinds = [name for name in view.traces.columns if name.startswith("label.")]
+    kinds += [CHECK] if is_checked(view.traces) else []
     return selection.bias_of(
         selected,
         view.values if values is None else values,
@@ -70,9 +71,9 @@ def budget_curve(
 
     Returns:
         A row for each of ``SHARES``: ``share`` (0 to 1), ``n``, ``value`` (mean of the taken),
-        ``lowest_value``, ``tokens`` and ``share_correct`` (of the taken whose label
-        ``is_correct`` is known; NaN where none is). Shares that kept traces alone exceed are
-        left out.
+        ``lowest_value``, ``tokens`` and ``share_correct`` (of the taken that are known
+        to be right or wrong, by label or by check; NaN where none is). Shares that kept traces
+        alone exceed are left out.
     """
     in_order = ranked(view, config, candidates_of(view, config, annotations, duplicates))
     correct = _correct(view)
@@ -129,8 +130,6 @@ def ranking_frame(side: Selection | Taken) -> pd.DataFrame:
 
 
 def _correct(view: RunView) -> npt.NDArray[np.float64]:
-    """``[N]`` 1 where a trace's answer is labelled correct, 0 where wrong, NaN where unknown."""
-    if CORRECT not in view.traces.columns:
-        return np.full(len(view.traces), np.nan)
-    column = view.traces[CORRECT]
+    """``[N]`` 1 where a trace's answer is right, 0 where wrong, NaN where nobody says."""
+    column = correctness(view.traces)
     return np.asarray(column.map({True: 1.0, False: 0.0}), dtype=np.float64)

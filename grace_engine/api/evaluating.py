@@ -133,7 +133,7 @@ def step_kinds(workspace: Workspace, view: RunView, said: Annotations | None = N
         view: The run.
         said: What curators say, where it is read already.
     """
-    labels = labels_of_steps(workspace, view, said or annotations(workspace))
+    labels = labels_of_steps(workspace, view, said or annotations(workspace, run=view.run.id))
     return labelled(view, labels, np.ones(len(view.values), dtype=bool)).step_kinds
 
 

@@ -82,9 +82,9 @@ def export(
     if not ids:
         raise NotFoundError(f"Selection {chosen.id} holds no trace: its budget took none.")
     path = Path(to)
-    said = annotations(workspace) if annotate else None
+    said = annotations(workspace, run=run.id) if annotate else None
     notes = annotator(workspace, chosen, run, said) if said else None
-    batches = traces_in_order(workspace, ids)
+    batches = traces_in_order(workspace, ids, run.id)
     traces = with_annotations(batches, notes)
     published = writing.publish(
         path,
@@ -132,11 +132,14 @@ def export(
     )
 
 
-def traces_in_order(workspace: Workspace, ids: Sequence[str]) -> Iterator[list[Trace]]:
-    """Traces by id in the order of ``ids``, a batch at a time."""
+def traces_in_order(
+    workspace: Workspace, ids: Sequence[str], run: str | None = None
+) -> Iterator[list[Trace]]:
+    """Traces by id in the order of ``ids``, cut as ``run`` saw them, a batch at a time."""
     for first in range(0, len(ids), _BATCH):
         part = ids[first : first + _BATCH]
-        found = {t.id: t for batch in store.iter_traces(workspace, (), part) for t in batch}
+        batches = store.iter_traces(workspace, (), part, run=run)
+        found = {trace.id: trace for batch in batches for trace in batch}
         missing = [name for name in part if name not in found]
         if missing:
             raise NotFoundError(

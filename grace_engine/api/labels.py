@@ -71,14 +71,14 @@ def labels_for(workspace: Workspace, view: RunView, wanted: Sequence[str] = ()) 
     if not wanted:
         named = sorted(columns, key=lambda name: name != _KIND)
         chosen = {n: columns[n] for n in named if n == _KIND or _is_boolean(columns[n])}
-        found = store.step_labels(workspace, view.run.datasets)
-        return _with_verdicts(view, annotations(workspace), found, chosen)
+        found = store.step_labels(workspace, view.run.datasets, view.run.id)
+        return _with_verdicts(view, annotations(workspace, run=view.run.id), found, chosen)
     steps: dict[str, Sequence[Label]] = {}
     traces: dict[str, Mapping[str, Label]] = {}
     notes: list[str] = []
     for name in wanted:
         if name == STEPS:
-            steps |= store.step_labels(workspace, view.run.datasets)
+            steps |= store.step_labels(workspace, view.run.datasets, view.run.id)
         elif Path(name).suffix.lower() in _READERS:
             notes.append(_read_labels(Path(name), _step_counts(view), steps, traces))
         elif name in columns:
@@ -93,7 +93,9 @@ def labels_for(workspace: Workspace, view: RunView, wanted: Sequence[str] = ()) 
         _require_good(name, of)
     said = tuple(filter(None, notes))
     if VERDICTS in wanted:
-        return replace(_with_verdicts(view, annotations(workspace), steps, traces), notes=said)
+        return replace(
+            _with_verdicts(view, annotations(workspace, run=view.run.id), steps, traces), notes=said
+        )
     return GivenLabels(steps=steps, traces=traces, n_verdicts={}, notes=said)
 
 
@@ -110,7 +112,9 @@ def _require_good(name: str, of: Mapping[str, Label]) -> None:
 
 def labels_of_steps(workspace: Workspace, view: RunView, said: Annotations) -> GivenLabels:
     """What the data and curators say of steps."""
-    return _with_verdicts(view, said, store.step_labels(workspace, view.run.datasets), {})
+    return _with_verdicts(
+        view, said, store.step_labels(workspace, view.run.datasets, view.run.id), {}
+    )
 
 
 def labelled(view: RunView, labels: GivenLabels, kept: np.ndarray) -> LabelledRun:

@@ -1,7 +1,7 @@
 """What would become of a file if it were ingested? Its beginning is read, nothing is stored."""
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,8 @@ from typing import Any
 from grace_engine import ingest as reading
 from grace_engine.config import IngestConfig
 from grace_engine.errors import SchemaError
-from grace_engine.ingest import FieldSample
-from grace_engine.records import Reject, Trace
+from grace_engine.ingest import FieldSample, PassedOver
+from grace_engine.records import Item, Problem, Reject, Trace
 
 # Records that are looked at: enough to meet a common fault, few enough for a moment.
 LOOKED_AT = 200
@@ -36,7 +36,9 @@ class Preview:
     """The beginning of a file, as it would be ingested.
 
     Attributes:
-        path: The file.
+        path: The file: the first where a folder or pattern was named.
+        n_files: Files that would be read with it, itself included.
+        passed_over: What stands among them and would not be read, with the reason.
         dataset: The dataset that it would go to.
         size: Its bytes.
         segmenter: What cuts the steps.
@@ -44,6 +46,7 @@ class Preview:
         n_records: Records that were looked at, the refused ones included.
         is_whole: Whether these are all of the file.
         n_traces: Traces that they hold.
+        n_problems: Different problems that they pose without a trace.
         traces: The first of these.
         rejects: What would be refused, most frequent first.
         fields: The fields of the records, with samples.
@@ -51,6 +54,8 @@ class Preview:
     """
 
     path: str
+    n_files: int
+    passed_over: tuple[PassedOver, ...]
     dataset: str
     size: int
     segmenter: str
@@ -58,6 +63,7 @@ class Preview:
     n_records: int
     is_whole: bool
     n_traces: int
+    n_problems: int
     traces: tuple[Trace, ...]
     rejects: tuple[RejectGroup, ...]
     fields: tuple[FieldSample, ...]
@@ -72,6 +78,10 @@ class Preview:
         """The document of ``grace preview --json``."""
         return {
             "path": self.path,
+            "n_files": self.n_files,
+            "passed_over": [
+                {"path": str(each.path), "reason": each.reason} for each in self.passed_over
+            ],
             "dataset": self.dataset,
             "size": self.size,
             "segmenter": self.segmenter,
@@ -79,8 +89,9 @@ class Preview:
             "n_records": self.n_records,
             "is_whole": self.is_whole,
             "n_traces": self.n_traces,
+            "n_problems": self.n_problems,
             "n_rejected": self.n_rejected,
-            "traces": [_trace_json(trace) for trace in self.traces],
+            "traces": [trace_json(trace) for trace in self.traces],
             "rejects": [asdict(group) for group in self.rejects],
             "fields": [asdict(field) for field in self.fields],
             "guess": self.guess or None,
@@ -91,7 +102,7 @@ def preview(path: Path | str, config: IngestConfig | None = None, n: int = 10) -
     """Read the first 200 records of a file as ``ingest`` would.
 
     Args:
-        path: The file.
+        path: The file; the first is read of a folder or pattern.
         config: How it would be ingested.
         n: Traces to keep.
 
@@ -99,19 +110,21 @@ def preview(path: Path | str, config: IngestConfig | None = None, n: int = 10) -
         ReadError: The file cannot be read.
         InputError: A setting that no file could be read with.
     """
-    path, config = Path(path), config or IngestConfig()
+    config = config or IngestConfig()
+    found = reading.discover(path, config.dataset)
+    path, dataset = found.files[0].path, found.files[0].dataset
     segmenter = reading.parse_segmenter(config.segmenter)
     mapping = reading.parse_mapping(config.mapping) if config.mapping else None
     rows = list(islice(reading.read_rows(path), LOOKED_AT + 1))
     looked_at, is_whole = rows[:LOOKED_AT], len(rows) <= LOOKED_AT
     records = [row.fields for row in looked_at if isinstance(row, reading.Row)]
-    items: list[Trace | Reject]
+    items: list[Item]
     try:
         items = list(
             _of_records(
                 reading.traces_of(
                     path,
-                    dataset=_dataset_of(path, config),
+                    dataset=dataset,
                     segmenter=segmenter,
                     schema=config.schema,
                     mapping=mapping,
@@ -127,13 +140,16 @@ def preview(path: Path | str, config: IngestConfig | None = None, n: int = 10) -
     guess = reading.guess_mapping(records) if records else {}
     return Preview(
         path=str(path),
-        dataset=_dataset_of(path, config),
+        n_files=len(found.files),
+        passed_over=found.passed_over,
+        dataset=dataset,
         size=path.stat().st_size,
         segmenter=segmenter.name,
         schema=schema,
         n_records=len(looked_at),
         is_whole=is_whole,
         n_traces=len(traces),
+        n_problems=len({item.id for item in items if isinstance(item, Problem)}),
         traces=tuple(traces[:n]),
         rejects=_grouped([item for item in items if isinstance(item, Reject)]),
         fields=tuple(reading.field_samples(records)) if records else (),
@@ -141,40 +157,32 @@ def preview(path: Path | str, config: IngestConfig | None = None, n: int = 10) -
     )
 
 
-def _dataset_of(path: Path, config: IngestConfig) -> str:
-    return config.dataset or path.name.split(".")[0] or "dataset"
+def cut_beside(
+    found: Preview, path: Path | str, config: IngestConfig, segmenter: str
+) -> tuple[Trace | None, ...]:
+    """The traces of a preview as another segmenter cuts them.
+
+    Args:
+        found: The preview of the file under ``config``.
+        path: The file.
+        config: How it would be ingested.
+        segmenter: The other segmenter.
+
+    Returns:
+        One for each of ``found.traces``; None where the other segmenter rejects it.
+
+    Raises:
+        GraceError: As ``preview``.
+    """
+    # A trace that one segmenter rejects may stand before the first that the other one keeps.
+    most = found.n_traces + found.n_rejected
+    other = preview(path, replace(config, segmenter=segmenter), most)
+    pairs = {trace.id: trace for trace in other.traces}
+    return tuple(pairs.get(trace.id) for trace in found.traces)
 
 
-def _schema_of(records: list[dict[str, object]], config: IngestConfig) -> str:
-    if config.mapping:
-        return "mapped"
-    if config.schema != "auto":
-        return config.schema
-    found = (reading.detect(record) for record in records)
-    return next((schema.name for schema in found if schema), "")
-
-
-def _of_records(items: Iterator[Trace | Reject], last: int) -> Iterator[Trace | Reject]:
-    """What the records up to the line ``last`` become; the rest of the file is not read."""
-    for item in items:
-        if (item.record.line if isinstance(item, Trace) else item.line) > last:
-            return
-        yield item
-
-
-def _grouped(rejects: list[Reject]) -> tuple[RejectGroup, ...]:
-    first: dict[str, Reject] = {}
-    counts: dict[str, int] = {}
-    for reject in rejects:
-        first.setdefault(reject.reason, reject)
-        counts[reject.reason] = counts.get(reject.reason, 0) + 1
-    return tuple(
-        RejectGroup(reason=reason, count=counts[reason], example=first[reason])
-        for reason in sorted(counts, key=lambda reason: -counts[reason])
-    )
-
-
-def _trace_json(trace: Trace) -> dict[str, Any]:
+def trace_json(trace: Trace) -> dict[str, Any]:
+    """A trace in the document of ``grace preview --json``."""
     text, answer = trace.full_text, trace.answer
     return {
         "variant": trace.variant,
@@ -190,3 +198,36 @@ def _trace_json(trace: Trace) -> dict[str, Any]:
         "reference": trace.reference,
         "labels": dict(trace.labels),
     }
+
+
+def _dataset_of(path: Path, config: IngestConfig) -> str:
+    return config.dataset or path.name.split(".")[0] or "dataset"
+
+
+def _schema_of(records: list[dict[str, object]], config: IngestConfig) -> str:
+    if config.mapping:
+        return "mapped"
+    if config.schema != "auto":
+        return config.schema
+    found = (reading.detect(record) for record in records)
+    return next((schema.name for schema in found if schema), "")
+
+
+def _of_records(items: Iterable[Item], last: int) -> Iterator[Item]:
+    """What the records up to the line ``last`` become; the rest of the file is not read."""
+    for item in items:
+        if (item.line if isinstance(item, Reject) else item.record.line) > last:
+            return
+        yield item
+
+
+def _grouped(rejects: list[Reject]) -> tuple[RejectGroup, ...]:
+    first: dict[str, Reject] = {}
+    counts: dict[str, int] = {}
+    for reject in rejects:
+        first.setdefault(reject.reason, reject)
+        counts[reject.reason] = counts.get(reject.reason, 0) + 1
+    return tuple(
+        RejectGroup(reason=reason, count=counts[reason], example=first[reason])
+        for reason in sorted(counts, key=lambda reason: -counts[reason])
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 from grace_engine import ingest as reading
 from grace_engine import store
 from grace_engine.config import IngestConfig
-from grace_engine.cutting import Pool, Recipe, chunks_of, usual_processes
+from grace_engine.cutting import Pool, Recipe, chunks_of_file, usual_processes
 from grace_engine.digests import file_digest
 from grace_engine.errors import InputError
 from grace_engine.progress import Progress, Silent
@@ -29,6 +29,7 @@ class FileIngest:
         schema: The schema that read it.
         count: Traces added, present before and rejected; None where the file could not be read.
         fault: Why it could not be read; "" where it was.
+        passed_over: Why it was left alone, standing among files that were read; else "".
     """
 
     path: str
@@ -36,6 +37,12 @@ class FileIngest:
     schema: str = ""
     count: IngestCount | None = None
     fault: str = ""
+    passed_over: str = ""
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the file was to be read, and none of its records is in the workspace."""
+        return not self.passed_over and (self.count is None or not self.count.held)
 
 
 def ingest(
@@ -48,6 +55,16 @@ def ingest(
 
     A file that cannot be read does not keep the others from being read; its fault is in the result.
 
+    Args:
+        workspace: Where the traces go.
+        paths: Files, folders of files, saved datasets and patterns, as ``discover`` takes them.
+        config: How they are read.
+        progress: Told how far it is.
+
+    Returns:
+        One item for each file, in the order in which they were read, and one for each that was
+        passed over.
+
     Raises:
         InputError: A setting that no file could be read with.
         StoreError: The workspace cannot be written; files already reported are kept.
@@ -56,27 +73,40 @@ def ingest(
     segmenter = reading.parse_segmenter(config.segmenter)
     if config.mapping:
         reading.parse_mapping(config.mapping)
+
+    def read(path: Path, dataset: str) -> FileIngest:
+        schema = _schema_of(path, config)
+        source = store.Source(
+            path=str(path.resolve()),
+            digest=file_digest(path),
+            size=path.stat().st_size,
+            schema_name=schema,
+            mapping=dict(part.split("=", 1) for part in config.mapping.split(",") if part),
+            segmenter=segmenter.name,
+        )
+        progress.begin(f"Reading {path.name}", 0, "traces")
+        count = store.add_staged(
+            workspace, dataset, source, partial(_stage, path, dataset, source, config, progress)
+        )
+        return FileIngest(path=str(path), dataset=dataset, schema=schema, count=count)
+
     results = []
-    for path in map(Path, paths):
-        dataset = config.dataset or path.name.split(".")[0] or "dataset"
+    for named in paths:
         try:
-            schema = _schema_of(path, config)
-            source = store.Source(
-                path=str(path.resolve()),
-                digest=file_digest(path),
-                size=path.stat().st_size,
-                schema_name=schema,
-                mapping=dict(part.split("=", 1) for part in config.mapping.split(",") if part),
-                segmenter=segmenter.name,
-            )
-            progress.begin(f"Reading {path.name}", 0, "traces")
-            count = store.add_staged(
-                workspace, dataset, source, partial(_stage, path, dataset, source, config, progress)
-            )
+            found = reading.discover(named, config.dataset)
         except InputError as fault:
-            results.append(FileIngest(path=str(path), dataset=dataset, fault=str(fault)))
-        else:
-            results.append(FileIngest(path=str(path), dataset=dataset, schema=schema, count=count))
+            results.append(FileIngest(path=str(named), dataset=config.dataset, fault=str(fault)))
+            continue
+        for file in found.files:
+            try:
+                results.append(read(file.path, file.dataset))
+            except InputError as fault:
+                path, dataset = str(file.path), file.dataset
+                results.append(FileIngest(path=path, dataset=dataset, fault=str(fault)))
+        results += [
+            FileIngest(path=str(each.path), dataset="", passed_over=each.reason)
+            for each in found.passed_over
+        ]
     return results
 
 
@@ -111,8 +141,12 @@ def _stage(
         folder=folder,
     )
     reasons: Counter[str] = Counter()
+    n_items = 0
     with Pool(config.processes or usual_processes()) as pool:
-        for staged in pool.stage(recipe, chunks_of(path, reading.read_rows(path))):
+        for staged in pool.stage(recipe, chunks_of_file(path)):
             reasons.update(staged.reasons)
+            n_items += staged.n_items
             progress.advance(staged.n_items)
+    if not n_items:
+        raise reading.no_rows(path)
     return reasons

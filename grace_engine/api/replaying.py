@@ -50,7 +50,7 @@ def replay(
                 "name it with --workspace."
             )
         chosen = store.get_selection(workspace, str(manifest.selection["selection"]))
-        said = annotations(workspace, until=manifest.annotations)
+        said = annotations(workspace, until=manifest.annotations, run=chosen.run_id)
         if said.version < manifest.annotations:
             raise NotFoundError(
                 f"This export carries verdicts and overrides up to entry {manifest.annotations:,} "
@@ -59,7 +59,8 @@ def replay(
             )
         notes = annotator(workspace, chosen, store.get_run(workspace, chosen.run_id), said)
     if origin == "workspace" and workspace is not None:
-        batches = traces_in_order(workspace, ids)
+        run_id = str(manifest.run["id"]) if manifest.annotate else None
+        batches = traces_in_order(workspace, ids, run_id)
     else:
         batches = iter([_from_sources(manifest, manifest_path.parent, ids)])
     traces = _checked(with_annotations(batches, notes), manifest)

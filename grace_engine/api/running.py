@@ -7,18 +7,21 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from grace_engine import jobs
+from grace_engine.answers import Limits
 from grace_engine.config import OF, IngestConfig, ScoreConfig, require_one_of
 from grace_engine.duplicates import require_threshold
 from grace_engine.errors import InputError, NotFoundError
 from grace_engine.jobs import Job, JobSpec
 from grace_engine.records import Of
-from grace_engine.store import Workspace, datasets, get_run
+from grace_engine.store import Workspace, check_counts, datasets, get_run
 
 if TYPE_CHECKING:
     from grace_engine.api.scoring import Estimate
 
 # Traces that a forecast renders: enough for a mean, few enough for a moment.
 _RENDERED = 200
+# Files that the title of an ingest names.
+_NAMED = 3
 _CHILD = ("-m", "grace_engine.api.child")
 
 
@@ -131,7 +134,8 @@ def start_ingest(
 ) -> Job:
     """Ingest files in the background."""
     config = config or IngestConfig()
-    names = ", ".join(Path(path).name for path in paths)
+    more = f" and {len(paths) - _NAMED:,} more files" if len(paths) > _NAMED else ""
+    names = ", ".join(Path(path).name for path in paths[:_NAMED]) + more
     spec = JobSpec(
         kind="ingest",
         title=f"Ingest {names}" + (f" into {config.dataset}" if config.dataset else ""),
@@ -158,6 +162,30 @@ def start_duplicates(
         kind="duplicates",
         title=f"Find duplicate {of}{where} (similarity {threshold:g} or more)",
         settings={"of": of, "datasets": list(datasets), "threshold": threshold},
+    )
+    return _start(workspace, spec)
+
+
+def start_checking(
+    workspace: Workspace,
+    names: Sequence[str] = (),
+    *,
+    timeout: float = 5.0,
+    again: bool = False,
+) -> Job:
+    """Check answers in the background.
+
+    Raises:
+        InputError: ``timeout`` is not above 0.
+        NotFoundError: A dataset does not exist.
+    """
+    Limits(seconds=timeout)
+    check_counts(workspace, names)
+    of = f" of {', '.join(names)}" if names else ""
+    spec = JobSpec(
+        kind="check",
+        title=f"Check answers{of} against their references",
+        settings={"datasets": list(names), "timeout": timeout, "again": again},
     )
     return _start(workspace, spec)
 

@@ -66,7 +66,7 @@ def export_steps(
         with pq.ParquetWriter(part, _SCHEMA) as writer:
             ids = view.signals.trace_ids.tolist()
             places = {name: place for place, name in enumerate(ids)}
-            for traces in store.iter_traces(workspace, view.run.datasets, ids):
+            for traces in store.iter_traces(workspace, view.run.datasets, ids, run=view.run.id):
                 table = [row for trace in traces for row in _rows(trace, view, places[trace.id])]
                 writer.write_table(pa.Table.from_pylist(table, schema=_SCHEMA))
                 rows += sum(row["kind"] == "step" for row in table)

@@ -39,8 +39,9 @@ class RunView:
         scores: ``[S]`` step scores; NaN where a step does not count.
         values: ``[N]`` trace values; NaN where a trace has none.
         traces: N rows in the order of ``signals.trace_ids``: ``trace_id``, ``dataset``,
-            ``variant``, ``path``, ``line``, ``n_steps``, ``n_tokens`` (steps and answer) and a
-            column ``label.NAME`` for each label.
+            ``variant``, ``path``, ``line``, ``n_steps``, ``n_tokens`` (steps and answer),
+            ``answer_check`` (one of ``OUTCOMES``; None where it was not checked) and a column
+            ``label.NAME`` for each label.
     """
 
     run: ScoringRun
@@ -223,8 +224,11 @@ def run_view(workspace: Workspace, run: str = "latest", weights: Weights | None 
 
 def listing(workspace: Workspace, run: ScoringRun) -> pd.DataFrame:
     """A row a trace of the run's datasets, indexed by trace id, labels as columns."""
-    traces = store.labels_of(workspace, run.datasets).rename(columns={"id": "trace_id"})
-    return _with_label_columns(traces).set_index("trace_id")
+    traces = store.labels_of(workspace, run.datasets, run=run.id).rename(columns={"id": "trace_id"})
+    listed = _with_label_columns(traces).set_index("trace_id")
+    checks = store.answer_checks(workspace, run.datasets).set_index("trace_id")["outcome"]
+    found = checks.reindex(listed.index).astype(object)
+    return listed.assign(answer_check=found.where(found.notna(), None))
 
 
 def view_of(
@@ -271,7 +275,7 @@ def trace_view(
     """
     weights = weights or Weights()
     found = store.get_run(workspace, run)
-    source = store.get_trace(workspace, trace)
+    source = store.get_trace(workspace, trace, found.id)
     seen = store.get_run_trace(workspace, found.id, source.id)
     if seen.gram is None:
         raise NotFoundError(

@@ -7,6 +7,7 @@ import typer
 
 from grace_engine.cli import (
     annotating,
+    checking,
     choosing,
     comparing,
     console,
@@ -35,6 +36,7 @@ app = typer.Typer(
 for module in (
     previewing,
     reading,
+    checking,
     scoring,
     running,
     looking,

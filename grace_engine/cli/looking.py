@@ -85,6 +85,7 @@ def _row(record: Mapping[Any, Any], value: float, labels: list[str]) -> dict[str
         **kept,
         "n_tokens": int(record["n_tokens"]),
         "value": None if np.isnan(value) else value,
+        "answer_check": record["answer_check"],
         "labels": {k: v for k, v in found.items() if v is not None and v == v},
     }
 

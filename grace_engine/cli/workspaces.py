@@ -40,9 +40,16 @@ def show(
         return
     console.table(
         "Datasets",
-        ["dataset", "traces", "rejected", "segmenter", "text and records"],
+        ["dataset", "traces", "problems", "rejected", "segmenter", "text and records"],
         [
-            (d.name, d.n_traces, d.n_rejected, d.segmenter, _size(found.dataset_bytes, d.name))
+            (
+                d.name,
+                d.n_traces,
+                d.n_problems,
+                d.n_rejected,
+                d.segmenter,
+                _size(found.dataset_bytes, d.name),
+            )
             for d in found.datasets
         ],
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 
 from grace_engine import ingest
-from grace_engine.ingest import FieldMap, Row, Segmenter
+from grace_engine.ingest import Block, FieldMap, Row, Segmenter
 from grace_engine.records import Reject
 from grace_engine.store import stage_chunk
 
@@ -42,12 +42,13 @@ class Chunk:
     Attributes:
         number: 0, 1, 2, … in the order of the file.
         path: The file.
-        rows: Line and bytes of each record; a ``Reject`` in place of one that cannot be read.
+        rows: Line and bytes of each record, with a ``Reject`` in place of one that cannot be read;
+            or where in the file they stand.
     """
 
     number: int
     path: str
-    rows: tuple[tuple[int, bytes] | Reject, ...]
+    rows: tuple[tuple[int, bytes] | Reject, ...] | Block
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,7 @@ class Staged:
     """What became of a chunk.
 
     Attributes:
-        n_items: Traces and rejects.
+        n_items: Traces, problems and rejects.
         reasons: Rejects by reason.
     """
 
@@ -63,7 +64,21 @@ class Staged:
     reasons: dict[str, int]
 
 
-def chunks_of(path: Path, rows: Iterable[Row | Reject]) -> Iterator[Chunk]:
+def chunks_of_file(path: Path) -> Iterator[Chunk]:
+    """A file in chunks, unread where its reader can split it.
+
+    Raises:
+        ReadError: The file cannot be read; that one without any row is none is for the caller.
+    """
+    blocks = ingest.split(path)
+    if blocks is None:
+        yield from chunks_of(path, ingest.read_rows(path))
+        return
+    for number, block in enumerate(blocks):
+        yield Chunk(number=number, path=str(path), rows=block)
+
+
+def chunks_of(path: Path | str, rows: Iterable[Row | Reject]) -> Iterator[Chunk]:
     """The rows of a file in chunks."""
     number, size = 0, 0
     held: list[tuple[int, bytes] | Reject] = []
@@ -87,16 +102,9 @@ def stage_rows(recipe: Recipe, chunk: Chunk) -> Staged:
         StoreError: The disk is full.
     """
     segmenter, mapping = _parsed(recipe.segmenter, recipe.mapping)
-    rows = (
-        row
-        if isinstance(row, Reject)
-        # The fields of a row are what its bytes say: they need not travel.
-        else Row(path=chunk.path, line=row[0], raw=row[1], fields=orjson.loads(row[1]))
-        for row in chunk.rows
-    )
     items = list(
         ingest.traces_of_rows(
-            rows,
+            _rows(chunk),
             dataset=recipe.dataset,
             segmenter=segmenter,
             schema=recipe.schema,
@@ -105,6 +113,18 @@ def stage_rows(recipe: Recipe, chunk: Chunk) -> Staged:
     )
     reasons = stage_chunk(items, recipe.folder, chunk.number)
     return Staged(n_items=len(items), reasons=dict(reasons))
+
+
+def _rows(chunk: Chunk) -> Iterator[Row | Reject]:
+    if isinstance(chunk.rows, Block):
+        return ingest.read_block(chunk.rows)
+    return (
+        row
+        if isinstance(row, Reject)
+        # The fields of a row are what its bytes say: they need not travel.
+        else Row(path=chunk.path, line=row[0], raw=row[1], fields=orjson.loads(row[1]))
+        for row in chunk.rows
+    )
 
 
 @lru_cache(maxsize=8)

@@ -7,7 +7,7 @@ with probability s, so in some of b bands with 1 − (1 − sʳ)ᵇ (Leskovec, R
 
 from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -67,6 +67,14 @@ def buckets(signatures: Signatures, rows: int) -> Iterator[list[npt.NDArray[np.i
     for first in range(0, N_HASHES - rows + 1, rows):
         # Texts whose sums agree by chance are told apart when they are compared.
         keys = signatures[:, first : first + rows].astype(np.uint64) @ odd
-        order = np.argsort(keys, kind="stable")
-        ends = np.flatnonzero(np.diff(keys[order])) + 1
-        yield [part for part in np.split(order, ends) if len(part) > 1]
+        yield together(keys)
+
+
+def together(keys: npt.NDArray[Any]) -> list[npt.NDArray[np.intp]]:
+    """Indices, rising, of each key that stands more than once."""
+    order = np.argsort(keys, kind="stable")
+    edges = np.flatnonzero(np.diff(keys[order])) + 1
+    starts, ends = np.append(0, edges), np.append(edges, len(order))
+    several = ends - starts > 1
+    pairs = zip(starts[several].tolist(), ends[several].tolist(), strict=True)
+    return [order[start:end] for start, end in pairs]

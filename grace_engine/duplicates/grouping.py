@@ -217,16 +217,9 @@ def _root(parents: list[int], number: int) -> int:
 
 
 def _groups(different: _Different, component: npt.NDArray[np.intp]) -> list[Group]:
-    if not different.numbers:
-        return []
-    numbers = np.array(different.numbers)
-    of_text = component[numbers]
-    order = np.argsort(of_text, kind="stable")
-    ends = np.flatnonzero(np.diff(of_text[order])) + 1
+    numbers = np.array(different.numbers, dtype=np.intp)
     found = []
-    for indices in np.split(order, ends):
-        if len(indices) < 2:
-            continue
+    for indices in bands.together(component[numbers]):
         first = int(numbers[indices[0]])
         alike = {
             number: different.similarity(first, number)

@@ -16,7 +16,10 @@ from grace_engine.records import CLEAN
 from grace_engine.signals import SignalTable, peak_losses
 
 CORRECT = "label.is_correct"
-"""Column that says whether a trace's answer is right."""
+"""Column in which the data says whether a trace's answer is right."""
+
+CHECK = "answer_check"
+"""Column that says what came out when the answer was held against its reference."""
 
 
 class Scored(Protocol):
@@ -50,7 +53,7 @@ def facts(view: Scored) -> pd.DataFrame:
     """A row a trace with the numbers that people sort and filter by.
 
     Beside the columns of ``view.traces``: ``value``, ``index`` (its place in ``view.signals``),
-    ``correct`` (True, False or None), ``alignment``, ``consistency``, ``fresh_loss`` and ``norm``
+    ``correct`` (as ``correctness``), ``alignment``, ``consistency``, ``fresh_loss`` and ``norm``
     (means over its steps; NaN where no step has one), ``answer_loss`` and ``peak_loss`` (nats a
     token).
     """
@@ -58,7 +61,7 @@ def facts(view: Scored) -> pd.DataFrame:
     return rows.assign(
         value=view.values,
         index=np.arange(len(rows)),
-        correct=_verdicts(rows),
+        correct=correctness(rows),
         alignment=_means(signals.alignment, signals),
         consistency=_means(signals.consistency, signals),
         fresh_loss=_means(signals.fresh_loss, signals),
@@ -66,6 +69,34 @@ def facts(view: Scored) -> pd.DataFrame:
         answer_loss=signals.answer_nll,
         peak_loss=peak_losses(signals),
     )
+
+
+def correctness(rows: pd.DataFrame) -> pd.Series:
+    """Whether each trace's answer is right: True, False, or None where nobody says.
+
+    As the data has it; where the data says nothing, as the check of the answer found.
+    """
+    said, checked = said_correct(rows), checked_correct(rows)
+    return said.where(said.notna(), checked)
+
+
+def said_correct(rows: pd.DataFrame) -> pd.Series:
+    """True, False, or None where the data says nothing or something else."""
+    given = rows[CORRECT] if CORRECT in rows else pd.Series(None, index=rows.index, dtype=object)
+    known = [bool(v) if isinstance(v, bool | np.bool_) else None for v in given]
+    return pd.Series(known, index=rows.index, dtype=object)
+
+
+def checked_correct(rows: pd.DataFrame) -> pd.Series:
+    """True, False, or None where the check of the answer came to no verdict, or there is none."""
+    found = rows[CHECK] if CHECK in rows else pd.Series(None, index=rows.index, dtype=object)
+    known = [{"right": True, "wrong": False}.get(outcome) for outcome in found]
+    return pd.Series(known, index=rows.index, dtype=object)
+
+
+def is_checked(rows: pd.DataFrame) -> bool:
+    """Whether any answer was checked."""
+    return CHECK in rows and bool(rows[CHECK].notna().any())
 
 
 def _means(of: npt.NDArray[np.float64], signals: SignalTable) -> npt.NDArray[np.float64]:
@@ -228,13 +259,6 @@ def _unique(names: list[str], trace_ids: list[str]) -> list[str]:
             for label, name, trace_id in zip(labels, names, trace_ids, strict=True)
         ]
     return labels
-
-
-def _verdicts(rows: pd.DataFrame) -> pd.Series:
-    """True, False, or None where the data says nothing or something else."""
-    given = rows[CORRECT] if CORRECT in rows else pd.Series(None, index=rows.index, dtype=object)
-    known = [bool(v) if isinstance(v, bool | np.bool_) else None for v in given]
-    return pd.Series(known, index=rows.index, dtype=object)
 
 
 def _keys(column: pd.Series, *, descending: bool) -> tuple[npt.NDArray[Any], ...]:

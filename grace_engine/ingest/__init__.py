@@ -2,12 +2,20 @@
 
 from grace_engine.ingest.answer_marks import answer_in, find_answer
 from grace_engine.ingest.build import APPENDED_ANSWER, build_trace, traces_of, traces_of_rows
-from grace_engine.ingest.drafts import Draft, GivenStep, RejectedDraft, Schema
+from grace_engine.ingest.discovery import Found, FoundFile, PassedOver, discover
+from grace_engine.ingest.drafts import Draft, GivenStep, ProblemDraft, RejectedDraft, Schema
 from grace_engine.ingest.guessing import FieldSample, field_samples, guess_mapping
 from grace_engine.ingest.label_fields import label_names, likely_labels
 from grace_engine.ingest.mapping import FieldMap, mapped_schema, parse_mapping
-from grace_engine.ingest.readers import READERS, read_rows
-from grace_engine.ingest.rows import Reader, Row
+from grace_engine.ingest.readers import (
+    READERS,
+    no_rows,
+    read_block,
+    read_rows,
+    readable_endings,
+    split,
+)
+from grace_engine.ingest.rows import Block, Reader, Row
 from grace_engine.ingest.schemas import SCHEMAS, detect
 from grace_engine.ingest.segmenters import Segmenter, parse_segmenter
 
@@ -15,10 +23,15 @@ __all__ = [
     "APPENDED_ANSWER",
     "READERS",
     "SCHEMAS",
+    "Block",
     "Draft",
     "FieldMap",
     "FieldSample",
+    "Found",
+    "FoundFile",
     "GivenStep",
+    "PassedOver",
+    "ProblemDraft",
     "Reader",
     "RejectedDraft",
     "Row",
@@ -27,15 +40,20 @@ __all__ = [
     "answer_in",
     "build_trace",
     "detect",
+    "discover",
     "field_samples",
     "find_answer",
     "guess_mapping",
     "label_names",
     "likely_labels",
     "mapped_schema",
+    "no_rows",
     "parse_mapping",
     "parse_segmenter",
+    "read_block",
     "read_rows",
+    "readable_endings",
+    "split",
     "traces_of",
     "traces_of_rows",
 ]

@@ -1,8 +1,9 @@
 r"""Where in a text does its final answer stand?
 
 Marks that are hardly ever anything else decide first: ``####``, ``†Answer:``, ``\boxed{…}``. Where
-none of them stands, ``A:`` at the start of a line (it may list a choice) and "the answer is" (it
-may be an aside) count. Among marks of equal standing the last one wins.
+none of them stands, ``A:`` and ``Answer:`` at the start of a line (they may list a choice or open
+an explanation) and "the answer is" (it may be an aside), also in Chinese, Arabic and Hindi, count.
+Among marks of equal standing the last one wins.
 """
 
 import re
@@ -21,18 +22,42 @@ _CLOSING_TAG = "</think>"
 _BOX_PARTS = re.compile(r"\\boxed\s*\{|\\.|[{}]", re.DOTALL)
 
 _CUE_WORDS = r"\bthe\s+(?:(?:final|correct)\s+)?answer\s+is\b"
+# The same in Chinese, Arabic and Hindi. Not cues: what only asks (答案是什么, 答案为什么) or judges
+# (答案是错的), and a Hindi verb that ends its sentence ("18 सही उत्तर है।"): no answer follows.
+_CHINESE = (
+    r"(?:最终|最后|正确)?的?答案(?:应该|应当)?[ \t]*"
+    r"(?:应?[为為是](?!什|甚|何|多少|否|不[对對是]|错|錯|对的|對的|正确|怎|哪|几)|(?=[:：]))"
+)
+_ARABIC = (
+    r"(?<!\w)[وف]?(?:الجواب|الإجابة|الاجابة)(?:\s+(?:النهائي|الصحيح)ة?)?"
+    r"(?:\s+(?:هو|هي)\b|(?=\s*[:：]))"
+)
+_HINDI = r"(?<!\w)(?:(?:सही|अंतिम)\s+)?उत्तर(?:\s+है(?=\s*[:：]|[ \t]+[^\s।.?!])|(?=\s*[:：]))"
+_FOREIGN_CUE_WORDS = rf"(?:{_CHINESE}|{_ARABIC}|{_HINDI})"
+_NO_QUESTION = r"(?![^\n。！!।.؟？?]{0,80}[؟？?])"
 _CUE = re.compile(_CUE_WORDS, re.IGNORECASE)
+_ANY_CUE = re.compile(rf"{_CUE_WORDS}|{_FOREIGN_CUE_WORDS}{_NO_QUESTION}", re.IGNORECASE)
 # After the cue: a colon, and line breaks, since "The answer is:" often ends its line.
-_AFTER_CUE = re.compile(r"\s*:?\s*")
+_AFTER_CUE = re.compile(r"\s*[:：]?\s*")
+
+# "Answer: 42", "Final Answer: 42", "**Answer:** 42", "### **Final answer**: 42" on a line.
+_ANSWER_WORD = (
+    r"^[ \t]*(?:\#{1,6}[ \t]*)?(?:\*\*)?(?:final[ \t]+)?answer[ \t]*(?:\*\*[ \t]*:|:(?:\*\*)?)"
+)
+_LINE_ANSWER = re.compile(_ANSWER_WORD, re.IGNORECASE | re.MULTILINE)
 
 # What announces an answer together with the mark that was found, directly before it: a mark of
 # another kind, words that lead in, and for a box the opening of its formula.
-_LINE_MARK = r"(?:(?:####|†[ \t]*Answer[ \t]*:|^[ \t]*A:)\s*)?"
-_LEAD_IN = r"(?:\*\*)?(?:\b(?:so|thus|therefore|hence)\b,?\s+)?"
+_LINE_MARK = rf"(?:(?:####|†[ \t]*Answer[ \t]*:|^[ \t]*A:|{_ANSWER_WORD})\s*)?"
+_LEAD_IN = (
+    r"(?:\*\*)?(?:\b(?:so|thus|therefore|hence)\b,?\s+|(?:所以|因此|于是|故|综上)[，,]?\s*"
+    r"|(?:إذن|إذًا|لذلك|لذا|وبالتالي)\b[،,]?\s+|(?:अतः|अत:|इसलिए|तो)[,،]?\s+)?"
+)
 _OPENING = r"(?:\*\*)?\s*(?:\$\$?|\\\(|\\\[)?\s*"
 _BEFORE_CUE = re.compile(rf"{_LINE_MARK}{_LEAD_IN}\Z", re.IGNORECASE | re.MULTILINE)
 _BEFORE_BOX = re.compile(
-    rf"{_LINE_MARK}(?:{_LEAD_IN}{_CUE_WORDS}[\s:]*)?{_OPENING}\Z", re.IGNORECASE | re.MULTILINE
+    rf"{_LINE_MARK}(?:{_LEAD_IN}(?:{_CUE_WORDS}|{_FOREIGN_CUE_WORDS})[\s:：]*)?{_OPENING}\Z",
+    re.IGNORECASE | re.MULTILINE,
 )
 # Longer than anything that these two patterns are meant to find.
 _LOOK_BACK = 80
@@ -45,7 +70,7 @@ _DOTTED_WORD = re.compile(
 )  # "p.m.", "U.S.": the last dot is the word's own
 
 # What needs no trimming but of white space: one word in which no wrapper and no full stop stands.
-_PLAIN = re.compile(r"\s*([^\s.$*\\。]+)\s*\Z")
+_PLAIN = re.compile(r"\s*([^\s.$*\\。।]+)\s*\Z")
 
 _Found = tuple[int, int, int]  # mark_start, start, end of what the mark announces, not yet trimmed
 
@@ -80,7 +105,10 @@ def _find(text: str, low: int, high: int) -> _Found | None:
             found = mark
     if found:
         return found
-    return _cue(text, low, high, after=_line_a(text, low, high))
+    line = max(
+        filter(None, (_line_a(text, low, high), _line_answer(text, low, high))), default=None
+    )
+    return _cue(text, low, high, after=line)
 
 
 def _hashes(text: str, low: int, high: int) -> _Found | None:
@@ -92,11 +120,16 @@ def _hashes(text: str, low: int, high: int) -> _Found | None:
     while at >= 0:
         start, end = at + len(_HASHES), _line_end(text, at, high)
         longer = text[start : start + 1] == "#" or text[at - 1 : at] == "#"  # "#####"
-        last = end == high or not _NOT_SPACE.search(text, end, high)
-        if not longer and (last or _WORD_WITH_DIGIT.match(text, start, end)):
+        if not longer and _announces(text, start, end, high):
             return at, start, end
         at = text.rfind(_HASHES, low, at)
     return None
+
+
+def _announces(text: str, start: int, end: int, high: int) -> bool:
+    """Whether the rest of a line is an answer: the last line of all, or one word with a digit."""
+    last = end == high or not _NOT_SPACE.search(text, end, high)
+    return last or _WORD_WITH_DIGIT.match(text, start, end) is not None
 
 
 def _dagger(text: str, low: int, high: int) -> _Found | None:
@@ -139,12 +172,33 @@ def _line_a(text: str, low: int, high: int) -> _Found | None:
     return None
 
 
+def _line_answer(text: str, low: int, high: int) -> _Found | None:
+    """The last ``Answer:`` that begins a line and has text before and after it.
+
+    Its answer may stand on the next line that is not blank. With text below its line, it announces
+    one only as ``####`` does.
+    """
+    if "nswer" not in text and "NSWER" not in text:
+        return None
+    found = None
+    for mark in _LINE_ANSWER.finditer(text, low, high):
+        content = _NOT_SPACE.search(text, mark.end(), high)
+        if content is None or not _NOT_SPACE.search(text, low, mark.start()):
+            continue
+        start = content.start()
+        end = _line_end(text, start, high)
+        if _announces(text, start, end, high):
+            found = trimmed(text, *mark.span())[0], start, end
+    return found
+
+
 def _cue(text: str, low: int, high: int, after: _Found | None) -> _Found | None:
     """The last "the answer is" that follows ``after``, to the end of its sentence or line.
 
     Where there is none, ``after`` itself.
     """
-    cues = list(_CUE.finditer(text, after[1] if after else low, high))
+    pattern = _CUE if text.isascii() else _ANY_CUE
+    cues = list(pattern.finditer(text, after[1] if after else low, high))
     if not cues:
         return after
     start = _AFTER_CUE.match(text, cues[-1].end(), high).end()  # type: ignore[union-attr]
@@ -179,7 +233,7 @@ def _unwrapped(text: str, start: int, end: int) -> Span:
 
 
 def _ends_sentence(answer: str) -> bool:
-    if not answer.endswith((".", "。")) or answer.endswith(".."):
+    if not answer.endswith((".", "。", "।")) or answer.endswith(".."):
         return False
     return not _DOTTED_WORD.search(answer[-_LONGEST_DOTTED:])
 

@@ -10,13 +10,14 @@ import orjson
 from grace_engine.config import require_one_of
 from grace_engine.errors import InputError, TraceRejected
 from grace_engine.ingest.answer_marks import find_answer
-from grace_engine.ingest.drafts import Draft, RejectedDraft, Schema
+from grace_engine.ingest.drafts import Draft, ProblemDraft, RejectedDraft, Schema
 from grace_engine.ingest.mapping import FieldMap, mapped_schema
+from grace_engine.ingest.problems import build_problem
 from grace_engine.ingest.readers import read_rows
 from grace_engine.ingest.rows import Row, excerpt_of
 from grace_engine.ingest.schemas import detect, no_schema_fits, schema_named
 from grace_engine.ingest.segmenters import Segmenter
-from grace_engine.records import Answer, Reject, SourceRecord, Trace
+from grace_engine.records import Answer, Item, Reject, SourceRecord, Trace
 
 APPENDED_ANSWER = "\nThe answer is {answer}"
 """What is appended to a text whose answer stands only in a field of its record.
@@ -39,7 +40,7 @@ def traces_of(
     segmenter: Segmenter,
     schema: str = "auto",
     mapping: FieldMap | None = None,
-) -> Iterator[Trace | Reject]:
+) -> Iterator[Item]:
     """Stream the traces of a file, in the order of its records.
 
     Args:
@@ -51,7 +52,8 @@ def traces_of(
         mapping: Which field is which; instead of a schema.
 
     Yields:
-        Traces, and a ``Reject`` for every row, or trace of a row, that could not become one.
+        Traces, problems of rows that hold no trace, and a ``Reject`` for every row, or trace of a
+        row, that could not become either.
 
     Raises:
         InputError: ``schema`` is not known, or goes with no ``mapping``.
@@ -70,7 +72,7 @@ def traces_of_rows(
     segmenter: Segmenter,
     schema: str = "auto",
     mapping: FieldMap | None = None,
-) -> Iterator[Trace | Reject]:
+) -> Iterator[Item]:
     """The traces of some rows of a file, as ``traces_of`` finds them."""
     chosen, rows = _chosen(schema, mapping), iter(rows)
     if chosen is None:
@@ -121,9 +123,11 @@ def build_trace(draft: Draft, *, dataset: str, record: SourceRecord, segmenter: 
 
 
 def _answer_of(draft: Draft) -> Answer:
-    """The answer that the text marks; else the given one, appended."""
-    text, given = draft.text, draft.answer
+    """The answer that the text marks, or the record sets apart in it; else the given, appended."""
+    text, given, apart = draft.text, draft.answer, draft.apart
     found = find_answer(text)
+    if apart and (found is None or found.start < apart.mark_start):
+        return apart
     if found:
         if not found.text:
             mark = text[found.mark_start : found.start].strip()
@@ -150,7 +154,9 @@ def _reference_of(draft: Draft, answer: Answer) -> str | None:
     """What the data holds to be right: its reference, else the answer that it gives as a field."""
     if draft.is_reference:
         return answer.text
-    return draft.answer if draft.reference is None else draft.reference
+    if draft.reference is None and draft.labels.get("is_correct") is not False:
+        return draft.answer
+    return draft.reference
 
 
 def _refuse_nulls(draft: Draft) -> None:
@@ -179,12 +185,10 @@ def _detected(rows: Iterator[Row | Reject]) -> tuple[Schema, Iterator[Row | Reje
         schema = detect(record.fields)
         if schema:
             return schema, chain(window, rows)
-    raise no_schema_fits(records[0].path, records[0].fields)
+    raise no_schema_fits(records[0].path, [record.fields for record in records])
 
 
-def _traces_of_row(
-    row: Row, schema: Schema, dataset: str, segmenter: Segmenter
-) -> Iterator[Trace | Reject]:
+def _traces_of_row(row: Row, schema: Schema, dataset: str, segmenter: Segmenter) -> Iterator[Item]:
     """The traces of one record, which they share."""
     digest = sha256(row.raw).hexdigest()
     record = SourceRecord(digest=digest, path=row.path, line=row.line, raw=row.raw)
@@ -194,6 +198,9 @@ def _traces_of_row(
             count += 1
             if isinstance(draft, RejectedDraft):
                 yield _rejected(row, draft.reason, draft.detail, draft.variant)
+                continue
+            if isinstance(draft, ProblemDraft):
+                yield build_problem(draft, dataset=dataset, record=record)
                 continue
             try:
                 yield build_trace(draft, dataset=dataset, record=record, segmenter=segmenter)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from grace_engine.errors import TraceRejected
-from grace_engine.records import Label
+from grace_engine.records import Answer, Label
 
 # Whole numbers above this are no longer exact once JSON has been read into a float.
 _LARGEST_EXACT = 2**53
@@ -35,6 +35,8 @@ class Draft:
         text: The reasoning, unchanged.
         given_steps: The steps in order, each found in ``text``; None when the record lists none.
         answer: The answer as a field of its own; None when there is no such field.
+        apart: The answer where the record's shape sets it apart in ``text`` (what follows
+            ``</think>``); used where nothing from its mark on announces another.
         reference: The answer that the data holds to be right; None when it does not say.
         is_reference: Whether the trace is itself the right solution, its own answer the reference.
         labels: What the data says of the trace.
@@ -46,8 +48,26 @@ class Draft:
     text: str
     given_steps: tuple[GivenStep, ...] | None = None
     answer: str | None = None
+    apart: Answer | None = None
     reference: str | None = None
     is_reference: bool = False
+    labels: Mapping[str, Label] = field(default_factory=dict)
+    images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProblemDraft:
+    """A problem that a record poses and does not solve, not yet checked.
+
+    Attributes:
+        prompt: What a model is asked.
+        reference: The answer that the data holds to be right; None when it does not say.
+        labels: What the data says of the problem.
+        images: References to images of the prompt.
+    """
+
+    prompt: str
+    reference: str | None = None
     labels: Mapping[str, Label] = field(default_factory=dict)
     images: tuple[str, ...] = ()
 
@@ -74,12 +94,18 @@ class Schema:
     Attributes:
         name: As ``--format`` takes it.
         matches: Whether a record is of this shape, by its content; no other schema's records are.
-        drafts: The traces of a record. Raises ``TraceRejected`` when the whole record is unusable.
+        drafts: The traces of a record, or the problem that it poses. Raises ``TraceRejected`` when
+            the whole record is unusable.
     """
 
     name: str
     matches: Callable[[Fields], bool]
-    drafts: Callable[[Fields], Iterable[Draft | RejectedDraft]]
+    drafts: Callable[[Fields], Iterable[Draft | ProblemDraft | RejectedDraft]]
+
+
+def mismatch(detail: str) -> TraceRejected:
+    """The verdict on a record, or a trace of it, that has not the shape that its schema reads."""
+    return TraceRejected("schema-mismatch", detail)
 
 
 def text_field(fields: Fields, name: str) -> str:
@@ -95,7 +121,7 @@ def text_field(fields: Fields, name: str) -> str:
         detail = f"field {name!r} is {kind_of(value)}, not text"
     else:
         detail = f"field {name!r} is missing; the record has {names_of(fields)}"
-    raise TraceRejected("schema-mismatch", detail)
+    raise mismatch(detail)
 
 
 def answer_text(name: str, value: object) -> str:
@@ -112,6 +138,30 @@ def answer_text(name: str, value: object) -> str:
     if isinstance(value, bool | int | float):
         return str(value)
     raise TraceRejected("wrong-type", f"field {name!r} is {kind_of(value)}, not text or a number")
+
+
+def optional_answer(fields: Fields, name: str) -> str | None:
+    """An answer field as text, as ``answer_text``; None where it is missing, null or blank."""
+    value = fields.get(name)
+    text = "" if value is None else answer_text(name, value)
+    return text if text.strip() else None
+
+
+def labels_in(fields: Fields, **names: str) -> dict[str, Label]:
+    """Labels by name, each from the field that is given for it; none for one missing or null.
+
+    Raises:
+        TraceRejected: ``wrong-type`` when a field holds anything but one value.
+    """
+    found: dict[str, Label] = {}
+    for label, name in names.items():
+        value = fields.get(name)
+        if isinstance(value, str | int | float):
+            found[label] = value
+        elif value is not None:
+            detail = f"field {name!r} is {kind_of(value)}: a label is one value"
+            raise TraceRejected("wrong-type", detail)
+    return found
 
 
 def kind_of(value: object) -> str:

@@ -12,32 +12,25 @@ from statistics import median
 from typing import TypeAlias
 
 from grace_engine.ingest.drafts import Fields, kind_of
+from grace_engine.ingest.field_names import name_points
 
-_MOST_FIELDS, _MOST_DEPTH, _MOST_ITEMS = 60, 3, 4
+_MOST_FIELDS, _MOST_DEPTH, _MOST_ITEMS = 60, 6, 4
 _SAMPLES, _SAMPLE_LENGTH = 3, 200
 # Candidates of each role that are tried with those of the others.
 _CANDIDATES = 8
 
-_NAMES = {
-    "prompt": (
-        "prompt question problem instruction query task input user ask puzzle exercise",
-        "content text statement",
-    ),
-    "trace": (
-        "trace solution reasoning cot thought thoughts chain rationale thinking steps working "
-        "derivation explanation trajectory scratchpad process",
-        "response output completion generation assistant answer text content",
-    ),
-    "answer": (
-        "answer final result gold label truth expected target key ans conclusion",
-        "correct value output reference",
-    ),
-}
-_WORD = re.compile(r"[a-z]+")
-_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _ASKS = re.compile(
     r"[?？؟]|^\s*(?:what|how|find|compute|solve|prove|if|let|calculate|determine|evaluate)\b", re.I
 )
+# Who speaks, as a field beside the text of a message says it, and which part that text is.
+_SPEAKER_FIELDS = ("role", "from", "speaker")
+_SPEAKERS = {
+    "user": "prompt",
+    "human": "prompt",
+    "assistant": "trace",
+    "gpt": "trace",
+    "system": "",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +101,11 @@ def guess_mapping(records: Sequence[Fields]) -> dict[str, str]:
         if len(column.present) * 2 >= len(records) and not set(column.path) & set(",=")
     ]
     texts = [column for column in columns if column.kind in ("text", "a list")]
-    prompts = _best([column for column in texts if column.kind == "text"], _as_prompt)
-    traces = _best(texts, _as_trace)
-    answers = _best([c for c in columns if c.kind not in ("a list", "null")], _as_answer)
+    spoken = _spoken(columns)
+    prompts = _best([c for c in texts if c.kind == "text"], _as_prompt, "prompt", spoken)
+    traces = _best(texts, _as_trace, "trace", spoken)
+    single = [c for c in columns if c.kind not in ("a list", "null")]
+    answers = _best(single, _as_answer, "answer", spoken)
     best: tuple[float, dict[str, str]] = (0.0, {})
     for (a, prompt), (b, trace) in product(prompts, traces):
         if prompt.path == trace.path:
@@ -133,29 +128,61 @@ def guess_mapping(records: Sequence[Fields]) -> dict[str, str]:
     return best[1]
 
 
-def _best(columns: list[_Column], points: _Points) -> list[tuple[float, _Column]]:
+def _best(
+    columns: list[_Column], points: _Points, role: str, spoken: dict[str, str]
+) -> list[tuple[float, _Column]]:
+    """The columns with the most points for a role; who speaks counts more than what is said."""
     longest = max((column.length for column in columns), default=1.0) or 1.0
-    ranked = sorted(((points(c, longest), c) for c in columns), key=lambda pair: -pair[0])
+
+    def total(column: _Column) -> float:
+        said = spoken.get(column.path, role)
+        told = 0.0 if column.path not in spoken else 5.0 if said == role else -6.0
+        return points(column, longest) + name_points(role, column.path) + told
+
+    ranked = sorted(((total(c), c) for c in columns), key=lambda pair: -pair[0])
     return ranked[:_CANDIDATES]
+
+
+def _spoken(columns: list[_Column]) -> dict[str, str]:
+    """The role of every text beside a field that names its speaker, by path; "" for none."""
+    speakers: dict[str, str] = {}
+    for column in columns:
+        parent, _, name = column.path.rpartition(".")
+        said = column.present[0].lower() if column.present else ""
+        if name in _SPEAKER_FIELDS and said in _SPEAKERS:
+            speakers[parent] = _SPEAKERS[said]
+    found: dict[str, str] = {}
+    for column in columns:
+        parent, _, name = column.path.rpartition(".")
+        if parent in speakers and name not in _SPEAKER_FIELDS:
+            found[column.path] = speakers[parent]
+    return found
 
 
 def _as_prompt(column: _Column, _longest: float) -> float:
     asks = sum(bool(_ASKS.search(text)) for text in column.present) / len(column.present)
-    short = 1.0 if column.length < 12 or " " not in "".join(column.present[:5]) else 0.0
-    return _named("prompt", column.path) + 2 * asks + column.distinct - 3 * short
+    some = "".join(column.present[:5])
+    # Scripts that need no spaces say much in few characters.
+    short = 3.0 if some.isascii() and (column.length < 12 or " " not in some) else 0.0
+    return 2 * asks + column.distinct - short - _repeats(column)
 
 
 def _as_trace(column: _Column, longest: float) -> float:
     lines = sum("\n" in text for text in column.present) / len(column.present)
-    return _named("trace", column.path) + 4 * column.length / longest + lines
+    return 4 * column.length / longest + lines - _repeats(column)
 
 
 def _as_answer(column: _Column, _longest: float) -> float:
     brief = 1.0 if column.length <= 40 else 0.0
-    # A number that counts up, a truth value or one word for all is no answer.
+    # A truth value or one word for all is no answer.
     same = 2.0 if column.distinct < 0.05 and len(column.present) > 20 else 0.0
     verdict = 4.0 if column.kind == "true or false" else 0.0
-    return _named("answer", column.path) + brief - same - verdict
+    return brief - same - verdict
+
+
+def _repeats(column: _Column) -> float:
+    """Points off for a text that is nearly the same in all records: an instruction, a template."""
+    return 5.0 if column.distinct < 0.1 and len(column.present) > 10 else 0.0
 
 
 def _stands_in(answer: _Column, trace: _Column) -> float:
@@ -165,16 +192,6 @@ def _stands_in(answer: _Column, trace: _Column) -> float:
     ]
     found = sum(bool(a) and a in t[-max(200, 2 * len(a)) :] for a, t in pairs)
     return 3.0 * found / len(pairs) if pairs else 0.0
-
-
-def _named(role: str, path: str) -> float:
-    """4 points where a word of the path's last name is the role's own, 2 where it often is."""
-    names = [name for name in path.split(".") if not name.isdecimal()]
-    words = _WORD.findall(_CAMEL.sub("_", names[-1]).lower()) if names else []
-    own, often = (set(line.split()) for line in _NAMES[role])
-    if own & set(words):
-        return 4.0
-    return 2.0 if often & set(words) else 0.0
 
 
 def _columns(records: Sequence[Fields]) -> list[_Column]:

@@ -11,22 +11,33 @@ from itertools import pairwise
 
 from grace_engine.errors import InputError, TraceRejected
 from grace_engine.ingest.drafts import GivenStep
+from grace_engine.ingest.protected import protected_spans
 from grace_engine.ingest.sentences import sentence_ends
-from grace_engine.ingest.spans import Span, trimmed
+from grace_engine.ingest.spans import Span, is_inside, trimmed
 from grace_engine.ingest.step_marks import find_step_marks
+from grace_engine.ingest.thoughts import LONG_TRACE, readable_steps
 from grace_engine.records import Step
 
 AUTO, GIVEN, REGEX = "auto", "given", "regex:"
 
 _THINK_TAG = re.compile(r"</?think>")
-# A line without the white space around it. Lines end at "\n" only, so a "\r" before it is trimmed.
-_LINE = re.compile(r"\S(?:[^\n]*\S)?")
 
 _Cut = Callable[[str, int, int], list[Step]]
 
 
 def _line_spans(text: str, start: int, end: int) -> list[Span]:
-    return [line.span() for line in _LINE.finditer(text, start, end)]
+    """Lines without the white space around them, but for those of nothing else.
+
+    They end at line feeds only: a carriage return before one is trimmed.
+    """
+    spans = []
+    for line in text[start:end].split("\n"):
+        content = line.strip()
+        if content:
+            first = start if content == line else start + len(line) - len(line.lstrip())
+            spans.append((first, first + len(content)))
+        start += len(line) + 1
+    return spans
 
 
 def _lines(text: str, start: int, end: int) -> list[Step]:
@@ -68,22 +79,57 @@ def _marked(text: str, start: int, end: int, marks: list[Span]) -> list[Step]:
 
 
 def _sentences(text: str, start: int, end: int) -> list[Step]:
-    """Every sentence."""
-    cuts = [start, *sentence_ends(text, start, end), end]
-    return _between(text, pairwise(cuts))
+    """Every sentence; none ends inside a formula, a table or code."""
+    return _steps(_sentence_spans(text, start, end, protected_spans(text, start, end)))
+
+
+def _sentence_spans(text: str, start: int, end: int, protected: list[Span]) -> list[Span]:
+    return _contents(text, pairwise([start, *sentence_ends(text, start, end, protected), end]))
 
 
 def _auto(text: str, start: int, end: int) -> list[Step]:
-    """The first of markers, blank lines and lines that finds two steps; else sentences."""
+    """The first of markers, blank lines and lines that finds two steps; else sentences.
+
+    No cut falls inside a formula, a table or code. A long trace becomes readable steps.
+    """
+    protected = protected_spans(text, start, end)
     lines = _line_spans(text, start, end)
-    if len(lines) < 2:
-        return _sentences(text, start, end)
+    if protected:
+        lines = _unbroken(lines, protected)
+    is_long = end - start > LONG_TRACE
+    if len(lines) < 2 and not is_long:
+        return _steps(_sentence_spans(text, start, end, protected))
     marks = find_step_marks(text, lines)
-    if len(marks) > 1:
+    if protected:
+        marks = [mark for mark in marks if not is_inside(protected, mark[1])]
+    if len(marks) > 1 and not (is_long and _lists_only(text, start, marks, end)):
         return _marked(text, start, end, marks)
-    # More line breaks than lie between neighbours: a blank line is among them.
-    has_blank = text.count("\n", lines[0][0], lines[-1][0]) >= len(lines)
-    return _steps(_paragraphs(text, lines) if has_blank else lines)
+    # More line breaks than lie between neighbours: a blank line may be among them.
+    if lines and text.count("\n", lines[0][0], lines[-1][0]) >= len(lines):
+        paragraphs = _paragraphs(text, lines)
+        lines = paragraphs if len(paragraphs) > 1 else lines
+    return _steps(readable_steps(text, lines, protected) if is_long else lines)
+
+
+def _unbroken(lines: list[Span], protected: list[Span]) -> list[Span]:
+    """The lines, those joined between which a protected span goes on."""
+    joined = lines[:1]
+    for start, end in lines[1:]:
+        if is_inside(protected, start):
+            joined[-1] = joined[-1][0], end
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _lists_only(text: str, begin: int, marks: list[Span], end: int) -> bool:
+    """Whether these numbers are those of lists in a long trace, not of its steps.
+
+    They are where what precedes the first, or one of them announces, is itself a long trace.
+    """
+    edges = [begin, *(start for start, _ in marks), end]
+    is_numbered = text[marks[0][0]] in "(0123456789"
+    return is_numbered and any(high - low > LONG_TRACE for low, high in pairwise(edges))
 
 
 def _separated_by(pattern: re.Pattern[str]) -> _Cut:
@@ -92,7 +138,7 @@ def _separated_by(pattern: re.Pattern[str]) -> _Cut:
         for separator in pattern.finditer(text, start, end):
             edges += separator.span()
         edges.append(end)
-        return _between(text, zip(edges[::2], edges[1::2], strict=True))
+        return _steps(_contents(text, zip(edges[::2], edges[1::2], strict=True)))
 
     return cut
 
@@ -151,6 +197,10 @@ class Segmenter:
 def parse_segmenter(name: str) -> Segmenter:
     """The segmenter that ``--segment`` names.
 
+    ``auto`` and ``sentences`` never cut inside a formula, a LaTeX environment, a table or fenced
+    code. ``lines``, ``blank-lines``, ``markers`` and ``regex:PATTERN`` are literal: they cut
+    wherever their separator stands.
+
     ``regex:PATTERN`` cuts at each match of a Python pattern. Nested repetitions such as ``(a+)+``
     can take exponential time on a long text: nothing guards against that.
 
@@ -191,10 +241,10 @@ def _located(text: str, end: int, given: tuple[GivenStep, ...]) -> Iterator[Step
             yield Step(start=start, end=start + len(kept), mark_start=start, label=step.label)
 
 
-def _between(text: str, spans: Iterable[Span]) -> list[Step]:
-    """The steps in these spans, trimmed; those of nothing but white space vanish."""
+def _contents(text: str, spans: Iterable[Span]) -> list[Span]:
+    """These spans, trimmed; those of nothing but white space vanish."""
     contents = (trimmed(text, start, end) for start, end in spans)
-    return _steps([(start, end) for start, end in contents if start < end])
+    return [(start, end) for start, end in contents if start < end]
 
 
 def _steps(spans: list[Span]) -> list[Step]:

@@ -5,13 +5,20 @@ steps, two sentences in one step are still readable.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-# A run of terminators with the quotes and brackets that close after it. Latin ones end a sentence
-# only before white space ("3.14", "example.com"); those of scripts without spaces, anywhere. The
-# look-behind and the possessive quantifiers keep long runs of dots linear.
+from grace_engine.ingest.spans import Span, is_inside
+
+# What closes after a terminator: quotes, brackets, bold type; before white space a formula, too.
+_CLOSERS = "\"'”’»›」』｣）】》〉〕］)]}*_"
+_CLOSING = rf"[{re.escape(_CLOSERS)}]*+"
+_CLOSING_FORMULA = rf"[$\\{re.escape(_CLOSERS)}]*+"  # "$x = 3.$", "\\(x = 3.\\)"
+# Latin terminators, with which Arabic and often Hindi end sentences, too, end one only before white
+# space ("3.14", "example.com"); those of Chinese, Japanese, Hindi, Urdu and Arabic, anywhere. The
+# semicolon parts clauses. The look-behind and the possessive quantifiers keep long runs linear.
 _TERMINATOR = re.compile(
-    r"(?<![.!?])[.!?]++[\"'”’)\]}*_]*+(?=\s|\Z)|[。！？।؟]++[\"'”’」』）)\]*_]*+|\n"
+    rf"(?<![.!?])[.!?]++{_CLOSING_FORMULA}(?=\s|\Z)|(?P<wide>[。｡！？]++)(?P<closing>{_CLOSING})"
+    rf"|[।॥؟۔]++{_CLOSING}|\n"
 )
 
 
@@ -21,10 +28,11 @@ def _words(text: str) -> frozenset[str]:
 
 # Words whose full stop is never a sentence's.
 _ABBREVIATIONS = _words(
-    "e.g i.e cf vs viz fig figs eq eqs sq cu mr mrs ms dr prof st mt gen rep sen rev hon"
+    "e.g i.e cf vs viz fig figs eq eqs sq cu mr mrs ms dr prof st mt gen rep sen rev hon "
+    "د أ.د ق.م डॉ प्रो रु"
 )
 # Words whose full stop ends a sentence unless a number follows.
-_NUMBERED = _words("no nos sec ch p pp")
+_NUMBERED = _words("no nos sec ch p pp ص नं पृ")
 # Words whose full stop ends a sentence only if the next word does not begin in lower case.
 _MAYBE_ABBREVIATIONS = _words(
     "etc al approx a.m p.m in ft yd mi lb lbs oz hr hrs min mins secs inc ltd co jr sr"
@@ -43,14 +51,22 @@ _ENUMERATOR = re.compile(r"\s*\(?\d{1,3}[.)]+")
 _INITIALS = re.compile(r"[^\W\d_](?:\.\w)*")  # "J", "U.S"
 
 
-def sentence_ends(text: str, start: int, end: int) -> Iterator[int]:
+def sentence_ends(text: str, start: int, end: int, protected: Sequence[Span] = ()) -> Iterator[int]:
     """The positions in ``text[start:end]`` where sentences end; a line break ends one, too.
+
+    Args:
+        text: The whole reasoning.
+        start: Where the first sentence begins.
+        end: Where the last one ends at the latest.
+        protected: Ordered, disjoint spans inside which no sentence ends.
 
     Yields:
         One past each sentence's last character; not ``end`` for a text that just stops.
     """
     begin = start
     for found in _TERMINATOR.finditer(text, start, end):
+        if protected and is_inside(protected, found.end()):
+            continue
         if found[0] == "\n" or not _goes_on(text, begin, end, found):
             begin = found.end()
             yield begin
@@ -74,7 +90,11 @@ def answer_sentence_end(text: str, start: int, end: int) -> int:
 
 def _goes_on(text: str, begin: int, end: int, found: re.Match[str]) -> bool:
     """Whether the sentence that began at ``begin`` goes on after these terminators."""
-    marks = found[0].rstrip("\"'”’)]}*_")
+    if found["wide"]:
+        # 「はい。」と言った: the text goes on after a quotation, whose end is not the sentence's.
+        quoted = found["closing"].strip("*_")
+        return bool(quoted) and text[found.end() : min(found.end() + 1, end)].isalpha()
+    marks = found[0].rstrip(_CLOSERS + "$\\")
     if marks.startswith(".."):  # trails off
         return True
     if marks != ".":

@@ -1,5 +1,6 @@
 """What do the studio's nouns hold?"""
 
+from grace_engine.records.answers import OUTCOMES, AnswerCheck, AnswerPair, Outcome
 from grace_engine.records.curation import Annotation, Choice, Selection
 from grace_engine.records.duplicates import (
     DuplicateFinding,
@@ -7,6 +8,7 @@ from grace_engine.records.duplicates import (
     DuplicateMember,
     Of,
 )
+from grace_engine.records.problems import Item, Problem
 from grace_engine.records.scoring import (
     RejectedTrace,
     RenderedTrace,
@@ -26,14 +28,20 @@ from grace_engine.records.traces import (
 
 __all__ = [
     "CLEAN",
+    "OUTCOMES",
     "Annotation",
     "Answer",
+    "AnswerCheck",
+    "AnswerPair",
     "Choice",
     "DuplicateFinding",
     "DuplicateGroup",
     "DuplicateMember",
+    "Item",
     "Label",
     "Of",
+    "Outcome",
+    "Problem",
     "Reject",
     "RejectedTrace",
     "RenderedTrace",

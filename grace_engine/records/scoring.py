@@ -99,6 +99,7 @@ class ScoringRun:
         with_marks: Whether step and answer marks belong to their segments.
         with_end_token: Whether the end token belongs to the answer.
         datasets: Names, sorted.
+        segmenters: How each of them was cut, in the same order; empty for as they are cut now.
         data_digest: Digest of the ids and segmentations that the run covers.
         n_scored: Traces with a Gram.
         n_rejected: Traces that could not be scored, each stored with its reason.
@@ -122,6 +123,7 @@ class ScoringRun:
     with_marks: bool
     with_end_token: bool
     datasets: tuple[str, ...]
+    segmenters: tuple[str, ...] = ()
     data_digest: str
     n_scored: int = 0
     n_rejected: int = 0

@@ -249,6 +249,7 @@ def _run_of(
         with_marks=config.with_marks,
         with_end_token=config.with_end_token,
         datasets=tuple(names),
+        segmenters=tuple(segmenters),
         data_digest="",
     )
 

@@ -13,6 +13,16 @@ from grace_engine.store.annotations import (
     take_turn,
 )
 from grace_engine.store.catalog import DatasetInfo, datasets, list_sources, rejects
+from grace_engine.store.checks import (
+    CheckCount,
+    CheckedTrace,
+    add_checks,
+    answer_checks,
+    check_counts,
+    checks_version,
+    iter_pairs,
+    unchecked_positions,
+)
 from grace_engine.store.compaction import Compaction, compact
 from grace_engine.store.database import Database
 from grace_engine.store.deletion import delete_dataset, delete_run
@@ -30,6 +40,14 @@ from grace_engine.store.duplicates import (
 from grace_engine.store.file_digests import remembered_digest
 from grace_engine.store.grams import RunGrams, RunTrace, get_run_trace, read_grams
 from grace_engine.store.intake import IngestCount, Source, add_staged, add_traces
+from grace_engine.store.problems import list_problems
+from grace_engine.store.recutting import (
+    SourceOfDataset,
+    enter_cut,
+    is_cut_by,
+    records_of,
+    sources_of,
+)
 from grace_engine.store.runs import get_run, list_runs, upsert_run
 from grace_engine.store.scored import (
     ScoredTrace,
@@ -65,6 +83,8 @@ __all__ = [
     "LATEST",
     "MEMBERS",
     "AnnotationLog",
+    "CheckCount",
+    "CheckedTrace",
     "Compaction",
     "Covered",
     "Database",
@@ -75,9 +95,11 @@ __all__ = [
     "RunTrace",
     "ScoredTrace",
     "Source",
+    "SourceOfDataset",
     "Turns",
     "Workspace",
     "WorkspaceUsage",
+    "add_checks",
     "add_look",
     "add_overrides",
     "add_scored",
@@ -86,6 +108,9 @@ __all__ = [
     "add_verdict",
     "annotation_log",
     "annotation_version",
+    "answer_checks",
+    "check_counts",
+    "checks_version",
     "compact",
     "count_annotations",
     "count_traces",
@@ -96,17 +121,21 @@ __all__ = [
     "delete_selection",
     "duplicate_findings",
     "duplicate_groups",
+    "enter_cut",
     "failed_traces",
     "fold",
     "get_run",
     "get_run_trace",
     "get_selection",
     "get_trace",
+    "is_cut_by",
     "iter_compared",
+    "iter_pairs",
     "iter_traces",
     "known_gram_keys",
     "labels_of",
     "link_cached",
+    "list_problems",
     "list_runs",
     "list_selections",
     "list_sources",
@@ -115,6 +144,7 @@ __all__ = [
     "reached_traces",
     "read_duplicates",
     "read_grams",
+    "records_of",
     "rejects",
     "remembered_digest",
     "rename_selection",
@@ -123,11 +153,13 @@ __all__ = [
     "save_selection",
     "search_traces",
     "selection_counts",
+    "sources_of",
     "stage_chunk",
     "step_labels",
     "take_turn",
     "touch_duplicates",
     "trace_ids",
+    "unchecked_positions",
     "upsert_run",
     "usage",
 ]

@@ -10,6 +10,7 @@ import pyarrow as pa
 from grace_engine.errors import InputError
 from grace_engine.records import Annotation
 from grace_engine.store.annotation_fold import turns_by_author
+from grace_engine.store.cuts import CUT_TRACES
 from grace_engine.store.lookup import by_prefix
 from grace_engine.store.migrations import now
 from grace_engine.store.workspace import Workspace
@@ -28,14 +29,11 @@ SELECT
 FROM (SELECT unnest($ids::VARCHAR[]) AS trace_id, unnest(range(len($ids))) AS place)
 """
 
-_SPANS = """
+_SPANS = f"""
 SELECT traces.trace_id, step_starts, step_ends
-FROM traces
-JOIN datasets ON datasets.name = traces.dataset
-JOIN segmentations
-    ON segmentations.position = traces.position AND segmentations.segmenter = datasets.segmenter
+FROM {CUT_TRACES}
 WHERE traces.trace_id IN (SELECT unnest($ids::VARCHAR[]))
-"""
+"""  # noqa: S608
 
 Span = tuple[int, int]
 
@@ -47,7 +45,7 @@ class AnnotationLog:
     Attributes:
         entries: In order of ``seq``.
         present: Traces of the log that the workspace holds.
-        spans: Current steps, as characters, of those with an entry on a step.
+        spans: Steps, as characters, of those with an entry on a step.
     """
 
     entries: tuple[Annotation, ...]
@@ -56,9 +54,18 @@ class AnnotationLog:
 
 
 def add_verdict(
-    workspace: Workspace, trace: str, *, step: int | None, word: str, note: str, author: str
+    workspace: Workspace,
+    trace: str,
+    *,
+    step: int | None,
+    word: str,
+    note: str,
+    author: str,
+    run: str | None = None,
 ) -> int:
     """Add a verdict on a step (from 1), or on the trace; the number of the action.
+
+    Steps are counted as ``run`` saw them; without one, as they are cut now.
 
     Raises:
         NotFoundError: No such trace.
@@ -66,7 +73,7 @@ def add_verdict(
     """
     with workspace.database.unit() as connection:
         trace_id = _trace_id(connection, trace)
-        start, end = (None, None) if step is None else _span(connection, trace_id, step)
+        start, end = (None, None) if step is None else _span(connection, trace_id, step, run)
         return _append(
             connection,
             kind="verdict",
@@ -144,15 +151,20 @@ def take_turn(
     return next(entry for entry in own if entry.action == actions[-1]), int(rows[0][0])
 
 
-def annotation_log(workspace: Workspace, until: int | None = None) -> AnnotationLog:
-    """The log up to and with entry ``until``, or all of it, and what it is about."""
+def annotation_log(
+    workspace: Workspace, until: int | None = None, run: str | None = None
+) -> AnnotationLog:
+    """The log up to and with entry ``until``, or all of it, and what it is about.
+
+    Steps are those that ``run`` saw; without one, those of now.
+    """
     with workspace.database.unit() as connection:
         entries = _entries(connection, "$until IS NULL OR seq <= $until", {"until": until})
         on_steps = {entry.trace_id for entry in entries if entry.start is not None}
         present = connection.sql(
             "SELECT trace_id FROM traces WHERE trace_id IN (SELECT trace_id FROM annotations)"
         ).to_arrow_table()
-        spans = connection.execute(_SPANS, {"ids": sorted(on_steps)}).fetchall()
+        spans = connection.execute(_SPANS, {"ids": sorted(on_steps), "run": run}).fetchall()
     return AnnotationLog(
         entries=tuple(entries),
         present=frozenset(present["trace_id"].to_pylist()),
@@ -252,8 +264,8 @@ def _trace_id(connection: duckdb.DuckDBPyConnection, wanted: str) -> str:
     )
 
 
-def _span(connection: duckdb.DuckDBPyConnection, trace_id: str, step: int) -> Span:
-    [(_, starts, ends)] = connection.execute(_SPANS, {"ids": [trace_id]}).fetchall()
+def _span(connection: duckdb.DuckDBPyConnection, trace_id: str, step: int, run: str | None) -> Span:
+    [(_, starts, ends)] = connection.execute(_SPANS, {"ids": [trace_id], "run": run}).fetchall()
     if not 1 <= step <= len(starts):
         raise InputError(
             f"Trace {trace_id} has {len(starts)} steps, counted from 1: there is no step {step}."

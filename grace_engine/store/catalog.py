@@ -20,6 +20,7 @@ class DatasetInfo:
         name: Its name.
         segmenter: How its traces are cut, as the user named it.
         n_traces: Traces that it holds.
+        n_problems: Problems that it holds without a trace.
         n_rejected: Records or traces that could not be used.
         sources: The files it was ingested from, in order of arrival.
         created_at: ISO 8601, UTC.
@@ -28,6 +29,7 @@ class DatasetInfo:
     name: str
     segmenter: str
     n_traces: int
+    n_problems: int
     n_rejected: int
     sources: tuple[str, ...]
     created_at: str
@@ -39,6 +41,7 @@ def datasets(workspace: Workspace) -> list[DatasetInfo]:
         rows = connection.execute(
             "SELECT name, segmenter, "
             "(SELECT count(*) FROM traces WHERE dataset = name), "
+            "(SELECT count(*) FROM problems WHERE dataset = name), "
             "(SELECT count(*) FROM rejects WHERE dataset = name), "
             "(SELECT list(path ORDER BY ingested_at, path) FROM sources WHERE dataset = name), "
             "created_at FROM datasets ORDER BY name"
@@ -48,11 +51,12 @@ def datasets(workspace: Workspace) -> list[DatasetInfo]:
             name=name,
             segmenter=segmenter,
             n_traces=n_traces,
+            n_problems=n_problems,
             n_rejected=n_rejected,
             sources=tuple(sources or ()),
             created_at=created_at,
         )
-        for name, segmenter, n_traces, n_rejected, sources, created_at in rows
+        for name, segmenter, n_traces, n_problems, n_rejected, sources, created_at in rows
     ]
 
 

@@ -27,6 +27,7 @@ def compact(workspace: Workspace) -> Compaction:
     """
     before = workspace.database.size()
     with workspace.database.exclusive() as connection:
+        connection.execute("SET force_compression = 'zstd'")  # the smallest: time is no matter here
         connection.execute("CHECKPOINT")  # else its log would be taken for the new file's
         copy_database(connection, workspace.database.path)
     return Compaction(bytes_before=before, bytes_after=workspace.database.size())

@@ -13,7 +13,7 @@ DELETE FROM grams WHERE (fingerprint, gram_key) NOT IN (
 
 
 def delete_dataset(workspace: Workspace, name: str) -> None:
-    """Delete a dataset with its traces, source records, rejects and what runs stored on them.
+    """Delete a dataset with all that it holds, and what runs stored on its traces.
 
     Selections stay: they say what was decided, though its traces can no longer be exported.
     """
@@ -22,10 +22,13 @@ def delete_dataset(workspace: Workspace, name: str) -> None:
         for statement in (
             "DELETE FROM run_traces WHERE trace_id IN "
             "(SELECT trace_id FROM traces WHERE dataset = ?)",
+            "DELETE FROM answer_checks WHERE trace_id IN "
+            "(SELECT trace_id FROM traces WHERE dataset = ?)",
             "DELETE FROM segmentations WHERE trace_id IN "
             "(SELECT trace_id FROM traces WHERE dataset = ?)",
             "DELETE FROM traces WHERE dataset = ?",
             "DELETE FROM records WHERE dataset = ?",
+            "DELETE FROM problems WHERE dataset = ?",
             "DELETE FROM rejects WHERE dataset = ?",
             "DELETE FROM sources WHERE dataset = ?",
             "DELETE FROM datasets WHERE name = ?",

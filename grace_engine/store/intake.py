@@ -10,12 +10,18 @@ from pathlib import Path
 import duckdb
 
 from grace_engine.errors import InputError
-from grace_engine.records import Reject, Trace
+from grace_engine.records import Item
 from grace_engine.store.migrations import now
-from grace_engine.store.staging import REJECTS, TRACES, stage, staged_files
+from grace_engine.store.staging import PROBLEMS, REJECTS, TRACES, stage, staged_files
 from grace_engine.store.workspace import Workspace
 
 DUPLICATE = "duplicate-record"
+
+# Of DuckDB, so that an ingest takes as much for a million traces as for some thousands.
+_MEMORY = "300MB"
+
+# Bytes of a staged trace above which compressing it well is worth the time.
+_LONG = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,23 +54,38 @@ class IngestCount:
         already_present: Traces that it held.
         rejected: Records or traces of this source that cannot be used, each stored with its reason.
         by_reason: ``rejected`` by reason code, most frequent first.
+        problems: Problems without a trace that the source poses and the dataset holds now.
+        folded: Records that pose a problem which an earlier record of the source poses.
     """
 
     added: int
     already_present: int
     rejected: int
     by_reason: Mapping[str, int]
+    problems: int = 0
+    folded: int = 0
 
     @property
     def held(self) -> int:
-        """Traces of the source that the dataset holds now."""
-        return self.added + self.already_present
+        """Traces and problems of the source that the dataset holds now."""
+        return self.added + self.already_present + self.problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entered:
+    """Traces that are new, that were there, that stand in the source again; its problems."""
+
+    added: int
+    present: int
+    duplicates: int
+    problems: int
+    folded: int
 
 
 def add_traces(
-    workspace: Workspace, dataset: str, source: Source, items: Iterable[Trace | Reject]
+    workspace: Workspace, dataset: str, source: Source, items: Iterable[Item]
 ) -> IngestCount:
-    """Add the traces and rejects of ``source`` to ``dataset`` in one transaction.
+    """Add the traces, problems and rejects of ``source`` to ``dataset`` in one transaction.
 
     ``items`` is consumed in chunks that wait in files, while the database is free for others.
     Traces that the dataset holds are left as they are; rejects of a source that was ingested
@@ -90,14 +111,16 @@ def add_staged(
         reasons = fill(folder)
         with workspace.database.unit() as connection:
             _check_consistent(connection, dataset, source)
-            added, present, duplicates = _enter(connection, dataset, source, folder)
-    if duplicates:
-        reasons[DUPLICATE] += duplicates
+            entered = _enter(connection, dataset, source, folder)
+    if entered.duplicates:
+        reasons[DUPLICATE] += entered.duplicates
     return IngestCount(
-        added=added,
-        already_present=present,
+        added=entered.added,
+        already_present=entered.present,
         rejected=reasons.total(),
         by_reason=dict(reasons.most_common()),
+        problems=entered.problems,
+        folded=entered.folded,
     )
 
 
@@ -132,14 +155,15 @@ def _enter(
     dataset: str,
     source: Source,
     folder: Path,
-) -> tuple[int, int, int]:
-    """Move the staged rows into the tables; counts of added, present and duplicate traces."""
+) -> _Entered:
+    """Move the staged rows into the tables."""
     named: dict[str, object] = {
         "dataset": dataset,
         "source": _source_id(dataset, source),
         "path": source.path,
         "segmenter": source.segmenter,
         "traces": staged_files(folder, TRACES),
+        "problems": staged_files(folder, PROBLEMS),
         "rejects": staged_files(folder, REJECTS),
         "duplicate": DUPLICATE,
     }
@@ -149,16 +173,17 @@ def _enter(
         rows: list[tuple[int, ...]] = connection.execute(statement, used).fetchall()
         return rows
 
-    # Of DuckDB's codecs for long texts this one is both smaller and faster than its own choice.
-    connection.execute("SET force_compression = 'zstd'")
     run(_FIND_NEW)
+    _choose_codec(connection, staged_files(folder, TRACES))
     run(_ADD_RECORDS)
     run(_ADD_TRACES)
     run(_ADD_SEGMENTATIONS)
+    run(_ADD_PROBLEMS)
     run("DELETE FROM rejects WHERE source_id = $source")
     run(_ADD_REJECTS)
     run(_ADD_DUPLICATES)
     ((added, present, duplicates),) = run(_COUNT)
+    ((problems, folded),) = run(_COUNT_PROBLEMS)
     ((rejected,),) = run("SELECT count(*) FROM rejects WHERE source_id = $source")
     connection.execute(
         "INSERT INTO datasets VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
@@ -183,7 +208,22 @@ def _enter(
             now(),
         ],
     )
-    return added, present, duplicates
+    return _Entered(
+        added=added, present=present, duplicates=duplicates, problems=problems, folded=folded
+    )
+
+
+def _choose_codec(connection: duckdb.DuckDBPyConnection, files: list[str]) -> None:
+    """Say how texts are compressed: DuckDB's own choice would cost more time than all else here.
+
+    Short records by the fastest codec (a compaction makes them small), long ones by the smallest.
+    What does not fit in the memory that an intake may take waits in files.
+    """
+    connection.execute(f"SET memory_limit = '{_MEMORY}'")
+    ((n_traces,),) = connection.execute("SELECT count(*) FROM staged").fetchall()
+    n_bytes = sum(Path(file).stat().st_size for file in files)
+    codec = "zstd" if n_bytes > _LONG * n_traces else "fsst"
+    connection.execute(f"SET force_compression = '{codec}'")
 
 
 # nth = 1 is the first time that a trace stands in the file; the others are duplicates of it.
@@ -229,6 +269,24 @@ INSERT INTO segmentations
 SELECT trace_id, position, $segmenter, step_starts, step_ends, step_marks, step_labels
 FROM read_parquet($traces::VARCHAR[]) JOIN staged USING (ordinal)
 WHERE nth = 1 AND NOT present
+"""
+
+_ADD_PROBLEMS = """
+INSERT INTO problems
+SELECT
+    problem_id, $dataset, $source, first(line ORDER BY ordinal), min(ordinal) + (
+        SELECT coalesce(max(position), 0) FROM problems
+    ), any_value(prompt), any_value(reference), first(labels ORDER BY ordinal),
+    first(images ORDER BY ordinal), first(digest ORDER BY ordinal), first(raw ORDER BY ordinal),
+    count(*)
+FROM read_parquet($problems::VARCHAR[])
+WHERE problem_id NOT IN (SELECT problem_id FROM problems WHERE dataset = $dataset)
+GROUP BY problem_id
+"""
+
+_COUNT_PROBLEMS = """
+SELECT count(DISTINCT problem_id), count(*) - count(DISTINCT problem_id)
+FROM read_parquet($problems::VARCHAR[])
 """
 
 _ADD_REJECTS = """

@@ -184,6 +184,43 @@ CREATE TABLE duplicate_members (
 );
 """
 
+# Problems that records pose without solving them. A run remembers how each of its datasets was cut
+# when it was made (in the order of their names): until now no dataset could be cut anew.
+_PROBLEMS_AND_CUTS = """
+CREATE TABLE problems (
+    problem_id VARCHAR NOT NULL,
+    dataset VARCHAR NOT NULL,
+    source_id VARCHAR NOT NULL,
+    line BIGINT NOT NULL,                -- of the first record that poses it
+    position BIGINT NOT NULL,            -- order of arrival, with gaps
+    prompt VARCHAR NOT NULL,
+    reference VARCHAR,
+    labels JSON NOT NULL,
+    images JSON NOT NULL,
+    digest VARCHAR NOT NULL,
+    raw BLOB NOT NULL,
+    n_records BIGINT NOT NULL            -- records of its source that pose it
+);
+ALTER TABLE runs ADD COLUMN segmenters VARCHAR[];
+UPDATE runs SET segmenters = (
+    SELECT list(segmenter ORDER BY name) FROM datasets WHERE list_contains(runs.datasets, name)
+);
+"""
+
+# No key, for the reason above.
+_ANSWER_CHECKS = """
+CREATE TABLE answer_checks (
+    trace_id VARCHAR NOT NULL,           -- at most one row a trace
+    outcome VARCHAR NOT NULL,            -- right, wrong, not parsed or timed out
+    side VARCHAR NOT NULL,               -- answer or reference, of what was not parsed; else ""
+    detail VARCHAR NOT NULL,
+    answer_digest VARCHAR NOT NULL,      -- md5 of what was compared: of another text it is none
+    reference_digest VARCHAR NOT NULL,
+    seconds DOUBLE NOT NULL,             -- what the check was allowed to take
+    checked_at VARCHAR NOT NULL
+);
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
@@ -205,6 +242,8 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(version=2, name="entropy-discount-of-runs", sql=_ENTROPY_DISCOUNT),
     Migration(version=3, name="annotations", sql=_ANNOTATIONS),
     Migration(version=4, name="duplicates", sql=_DUPLICATES),
+    Migration(version=5, name="problems-and-cuts-of-runs", sql=_PROBLEMS_AND_CUTS),
+    Migration(version=6, name="answer-checks", sql=_ANSWER_CHECKS),
 )
 
 

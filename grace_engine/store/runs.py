@@ -14,8 +14,8 @@ from grace_engine.store.workspace import Workspace
 LATEST = "latest"
 
 _OUTSIDE_SPEC = {
-    "id", "fingerprint", "datasets", "n_scored", "n_rejected", "n_pending", "created_at",
-    "updated_at",
+    "id", "fingerprint", "datasets", "segmenters", "n_scored", "n_rejected", "n_pending",
+    "created_at", "updated_at",
 }  # fmt: skip
 
 _RUNS = """
@@ -30,7 +30,7 @@ WITH done AS (
     FROM runs JOIN traces ON list_contains(datasets, dataset) GROUP BY run_id
 )
 SELECT
-    run_id, fingerprint, spec, datasets, created_at, updated_at,
+    run_id, fingerprint, spec, datasets, segmenters, created_at, updated_at,
     coalesce(n_scored, 0), coalesce(n_rejected, 0), coalesce(n_covered, 0)
 FROM runs LEFT JOIN done USING (run_id) LEFT JOIN covered USING (run_id)
 WHERE $run IS NULL OR run_id = $run
@@ -44,10 +44,18 @@ def upsert_run(workspace: Workspace, run: ScoringRun) -> ScoringRun:
     with workspace.database.unit() as connection:
         connection.execute(
             "INSERT INTO runs SELECT ?, ?, ?, ?, ?, ?, "
-            "(SELECT coalesce(max(touched), 0) + 1 FROM runs) "
+            "(SELECT coalesce(max(touched), 0) + 1 FROM runs), ? "
             "ON CONFLICT DO UPDATE SET spec = excluded.spec, updated_at = excluded.updated_at, "
             "touched = excluded.touched",
-            [run.id, run.fingerprint, json.dumps(spec), list(run.datasets), now(), now()],
+            [
+                run.id,
+                run.fingerprint,
+                json.dumps(spec),
+                [*run.datasets],
+                now(),
+                now(),
+                [*run.segmenters],
+            ],
         )
         return _runs(connection, run.id)[0]
 
@@ -89,7 +97,9 @@ def find_run(connection: duckdb.DuckDBPyConnection, wanted: str) -> str:
 def _runs(connection: duckdb.DuckDBPyConnection, run_id: str | None) -> list[ScoringRun]:
     runs = []
     for row in connection.execute(_RUNS, {"run": run_id}).fetchall():
-        found, fingerprint, spec, names, created_at, updated_at, scored, rejected, covered = row
+        found, fingerprint, spec, names, cuts, created_at, updated_at, scored, rejected, covered = (
+            row
+        )
         fields = json.loads(spec)
         fields["parameters"] = tuple(fields["parameters"])
         runs.append(
@@ -97,6 +107,7 @@ def _runs(connection: duckdb.DuckDBPyConnection, run_id: str | None) -> list[Sco
                 id=found,
                 fingerprint=fingerprint,
                 datasets=tuple(names),
+                segmenters=tuple(cuts or ()),
                 n_scored=scored,
                 n_rejected=rejected,
                 n_pending=max(0, covered - scored - rejected),

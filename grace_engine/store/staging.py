@@ -5,8 +5,9 @@ In chunks, each a Parquet file of its own, so that processes can write them side
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from grace_engine.records import Label, Reject, Trace
+from grace_engine.records import Item, Label, Problem, Reject, Trace
 from grace_engine.store.faults import in_sentences
 
 EXCERPT_LENGTH = 200
-TRACES, REJECTS = "traces", "rejects"
+TRACES, PROBLEMS, REJECTS = "traces", "problems", "rejects"
 
 # Ordinals of a chunk, from 1, begin at its number times this, which no chunk comes near to.
 _ORDINALS_PER_CHUNK = 1 << 24
@@ -51,6 +52,19 @@ _TRACES = pa.schema(
         "excerpt": pa.string(),
     }
 )
+_PROBLEMS = pa.schema(
+    {
+        "ordinal": pa.int64(),
+        "problem_id": pa.string(),
+        "line": pa.int64(),
+        "prompt": pa.string(),
+        "reference": pa.string(),
+        "labels": pa.string(),
+        "images": pa.string(),
+        "digest": pa.string(),
+        "raw": pa.binary(),
+    }
+)
 _REJECTS = pa.schema(
     {
         "ordinal": pa.int64(),
@@ -64,8 +78,8 @@ _REJECTS = pa.schema(
 )
 
 
-def stage(items: Iterable[Trace | Reject], folder: Path) -> Counter[str]:
-    """Write traces and rejects into ``folder``, a chunk at a time.
+def stage(items: Iterable[Item], folder: Path) -> Counter[str]:
+    """Write traces, problems and rejects into ``folder``, a chunk at a time.
 
     Returns:
         How many rejects there are by reason.
@@ -76,8 +90,8 @@ def stage(items: Iterable[Trace | Reject], folder: Path) -> Counter[str]:
     return reasons
 
 
-def stage_chunk(items: Sequence[Trace | Reject], folder: Path, number: int) -> Counter[str]:
-    """Write one chunk: ``traces-NUMBER.parquet`` and ``rejects-NUMBER.parquet``.
+def stage_chunk(items: Sequence[Item], folder: Path, number: int) -> Counter[str]:
+    """Write one chunk: ``traces-NUMBER.parquet``, and the same of problems and of rejects.
 
     Chunks enter in the order of their numbers. A trace whose text is not Unicode (a lone surrogate)
     becomes a reject.
@@ -97,20 +111,22 @@ def stage_chunk(items: Sequence[Trace | Reject], folder: Path, number: int) -> C
             for item in items
         ]
         traces = _trace_table(items, first)
+    problems = [(i, item) for i, item in enumerate(items, first) if isinstance(item, Problem)]
     rejects = [(i, item) for i, item in enumerate(items, first) if isinstance(item, Reject)]
     _write(traces, folder / f"{TRACES}-{number:08}.parquet")
+    _write(_problem_table(problems), folder / f"{PROBLEMS}-{number:08}.parquet")
     _write(_reject_table(rejects), folder / f"{REJECTS}-{number:08}.parquet")
     return Counter(item.reason for _, item in rejects)
 
 
 def staged_files(folder: Path, kind: str) -> list[str]:
-    """The files of the chunks in ``folder``, in order; ``kind`` is TRACES or REJECTS."""
-    return sorted(str(file) for file in folder.glob(f"{kind}-*.parquet"))
+    """The files of the chunks below ``folder``, in order; of TRACES, PROBLEMS or REJECTS."""
+    return sorted(str(file) for file in folder.rglob(f"{kind}-*.parquet"))
 
 
-def _chunks(items: Iterable[Trace | Reject]) -> Iterator[list[Trace | Reject]]:
+def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
     """Lists that are short in rows and in characters; one empty list where there are no items."""
-    chunk: list[Trace | Reject] = []
+    chunk: list[Item] = []
     characters, full = 0, False
     for item in items:
         if full:
@@ -123,7 +139,7 @@ def _chunks(items: Iterable[Trace | Reject]) -> Iterator[list[Trace | Reject]]:
     yield chunk
 
 
-def _trace_table(items: Sequence[Trace | Reject], first: int) -> pa.Table:
+def _trace_table(items: Sequence[Item], first: int) -> pa.Table:
     """A row a trace; ``ordinal`` counts from ``first`` over all items.
 
     Raises:
@@ -151,12 +167,12 @@ def _trace_table(items: Sequence[Trace | Reject], first: int) -> pa.Table:
         "answer_end": [answer.end for answer in answers],
         "answer_mark": [answer.mark_start for answer in answers],
         "reference": [trace.reference for trace in traces],
-        "labels": [_json(dict(t.labels), t.labels.values()) for t in traces],
-        "images": [_json(trace.images, ()) for trace in traces],
+        "labels": [_json(dict(trace.labels), trace.labels.values()) for trace in traces],
+        "images": [_images(trace.images) for trace in traces],
         "step_starts": [[step.start for step in trace.steps] for trace in traces],
         "step_ends": [[step.end for step in trace.steps] for trace in traces],
         "step_marks": [[step.mark_start for step in trace.steps] for trace in traces],
-        "step_labels": [_json(labels, labels) for labels in step_labels],
+        "step_labels": [_labels(labels) for labels in step_labels],
         "digest": before[1:],
         "raw": [
             None if record.digest == last else record.raw
@@ -165,6 +181,21 @@ def _trace_table(items: Sequence[Trace | Reject], first: int) -> pa.Table:
         "excerpt": [_excerpt(record.raw) for record in records],
     }
     return pa.table(columns, schema=_TRACES)
+
+
+def _problem_table(problems: Sequence[tuple[int, Problem]]) -> pa.Table:
+    columns: dict[str, list[Any]] = {
+        "ordinal": [ordinal for ordinal, _ in problems],
+        "problem_id": [problem.id for _, problem in problems],
+        "line": [problem.record.line for _, problem in problems],
+        "prompt": [problem.prompt for _, problem in problems],
+        "reference": [problem.reference for _, problem in problems],
+        "labels": [_json(dict(p.labels), p.labels.values()) for _, p in problems],
+        "images": [_images(problem.images) for _, problem in problems],
+        "digest": [problem.record.digest for _, problem in problems],
+        "raw": [problem.record.raw for _, problem in problems],
+    }
+    return pa.table(columns, schema=_PROBLEMS)
 
 
 def _reject_table(rejects: Sequence[tuple[int, Reject]]) -> pa.Table:
@@ -186,12 +217,27 @@ def _write(table: pa.Table, file: Path) -> None:
         pq.write_table(table, file, compression="lz4", use_dictionary=False, write_statistics=False)
 
 
-def _json(whole: object, labels: Iterable[Label]) -> bytes | str:
+def _json(whole: object, labels: Collection[Label]) -> bytes | str:
     """``whole`` as JSON, in which orjson has no word for infinity nor for numbers over 64 bits."""
-    if not any(label.__class__ is float for label in labels):
+    if float not in map(type, labels):
         with suppress(orjson.JSONEncodeError):
             return orjson.dumps(whole)
     return json.dumps(whole, ensure_ascii=False)
+
+
+def _images(images: tuple[str, ...]) -> bytes | str:
+    return _json(images, ()) if images else b"[]"
+
+
+def _labels(labels: list[Label]) -> bytes | str:
+    """The labels of a trace's steps, most of which have none."""
+    n = len(labels)
+    return _json(labels, labels) if labels.count(None) < n else _no_labels(n)
+
+
+@lru_cache(maxsize=1024)
+def _no_labels(n: int) -> bytes:
+    return orjson.dumps([None] * n)
 
 
 def _is_unicode(trace: Trace) -> bool:

@@ -8,26 +8,24 @@ import pandas as pd
 
 from grace_engine.records import Answer, Label, SourceRecord, Step, Trace
 from grace_engine.store.catalog import require_datasets
+from grace_engine.store.cuts import CUT_TRACES
 from grace_engine.store.lookup import by_prefix
 from grace_engine.store.workspace import Workspace
 
-_TRACES_AT = """
+_TRACES_AT = f"""
 SELECT
     traces.trace_id, traces.dataset, traces.variant, traces.prompt, traces.text,
     traces.appended, traces.answer, traces.answer_start, traces.answer_end, traces.answer_mark,
     traces.reference, traces.labels, traces.images, traces.line,
     segmentations.segmenter, step_starts, step_ends, step_marks, step_labels,
     records.digest, records.raw, sources.path
-FROM traces
-JOIN datasets ON datasets.name = traces.dataset
-JOIN segmentations
-    ON segmentations.position = traces.position AND segmentations.segmenter = datasets.segmenter
+FROM {CUT_TRACES}
 JOIN records ON records.record_id = traces.record_id
 JOIN sources ON sources.source_id = traces.source_id
 WHERE traces.position BETWEEN $first AND $last
   AND traces.position IN (SELECT unnest($positions::BIGINT[]))
 ORDER BY traces.position
-"""
+"""  # noqa: S608
 
 _POSITIONS = """
 SELECT position FROM traces
@@ -36,21 +34,18 @@ WHERE ($all_datasets OR list_contains($datasets::VARCHAR[], dataset))
 ORDER BY position
 """
 
-_LABELS = """
+_LABELS = f"""
 SELECT
     traces.trace_id AS id, traces.dataset, variant, labels, len(step_starts) AS n_steps,
     sources.path, traces.line, records.digest AS record_digest,
     md5(concat(traces.prompt, traces.images)) AS prompt_digest
-FROM traces
+FROM {CUT_TRACES}
 JOIN sources USING (source_id)
 JOIN records USING (record_id)
-JOIN datasets ON datasets.name = traces.dataset
-JOIN segmentations
-    ON segmentations.position = traces.position AND segmentations.segmenter = datasets.segmenter
 WHERE ($all_datasets OR list_contains($datasets::VARCHAR[], traces.dataset))
   AND ($all_ids OR traces.trace_id IN (SELECT unnest($ids::VARCHAR[])))
 ORDER BY traces.position
-"""
+"""  # noqa: S608
 
 
 def count_traces(workspace: Workspace, names: Sequence[str] = ()) -> int:
@@ -76,8 +71,11 @@ def trace_ids(workspace: Workspace, names: Sequence[str] = ()) -> list[str]:
     return [row[0] for row in rows]
 
 
-def get_trace(workspace: Workspace, wanted: str) -> Trace:
-    """The trace with this id, or with the only id that begins with it."""
+def get_trace(workspace: Workspace, wanted: str, run: str | None = None) -> Trace:
+    """The trace with this id, or with the only id that begins with it.
+
+    Its steps are cut as ``run`` saw them; without one, as they are now.
+    """
     with workspace.database.unit() as connection:
         found = by_prefix(
             connection,
@@ -87,7 +85,7 @@ def get_trace(workspace: Workspace, wanted: str) -> Trace:
             listed_by="grace traces",
         )
         positions = _positions(connection, (), [found])
-        return _read(connection, positions)[0]
+        return _read(connection, positions, run)[0]
 
 
 def iter_traces(
@@ -95,6 +93,7 @@ def iter_traces(
     names: Sequence[str] = (),
     ids: Iterable[str] | None = None,
     batch: int = 1000,
+    run: str | None = None,
 ) -> Iterator[list[Trace]]:
     """Batches of traces in order of arrival; each batch is a unit of work of its own.
 
@@ -105,6 +104,7 @@ def iter_traces(
         names: Datasets; all when empty.
         ids: Only these traces.
         batch: Traces in a list.
+        run: Cut as this run saw them; without one, as they are now.
 
     Raises:
         NotFoundError: A dataset does not exist.
@@ -114,39 +114,47 @@ def iter_traces(
         positions = _positions(connection, names, ids)
     for start in range(0, len(positions), batch):
         with workspace.database.unit() as connection:
-            traces = _read(connection, positions[start : start + batch])
+            traces = _read(connection, positions[start : start + batch], run)
         if traces:
             yield traces
 
 
-def step_labels(workspace: Workspace, names: Sequence[str] = ()) -> dict[str, list[Label]]:
-    """What the data says of each step, by trace id, for traces with any such label."""
+def step_labels(
+    workspace: Workspace, names: Sequence[str] = (), run: str | None = None
+) -> dict[str, list[Label]]:
+    """What the data says of each step, by trace id, for traces with any such label.
+
+    Steps are cut as ``run`` saw them; without one, as they are now.
+    """
     with workspace.database.unit() as connection:
         require_datasets(connection, names)
         rows = connection.execute(
-            "SELECT traces.trace_id, step_labels FROM traces "
-            "JOIN datasets ON datasets.name = traces.dataset "
-            "JOIN segmentations ON segmentations.position = traces.position "
-            "AND segmentations.segmenter = datasets.segmenter "
-            "WHERE $every OR list_contains($names::VARCHAR[], dataset)",
-            {"every": not names, "names": list(names)},
+            f"SELECT traces.trace_id, step_labels FROM {CUT_TRACES} "  # noqa: S608
+            "WHERE $every OR list_contains($names::VARCHAR[], traces.dataset)",
+            {"every": not names, "names": list(names), "run": run},
         ).fetchall()
     parsed = ((name, json.loads(labels)) for name, labels in rows)
     return {name: labels for name, labels in parsed if any(x is not None for x in labels)}
 
 
 def labels_of(
-    workspace: Workspace, names: Sequence[str] = (), ids: Iterable[str] | None = None
+    workspace: Workspace,
+    names: Sequence[str] = (),
+    ids: Iterable[str] | None = None,
+    run: str | None = None,
 ) -> pd.DataFrame:
     """A row a trace in order of arrival.
 
     Columns: id, dataset, variant, labels (a dict), n_steps, path, line, record_digest,
-    prompt_digest (equal where text and images of the prompt are).
+    prompt_digest (equal where text and images of the prompt are). Steps are counted as ``run`` saw
+    them; without one, as they are now.
     """
     with workspace.database.unit() as connection:
         require_datasets(connection, names)
         frame: pd.DataFrame = (
-            connection.sql(_LABELS, params=_filter(names, ids)).to_arrow_table().to_pandas()
+            connection.sql(_LABELS, params=_filter(names, ids) | {"run": run})
+            .to_arrow_table()
+            .to_pandas()
         )
     frame["labels"] = [json.loads(labels) for labels in frame["labels"]]
     return frame
@@ -169,10 +177,13 @@ def _positions(
     return positions
 
 
-def _read(connection: duckdb.DuckDBPyConnection, positions: list[int]) -> list[Trace]:
+def _read(
+    connection: duckdb.DuckDBPyConnection, positions: list[int], run: str | None
+) -> list[Trace]:
     """The traces at ``positions``, which are ascending; the range keeps the scans short."""
     rows = connection.execute(
-        _TRACES_AT, {"first": positions[0], "last": positions[-1], "positions": positions}
+        _TRACES_AT,
+        {"first": positions[0], "last": positions[-1], "positions": positions, "run": run},
     ).fetchall()
     return [_trace(*row) for row in rows]
 

@@ -14,7 +14,8 @@ import pandas as pd
 from grace_engine import api
 from grace_engine.api import RunView
 from grace_engine.config import Budget, CurateConfig, Weights
-from grace_engine.figures.frames import CORRECT, marks_named, plain
+from grace_engine.figures import frames
+from grace_engine.figures.frames import marks_named, plain
 from grace_engine.records import Selection
 from grace_engine.selection import Taken
 
@@ -90,10 +91,8 @@ def choice_rows(view: RunView, taken: Taken) -> pd.DataFrame:
 
 
 def correctness(traces: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """``[N]`` 1 where the answer is labelled right, 0 where wrong, NaN where nothing is said."""
-    if CORRECT not in traces:
-        return np.full(len(traces), np.nan)
-    return np.asarray(traces[CORRECT].map({True: 1.0, False: 0.0}), dtype=np.float64)
+    """``[N]`` 1 where the answer is right, 0 where wrong, NaN where nobody says."""
+    return np.asarray(frames.correctness(traces).map({True: 1.0, False: 0.0}), dtype=np.float64)
 
 
 def share_correct(
@@ -135,7 +134,8 @@ def amount_of(budget: Budget) -> float:
 
 def strata_columns(traces: pd.DataFrame) -> list[str]:
     """Columns with some, but not too many, different values: a budget may be split over them."""
-    names = ["dataset", *(name for name in traces.columns if name.startswith("label."))]
+    labels = [name for name in traces.columns if name.startswith("label.")]
+    names = ["dataset", *([frames.CHECK] if frames.is_checked(traces) else []), *labels]
     return [n for n in names if n in traces and 1 < _kinds(traces[n]) <= MAX_STRATA]
 
 
@@ -148,7 +148,7 @@ def column_name(column: str) -> str:
     if not column:
         return "Whole run"
     name = column.removeprefix("label.")
-    return plain(name, 40) if name != column else column.capitalize()
+    return plain(name, 40) if name != column else column.capitalize().replace("_", " ")
 
 
 def selection_name(selection: Selection) -> str:

@@ -77,6 +77,7 @@ def _datasets(held: WorkspaceUsage) -> pd.DataFrame:
             {
                 "dataset": each.name,
                 "traces": each.n_traces,
+                "problems": each.n_problems,
                 "rejected": each.n_rejected,
                 "steps cut by": each.segmenter,
                 "text and records": size(held.dataset_bytes.get(each.name, 0)),

@@ -9,14 +9,15 @@ from grace_engine import api
 from grace_engine.config import IngestConfig
 from grace_engine.errors import GraceError, InputError
 from grace_engine.figures.frames import plain
-from grace_engine.ingest import label_names, likely_labels
+from grace_engine.ingest import READERS, Found, label_names, likely_labels
 from grace_engine.quantities import counted, size
 from grace_engine.ui import data_jobs, data_preview, tables
-from grace_engine.ui.data_paths import allowed_folders, confined, keep_upload
+from grace_engine.ui.data_paths import allowed_folders, confined, confined_files, keep_upload
 from grace_engine.ui.text import as_markdown
 
 _UPLOAD, _FAULT = "data-upload", "data-upload-fault"
-_ENDINGS = ["jsonl", "ndjson", "parquet"]
+# Browsers look at the last ending only.
+_ENDINGS = list(dict.fromkeys(Path(ending).suffix or ending for ending in READERS))
 _SEGMENTERS = ("auto", "lines", "blank-lines", "markers", "sentences", "given")
 _ROLES = {
     "prompt": "Prompt",
@@ -37,10 +38,10 @@ def add_traces(workspace: str) -> None:
         )
         return
     try:
-        path = confined(typed, workspace)
-        if str(path) != typed:
-            st.caption(as_markdown(f"This is {path}"))
-        _look_and_ingest(workspace, path)
+        files = confined_files(typed, workspace)
+        if len(files.files) == 1 and str(files.files[0].path) != typed:
+            st.caption(as_markdown(f"This is {files.files[0].path}"))
+        _look_and_ingest(workspace, files)
     except GraceError as fault:
         st.error(as_markdown(str(fault)), icon=":material/error:")
 
@@ -56,14 +57,15 @@ def _choose_file(workspace: str) -> str:
         key=_UPLOAD,
         on_change=_take_upload,
         args=(workspace,),
-        help="JSON lines or Parquet. Larger files go by their path.",
+        help="JSON lines, JSON, CSV, Parquet, Arrow or an Inspect log; text also as .gz or .zst. "
+        "Larger files go by their path.",
     )
     folders = allowed_folders(workspace)
     typed = right.text_input(
-        "Or the path of a file on this machine",
+        "Or the path of a file, a folder or a pattern on this machine",
         key=data_jobs.FILE,
         bind="query-params",
-        placeholder="traces.jsonl",
+        placeholder="traces.jsonl, or shards/*.parquet",
         help="Only in the workspace and in the folders that the studio was started with "
         "(grace app \\-\\-allow FOLDER).",
     )
@@ -84,37 +86,43 @@ def _take_upload(workspace: str) -> None:
         st.session_state[_FAULT] = str(fault)
 
 
-def _look_and_ingest(workspace: str, path: Path) -> None:
-    raw = data_preview.look(path, IngestConfig())
+def _look_and_ingest(workspace: str, files: Found) -> None:
+    path, proposed = files.files[0].path, _proposed(files)
+    if files.passed_over:
+        names = ", ".join(f"{each.path.name} ({each.reason})" for each in files.passed_over[:5])
+        more = f" and {len(files.passed_over) - 5:,} more" if len(files.passed_over) > 5 else ""
+        st.caption(as_markdown(f"Passed over: {names}{more}"))
+    raw = data_preview.look(path, IngestConfig(dataset=proposed))
     if not raw.fields:
-        data_preview.show(raw, None)
+        data_preview.show(raw)
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         dataset = st.text_input(
             "Dataset name",
-            value=raw.dataset,
+            value=proposed,
             key=f"dataset-{path}",
+            placeholder="named after each file",
             width=260,
             help="Traces enter the dataset of this name; none enters twice.",
         )
         segmenter = _choose_segmenter("Steps are cut by", "segment", ())
         other = _choose_segmenter("Compare with", "segment-other", ("",))
     mapping = _choose_mapping(raw, path)
-    config = IngestConfig(
-        dataset=dataset.strip() or raw.dataset, segmenter=segmenter, mapping=mapping
-    )
+    config = IngestConfig(dataset=dataset.strip() or proposed, segmenter=segmenter, mapping=mapping)
     if not (raw.schema or mapping):
         return
     found = data_preview.look(path, config)
-    _ingest_button(workspace, path, found, config)
-    data_preview.show(found, _look_with(path, config, other) if other else None)
+    _ingest_button(workspace, files, found, config)
+    if other:
+        data_preview.show(found, data_preview.cut_beside(found, path, config, other), other)
+    else:
+        data_preview.show(found)
 
 
-def _look_with(path: Path, config: IngestConfig, segmenter: str) -> api.Preview:
-    return data_preview.look(
-        path,
-        IngestConfig(dataset=config.dataset, segmenter=segmenter, mapping=config.mapping),
-    )
+def _proposed(files: Found) -> str:
+    """The name of the one dataset that all files go to; "" where they go to several."""
+    names = {file.dataset for file in files.files}
+    return names.pop() if len(names) == 1 else ""
 
 
 def _choose_segmenter(label: str, key: str, before: tuple[str, ...]) -> str:
@@ -209,38 +217,41 @@ def _choose_labels(
     return {f"label.{names[field]}": field for field in chosen}
 
 
-def _ingest_button(workspace: str, path: Path, found: api.Preview, config: IngestConfig) -> None:
+def _ingest_button(workspace: str, files: Found, found: api.Preview, config: IngestConfig) -> None:
+    paths = [file.path for file in files.files]
     busy = any(
         job.is_active and job.spec.kind == "ingest" for job in data_jobs.known_jobs(workspace)
     )
-    what = counted(found.n_traces, "trace") if found.is_whole else "all records"
+    n_traces = counted(found.n_traces, "trace") if found.is_whole else "all records"
+    what = n_traces if len(paths) == 1 else f"{len(paths):,} files"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             f"Ingest {what}",
             type="primary",
             icon=":material/download:",
             key="ingest",
-            disabled=busy or not found.n_traces,
+            disabled=busy or not (found.n_traces or found.n_problems),
             help="Wait until the ingest that runs has ended." if busy else None,
             on_click=_launch,
-            args=(workspace, path, config),
+            args=(workspace, paths, config),
         )
         which = "its records give" if found.is_whole else f"the first {found.n_records:,} give"
         st.text(
             plain(
-                f"{path.name}, {size(found.size)}: {which} "
+                f"{paths[0].name}, {size(found.size)}: {which} "
                 f"{counted(found.n_traces, 'trace')} for "
                 f"{found.dataset}; {found.n_rejected:,} would be rejected."
             )
         )
 
 
-def _launch(workspace: str, path: Path, config: IngestConfig) -> None:
-    """Callback: the file is confined once more, for links may have moved since."""
+def _launch(workspace: str, paths: list[Path], config: IngestConfig) -> None:
+    """Callback: the files are confined once more, for links may have moved since."""
     try:
-        if confined(str(path), workspace) != path:
-            raise InputError(f"{path} has moved since it was shown: look at it again.")
+        for path in paths:
+            if confined(str(path), workspace) != path:
+                raise InputError(f"{path} has moved since it was shown: look at it again.")
     except InputError as fault:
         st.session_state[_FAULT] = str(fault)
         return
-    data_jobs.launch(api.start_ingest, [path], config, workspace=workspace)
+    data_jobs.launch(api.start_ingest, paths, config, workspace=workspace)

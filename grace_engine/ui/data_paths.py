@@ -12,6 +12,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from grace_engine.errors import InputError, ReadError
+from grace_engine.ingest import Found, FoundFile, discover
 
 ALLOWED = "GRACE_ALLOWED_PATHS"
 UPLOADS = "uploads"
@@ -53,6 +54,23 @@ def confined(typed: str, workspace: str) -> Path:
         f"{typed}{leads} is outside of the folders that this page may read: "
         f"{', '.join(map(str, folders))}. Upload the file, copy it there, or start the studio with "
         "grace app --allow FOLDER."
+    )
+
+
+def confined_files(typed: str, workspace: str) -> Found:
+    """The files that a typed file, folder or pattern stands for, each by its real path.
+
+    Raises:
+        InputError: One of them lies outside of the allowed folders, or leads out of them.
+        ReadError: As ``discover``.
+    """
+    found = discover(confined(typed, workspace))
+    return Found(
+        files=tuple(
+            FoundFile(path=confined(str(file.path), workspace), dataset=file.dataset)
+            for file in found.files
+        ),
+        passed_over=found.passed_over,
     )
 
 

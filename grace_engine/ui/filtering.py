@@ -13,9 +13,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from grace_engine.api import Annotations
-from grace_engine.figures.frames import CORRECT, plain
+from grace_engine.figures.frames import CHECK, CORRECT, checked_correct, plain, said_correct
 from grace_engine.figures.overview import deciles
-from grace_engine.records import Selection
+from grace_engine.records import OUTCOMES, Selection
 
 RANGES = {
     "value": "Value",
@@ -40,7 +40,13 @@ CHOICES: dict[str, dict[str, str]] = {
     "looked": {"no": "Not yet", "yes": "Looked at"},
     "override": {"keep": "Kept", "drop": "Dropped", "none": "Neither"},
     "inside": {"in": "In it", "out": "Left out"},
-    "odd": {"high-wrong": "High, but wrong", "low-right": "Low, but right"},
+    "odd": {
+        "high-wrong": "High, but wrong",
+        "low-right": "Low, but right",
+        "disagree": "Data and check disagree",
+    },
+    "check": {outcome.replace(" ", "-"): outcome.capitalize() for outcome in OUTCOMES}
+    | {"none": "Not checked"},
 }
 """Filters that are one of a few, with the names of what they let through."""
 
@@ -218,6 +224,15 @@ def contradictions(rows: pd.DataFrame) -> tuple[npt.NDArray[np.bool_], npt.NDArr
     return (alignment >= high) & wrong, (alignment <= low) & right
 
 
+def disagreements(rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """``[N]`` where the data and the check of the answer both say something, and not the same."""
+    said, checked = said_correct(rows), checked_correct(rows)
+    return np.array(
+        [None not in pair and pair[0] is not pair[1] for pair in zip(said, checked, strict=True)],
+        dtype=bool,
+    )
+
+
 def label_values(rows: pd.DataFrame) -> dict[str, list[str]]:
     """Labels that can be a filter, with their values as text, except whether it is correct."""
     found = {}
@@ -289,6 +304,11 @@ def _chosen(rows: pd.DataFrame, name: str, choice: str) -> npt.NDArray[np.bool_]
     if name == "override":
         wanted = "" if choice == "none" else choice
         return _equal(rows["override"], wanted)
+    if name == "check":
+        sought = None if choice == "none" else choice.replace("-", " ")
+        return np.array([outcome == sought for outcome in rows[CHECK]], dtype=bool)
+    if choice == "disagree":
+        return disagreements(rows)
     high_wrong, low_right = contradictions(rows)
     return high_wrong if choice == "high-wrong" else low_right
 

@@ -29,6 +29,7 @@ _TITLES = {
     "override": "Kept or dropped",
     "inside": "Of the selection",
     "odd": "Contradictions",
+    "check": "Answer check",
 }
 
 
@@ -38,6 +39,8 @@ def choose_filters(
     labels: dict[str, list[str]],
     numbers: Sequence[str],
     selections: Sequence[Selection],
+    *,
+    checked: bool = False,
 ) -> DeltaGenerator:
     """A search box and a popover of filters; what is returned is where the count goes.
 
@@ -47,6 +50,7 @@ def choose_filters(
         labels: Labels that can be filters, with their values.
         numbers: Columns that can be bounded.
         selections: Saved selections, the latest first.
+        checked: Whether any answer of the run was checked.
     """
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False):
         _set("q", filters.text)
@@ -65,7 +69,7 @@ def choose_filters(
             icon=":material/filter_list:",
             key="filters",
         ):
-            _popover(filters, datasets, labels, numbers, selections)
+            _popover(filters, datasets, labels, numbers, selections, checked=checked)
         return st.container(key="filter-count", width="content")
 
 
@@ -120,6 +124,8 @@ def _popover(
     labels: dict[str, list[str]],
     numbers: Sequence[str],
     selections: Sequence[Selection],
+    *,
+    checked: bool,
 ) -> None:
     _set("regex", filters.regex)
     st.checkbox(
@@ -137,6 +143,8 @@ def _popover(
             _choice(name, filters)
         if selections:
             _selection(filters, selections)
+    if checked:
+        _choice("check", filters)
     if len(datasets) > 1:
         _several("dataset", "Dataset", datasets, filters.datasets)
     columns = st.columns(2)

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from grace_engine.figures.frames import StepWindow, plain
+from grace_engine.figures.frames import CHECK, StepWindow, is_checked, plain
 
 PAGE_SIZES = (25, 50, 100, 200)
 """Rows a page; beyond 200 a click on the heatmap takes too long."""
@@ -28,7 +28,12 @@ _SORTS = {
 def sort_options(rows: pd.DataFrame) -> dict[str, str]:
     """Columns that rows can be sorted by, with their names for people."""
     labels = [name for name in rows.columns if name.startswith("label.")]
-    return _SORTS | {name: f"Label {plain(name.removeprefix('label.'), 24)}" for name in labels}
+    checked = {CHECK: "Answer check"} if is_checked(rows) else {}
+    return (
+        _SORTS
+        | checked
+        | {name: f"Label {plain(name.removeprefix('label.'), 24)}" for name in labels}
+    )
 
 
 def page_count(n_rows: int, size: int) -> int:

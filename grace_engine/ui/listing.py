@@ -110,11 +110,14 @@ def listed(
     run = view.run
     selections = load.list_selections(workspace)
     labels = load.label_values(workspace, run.id, run.updated_at, view.traces)
+    checked = frames.is_checked(view.traces)
     numbers = [
         *filtering.RANGES,
         *load.number_labels(workspace, run.id, run.updated_at, view.traces),
     ]
-    count = filters.choose_filters(wanted, run.datasets, labels, numbers, selections)
+    count = filters.choose_filters(
+        wanted, run.datasets, labels, numbers, selections, checked=checked
+    )
     rows = load.facts(workspace, view, annotations)
     rows = filtering.with_looked(rows, verdicts.looked() - annotations.looked)
     inside = None

@@ -101,9 +101,9 @@ def fitted_limits(workspace: str, run: ScoringRun, view: api.RunView) -> dict[st
     return _limits(workspace, run.id, run.updated_at, history, view)
 
 
-def annotations(workspace: str) -> api.Annotations:
-    """What curators said so far; the log is read anew only where it grew."""
-    return _annotations(workspace, _annotation_version(workspace))
+def annotations(workspace: str, run: str) -> api.Annotations:
+    """What curators said so far, on steps as a run saw them; read anew only where the log grew."""
+    return _annotations(workspace, run, _annotation_version(workspace))
 
 
 def forget_annotations() -> None:
@@ -190,7 +190,10 @@ def _version(workspace: str, stamp: str) -> int:
 @st.cache_data(max_entries=4, show_spinner=False)
 def _runs(workspace: str, stamp: str) -> list[ScoringRun]:
     del stamp  # part of the key
-    return api.list_runs(api.open_workspace(workspace, create=False))
+    opened = api.open_workspace(workspace, create=False)
+    # What is remembered of a run is keyed by its time; the checks of its answers are part of it.
+    version = api.checks_version(opened)
+    return [replace(run, updated_at=f"{run.updated_at} {version}") for run in api.list_runs(opened)]
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
@@ -200,9 +203,9 @@ def _selections(workspace: str, stamp: str) -> list[Selection]:
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _annotations(workspace: str, version: int) -> api.Annotations:
+def _annotations(workspace: str, run: str, version: int) -> api.Annotations:
     del version  # part of the key
-    return api.annotations(api.open_workspace(workspace, create=False))
+    return api.annotations(api.open_workspace(workspace, create=False), run=run)
 
 
 @st.cache_resource(max_entries=6, show_spinner="Reading the run's step Grams…")

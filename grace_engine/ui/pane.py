@@ -147,6 +147,8 @@ def facts(trace: Trace, row: pd.Series, annotations: Annotations) -> dict[str, s
     """What stands above a trace's text."""
     correct = row["correct"]
     verdict = "" if correct is None else "   ✓ correct" if correct else "   ✗ wrong"
+    check = row.get(frames.CHECK)
+    verdict += f"   check: {check}" if isinstance(check, str) else ""
     value = frames.number_texts(np.array([row["value"]]), "score")[0]
     steps = "1 step" if len(trace.steps) == 1 else f"{len(trace.steps):,} steps"
     labels = [

@@ -82,7 +82,8 @@ def trace_verdicts(trace: str, annotations: api.Annotations) -> None:
 
 def judge(trace: str, step: int, word: str, note: str = "") -> None:
     """Callback: put a verdict on a step; "" withdraws it."""
-    _act(lambda workspace: api.judge(workspace, trace, word, step=step, note=note))
+    run = st.session_state[state.RUN_BOX]  # steps are counted as the run in view saw them
+    _act(lambda workspace: api.judge(workspace, trace, word, step=step, note=note, run=run))
 
 
 def override(traces: tuple[str, ...], keep: bool | None, reason: str = "") -> None:

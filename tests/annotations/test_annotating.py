@@ -8,8 +8,6 @@ import pytest
 from grace_engine import api, store
 from grace_engine.config import IngestConfig
 from grace_engine.errors import InputError, NotFoundError
-from grace_engine.store import migrations
-from grace_engine.store.migrations import MIGRATIONS
 
 
 @pytest.fixture(autouse=True)
@@ -259,12 +257,10 @@ def test_a_verdict_stays_with_its_text_when_steps_are_cut_anew(
 
 
 def test_a_workspace_from_before_there_was_a_log_gets_an_empty_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sample_file: Path
+    own_workspace: api.Workspace, aged: Callable[[api.Workspace, int], None]
 ) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(migrations, "MIGRATIONS", MIGRATIONS[:2])
-        old = api.open_workspace(tmp_path / "old", create=True)
-        api.ingest(old, [sample_file], IngestConfig(dataset="solutions"))
+    old = own_workspace
+    aged(old, 2)
     assert api.annotations(old).version == 0
     assert (old.root / "grace.duckdb.v2.bak").exists()
     api.judge(old, store.trace_ids(old)[0], "good")

@@ -27,6 +27,8 @@ def test_ingest_counts_what_came_in_and_lists_what_did_not(grace, sample_file, t
         "already_present": 0,
         "rejected": 1,
         "by_reason": {"no-answer": 1},
+        "problems": 0,
+        "folded": 0,
     }
     assert found["schema"] == "gsm8k-solutions"
     rejects = document(grace("rejects", "-w", workspace, "--json"))["rejects"]

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,8 @@ from grace_engine.ingest import Draft, build_trace, parse_segmenter, traces_of
 from grace_engine.records import Reject, SourceRecord, Trace
 
 RECORD = SourceRecord(digest="0" * 64, path="rows.jsonl", line=1, raw=b"{}")
+
+FILES = Path(__file__).parent / "files"
 
 # Written apart from the engine's own patterns: what may stand outside steps and answer.
 SEPARATORS = re.compile(r"(?:\s|</?think>)*")
@@ -21,7 +24,8 @@ STEP_MARKS = re.compile(
 )
 ANSWER_MARKS = re.compile(
     r"(?:####|A:|†\s*Answer\s*:|\\boxed\s*\{|(?:(?:so|thus|therefore|hence),?\s+)?"
-    r"the\s+(?:(?:final|correct)\s+)?answer\s+is|\$|\\\(|\\\[|\*\*|[\s:])+",
+    r"the\s+(?:(?:final|correct)\s+)?answer\s+is|\#{1,6}|"
+    r"(?:final[ \t]+)?answer[ \t]*\**:|\$|\\\(|\\\[|\*\*|[\s:])+",
     re.IGNORECASE,
 )
 
@@ -85,6 +89,18 @@ def write_rows(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def row() -> Callable[..., dict[str, Any]]:
+    """A record of a schema's file with some fields changed; those set to ``...`` are left out."""
+
+    def changed(name: str, number: int = 0, **changes: object) -> dict[str, Any]:
+        lines = (FILES / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+        fields = {**json.loads(lines[number]), **changes}
+        return {field: value for field, value in fields.items() if value is not ...}
+
+    return changed
 
 
 @pytest.fixture(scope="session")

@@ -57,6 +57,24 @@ MARKED = [
     ("\\boxed{3} hm</think>I am done.", r"\boxed{", "3"),
     ("答案如下。\nA: 十八。", "A: ", "十八"),
     ("🧮 #### 18 🍎", "#### ", "18 🍎"),
+    ("Half.\nAnswer: 42", "Answer: ", "42"),
+    ("Half.\nFinal Answer: 42.", "Final Answer: ", "42"),
+    ("Half.\n**Answer:** 42", "**Answer:** ", "42"),
+    ("Half.\n### **Final answer**: 42", "### **Final answer**: ", "42"),
+    ("Half.\n**Final Answer:**\n\n$42$", "**Final Answer:**\n\n$", "42"),
+    ("Half.\nAnswer: 42\n\nI hope this helps.", "Answer: ", "42"),
+    ("Half.\n**Final Answer:** $\\boxed{42}$", "**Final Answer:** $\\boxed{", "42"),
+    ("The answer is 5.\nAnswer: 6", "Answer: ", "6"),
+    ("9+9=18，所以答案是18。", "所以答案是", "18"),
+    ("两个9。因此，最终答案为：$18$。", "因此，最终答案为：$", "18"),
+    ("两个9。\n答案：18", "答案：", "18"),
+    ("所以答案是 \\boxed{18}。", "所以答案是 \\boxed{", "18"),
+    ("نجمع 9 و9. الجواب هو 18.", "الجواب هو ", "18"),
+    ("نجمع.\nالإجابة: 18", "الإجابة: ", "18"),
+    ("إذن الإجابة النهائية هي 18 تفاحة. شكرا.", "إذن الإجابة النهائية هي ", "18 تفاحة"),
+    ("नौ और नौ। उत्तर है 18।", "उत्तर है ", "18"),
+    ("नौ।\nउत्तर: 18", "उत्तर: ", "18"),
+    ("अतः सही उत्तर है: 18।", "अतः सही उत्तर है: ", "18"),
 ]
 
 
@@ -81,6 +99,18 @@ def test_an_answer_is_found_with_what_announces_it(text: str, mark: str, answer:
         "#### Step 1\nHalve it.",  # a heading
         "#### Step 1: halve 18\nIt is nine.",
         "The answer isn't here.",
+        "Answer: 42 because it is so.",  # nothing precedes it
+        "Half.\nAnswer: because it is so.\nThen more.",
+        "Half.\nAnswer:",
+        "My answer: 42",
+        "答案是什么？不知道。",
+        "问题的答案为什么是5",
+        "那么答案是5吗？",
+        "这个答案是错的。",
+        "هل الجواب هو 5؟",
+        "18 सही उत्तर है।",
+        "18 सही उत्तर है\nआगे",
+        "वह घर के उत्तर में है।",
     ],
 )
 def test_a_text_without_a_mark_has_no_answer(text: str) -> None:

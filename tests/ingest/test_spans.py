@@ -17,6 +17,8 @@ PIECES = [
     "</think>", "#### ", "####", "A: ", "\nA:", "†Answer: ", "\\boxed{", "{", "}", "\\{", "$",
     "\\(", "\\)", "\\[", "**", "the answer is ", "So the ", "The final answer is:\n", "18",
     "1,234", ".", "。", "---",
+    "\nAnswer: ", "\n**Final Answer:** ", "$$", "\\]", "\\begin{a}", "\\end{a}", "```\n",
+    "a | b\n--|--\n", "So $x. Y$", "Wait, no. " * 250,
 ]  # fmt: skip
 texts = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=8)), max_size=25).map("".join)
 

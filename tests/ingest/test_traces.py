@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -94,10 +96,13 @@ def test_where_no_schema_fits_the_error_names_the_fields_and_the_flag(
     ingest: Ingest,
     write_rows: Callable[..., Path],
 ) -> None:
-    path = write_rows({"instruction": "Q", "output": "A"}, {"x": 1})
-    with pytest.raises(SchemaError, match=r"instruction, output\. .*--map prompt=FIELD") as error:
+    path = write_rows({"instruction": "What is it?", "output": "It is this.\nSo be it."})
+    guess = r"looks like --map 'prompt=instruction,trace=output'\. .*"
+    with pytest.raises(SchemaError, match=rf"instruction, output\. It {guess}FIELD") as error:
         ingest(path)
     assert str(path) in str(error.value)
+    with pytest.raises(SchemaError, match=r"fields x\. Say which .*--map prompt=FIELD"):
+        ingest(write_rows({"x": 1}))
 
 
 def test_a_file_of_bad_lines_only_is_rejected_line_by_line(ingest: Ingest, tmp_path: Path) -> None:
@@ -144,7 +149,7 @@ def test_a_mapping_reads_any_record(ingest: Ingest, write_rows: Callable[..., Pa
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"schema": "gsm9k"}, "Format 'gsm9k' is not known: use one of gsm8k"),
+        ({"schema": "gsm9k"}, "Format 'gsm9k' is not known: use one of .*gsm8k, gsm8k-sol"),
         ({"schema": "mapped"}, "needs a mapping"),
         ({"schema": "gsm8k", "mapping": MAPPING}, "With a mapping, format 'gsm8k' is not known"),
     ],
@@ -172,15 +177,19 @@ VALUES = st.recursive(
     ),
     max_leaves=5,
 )
-NAMES = ["question", "answer", "ground_truth", "prompt", "steps", "reference", "kind", "bad_steps",
-         "is_correct", "q", "t", "a", "x"]  # fmt: skip
+# Every field that a schema's file has, at the top of a record or deeper.
+FILES = Path(__file__).parent / "files"
+NAMES = sorted(set(re.findall(r'"(\w+)": ', "".join(map(Path.read_text, FILES.iterdir())))))
+NAMED = st.dictionaries(st.sampled_from([*NAMES, "q", "t", "a", "x"]), VALUES, max_size=4)
+TEXTS = st.sampled_from(["Q", "A.</think>4", "Step 1: A. ки", "<|begin_of_thought|>", "#### 4"])
 
 
 @given(
     rows=st.lists(
         st.dictionaries(
-            st.sampled_from(NAMES),
-            VALUES | st.fixed_dictionaries({"solution": VALUES, "is_correct": VALUES}),
+            st.sampled_from([*NAMES, "q", "t", "a", "x"]),
+            TEXTS | VALUES | NAMED | st.lists(NAMED | TEXTS, max_size=3),
+            max_size=6,
         ),
         min_size=1,
         max_size=3,
@@ -188,9 +197,7 @@ NAMES = ["question", "answer", "ground_truth", "prompt", "steps", "reference", "
     options=st.sampled_from(
         [
             {},
-            {"schema": "gsm8k"},
-            {"schema": "gsm8k-solutions"},
-            {"schema": "planted"},
+            *({"schema": name} for name in SCHEMAS),
             {"mapping": MAPPING},
             {"mapping": parse_mapping("prompt=q,trace=t.0.x,label.a=a,reference=x")},
         ]
@@ -200,17 +207,16 @@ NAMES = ["question", "answer", "ground_truth", "prompt", "steps", "reference", "
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_odd_values_anywhere_are_rejected_in_words(
-    ingest: Ingest,
     write_rows: Callable[..., Path],
     rows: list[dict[str, object]],
-    options: dict[str, object],
+    options: dict[str, Any],
 ) -> None:
     try:
-        traces, rejects = ingest(write_rows(*rows), **options)
+        found = list(traces_of(write_rows(*rows), dataset="d", segmenter=AUTO, **options))
     except GraceError as refused:
         assert isinstance(refused, SchemaError)  # noqa: PT017 (any other error fails the test)
         return
-    assert {trace.record.line for trace in traces} | {reject.line for reject in rejects} == set(
-        range(1, len(rows) + 1)
-    )
+    rejects = [item for item in found if isinstance(item, Reject)]
+    others = [item.record.line for item in found if not isinstance(item, Reject)]
+    assert {*others, *(reject.line for reject in rejects)} == set(range(1, len(rows) + 1))
     assert all(reject.reason and reject.detail for reject in rejects)

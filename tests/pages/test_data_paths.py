@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from grace_engine.errors import InputError, ReadError
-from grace_engine.ui.data_paths import allowed_folders, confined, confined_name, keep_upload
+from grace_engine.ui.data_paths import (
+    allowed_folders,
+    confined,
+    confined_files,
+    confined_name,
+    keep_upload,
+)
 
 
 @pytest.fixture
@@ -82,6 +88,30 @@ def test_a_relative_path_is_looked_for_in_every_folder_then_in_the_workspace(
     assert confined("b.jsonl", workspace) == folders / "more/b.jsonl"
     assert confined("w.jsonl", workspace) == folders / "workspace/w.jsonl"
     assert confined("nowhere.jsonl", workspace) == folders / "allowed/nowhere.jsonl"
+
+
+@pytest.mark.parametrize("typed", ["deep", "deep/*.jsonl", "deep/**"])
+def test_a_folder_or_pattern_is_refused_where_a_link_in_it_leads_out(
+    folders: Path, typed: str
+) -> None:
+    workspace, deep = str(folders / "workspace"), folders / "allowed" / "deep"
+    (deep / "b.jsonl").symlink_to(folders / "workspace" / "w.jsonl")
+    found = confined_files(typed, workspace)
+    assert [each.path for each in found.files] == [
+        deep / "a.jsonl",
+        folders / "workspace" / "w.jsonl",
+    ]
+
+    (deep / "c.jsonl").symlink_to(folders / "outside" / "secret.jsonl")
+    with pytest.raises(InputError, match=f"leads to {folders / 'outside'}"):
+        confined_files(typed, workspace)
+
+
+def test_a_folder_behind_a_link_is_not_walked(folders: Path) -> None:
+    (folders / "allowed" / "deep" / "up").symlink_to(folders / "outside")
+    found = confined_files("deep", str(folders / "workspace"))
+    assert [each.path.name for each in found.files] == ["a.jsonl"]
+    assert [each.reason for each in found.passed_over] == ["a link to a folder"]
 
 
 def test_without_named_folders_the_current_one_may_be_read(

@@ -183,5 +183,5 @@ def test_numbers_read_as_people_write_them() -> None:
 
 
 def test_plain_text_is_one_short_line_without_control_marks() -> None:
-    assert frames.plain("a\n\tb\u202ec\x00", 10) == "a bc"
+    assert frames.plain("a\n\tb\u202ec\x00", 20) == "a b[U+202E]c"
     assert frames.plain("abcdef", 4) == "abc…"

@@ -1,6 +1,7 @@
 """Does an older workspace open after a backup, and is a newer one refused?"""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,10 +9,12 @@ import duckdb
 import pytest
 
 from grace_engine.errors import StoreVersionError
-from grace_engine.records import ScoringRun
+from grace_engine.records import ScoringRun, Trace
 from grace_engine.store import (
     Database,
+    Source,
     Workspace,
+    add_traces,
     count_traces,
     get_run,
     migrations,
@@ -66,23 +69,35 @@ def test_an_older_workspace_is_backed_up_and_migrated(
 
 
 def test_runs_from_before_there_was_a_discount_have_none(
-    tmp_path: Path, run: ScoringRun, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, run: ScoringRun, aged: Callable[[Workspace, int], None]
 ) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(migrations, "MIGRATIONS", MIGRATIONS[:1])
-        old = Workspace(tmp_path / "old")
-        upsert_run(old, run)
-        with old.database.unit() as connection:
-            (spec,) = connection.execute("SELECT spec FROM runs").fetchone()
-            fields = json.loads(spec)
-            assert fields.pop("entropy_discount") == 0.0
-            connection.execute("UPDATE runs SET spec = ?", [json.dumps(fields)])
+    old = workspace
+    upsert_run(old, run)
+    aged(old, 1)
+    connection = duckdb.connect(str(old.database.path))
+    (spec,) = connection.execute("SELECT spec FROM runs").fetchone()
+    connection.close()
+    assert "entropy_discount" not in json.loads(spec)
     found = get_run(old)
     with old.database.unit() as connection:
         (spec,) = connection.execute("SELECT spec FROM runs").fetchone()
-    assert json.loads(spec) == fields | {"entropy_discount": 0.0}
+    assert json.loads(spec)["entropy_discount"] == 0.0
     assert replace(found, created_at="", updated_at="") == run
     assert (old.root / "grace.duckdb.v1.bak").exists()
+
+
+def test_runs_from_before_datasets_could_be_cut_anew_remember_how_they_were_cut(
+    workspace: Workspace,
+    run: ScoringRun,
+    source: Source,
+    make_trace: Callable[..., Trace],
+    aged: Callable[[Workspace, int], None],
+) -> None:
+    add_traces(workspace, "more", replace(source, segmenter="auto"), [make_trace(0, "more")])
+    add_traces(workspace, "sums", source, [make_trace(0)])
+    upsert_run(workspace, replace(run, datasets=("more", "sums"), segmenters=("x", "y")))
+    aged(workspace, 4)
+    assert get_run(workspace).segmenters == ("auto", "lines")
 
 
 def test_a_migration_that_fails_changes_nothing(

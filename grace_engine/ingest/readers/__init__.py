@@ -9,11 +9,17 @@ from pathlib import Path
 
 from grace_engine.errors import ReadError
 from grace_engine.ingest.plugins import declared
-from grace_engine.ingest.rows import Reader, Row
+from grace_engine.ingest.rows import Block, Reader, Row
+from grace_engine.ingest.unpacking import PACKED
 from grace_engine.records import Reject
 
 _READERS: tuple[Reader, ...] = declared(__name__, __path__, "READER")
-READERS: dict[str, Reader] = {ending: reader for reader in _READERS for ending in reader.endings}
+READERS: dict[str, Reader] = {
+    ending + packed: reader
+    for reader in _READERS
+    for ending in reader.endings
+    for packed in ("", *(PACKED if reader.is_text else ()))
+}
 
 
 def read_rows(path: Path) -> Iterator[Row | Reject]:
@@ -39,7 +45,49 @@ def read_rows(path: Path) -> Iterator[Row | Reject]:
     except OSError as fault:
         raise ReadError(f"{path} cannot be read: {fault}.") from fault
     if count == 0:
-        raise ReadError(f"{path} holds no rows: there is nothing to read.")
+        raise no_rows(path)
+
+
+def split(path: Path) -> Iterator[Block] | None:
+    """The blocks of a file that other processes can read side by side; None where it has none.
+
+    Raises:
+        ReadError: As ``read_rows``; that a file holds no rows is for the caller to see.
+    """
+    reader = _reader_of(path)
+    if reader.blocks is None or path.suffix.lower() in PACKED:
+        return None
+    return reader.blocks(path)
+
+
+def read_block(block: Block) -> Iterator[Row | Reject]:
+    """The rows of a block that ``split`` made."""
+    rows = READERS[Path(block.path).suffix.lower()].rows_of_block
+    if rows is None:
+        raise ValueError(f"{block.path} was not split by its reader")
+    return rows(block)
+
+
+def no_rows(path: Path) -> ReadError:
+    """The error for a file without any row."""
+    return ReadError(f"{path} holds no rows: there is nothing to read.")
+
+
+def can_read(name: str) -> bool:
+    """Whether there is a reader for files of this name."""
+    return _reader_for(name) is not None
+
+
+def readable_endings() -> str:
+    """The endings that can be read, for a sentence."""
+    alone = ", ".join(ending for each in _READERS for ending in each.endings)
+    text = ", ".join(ending for each in _READERS if each.is_text for ending in each.endings)
+    return f"{alone} (of these {text} also with {' or '.join(PACKED)} behind)"
+
+
+def _reader_for(name: str) -> Reader | None:
+    endings = Path(name.lower()).suffixes
+    return next((READERS[e] for e in ("".join(endings[-2:]), *endings[-1:]) if e in READERS), None)
 
 
 def _reader_of(path: Path) -> Reader:
@@ -56,9 +104,9 @@ def _reader_of(path: Path) -> Reader:
         raise ReadError(f"{path} is not a regular file: save its content as one first.")
     if found.st_size == 0:
         raise ReadError(f"{path} is empty: there is nothing to read.")
-    reader = READERS.get(path.suffix.lower())
+    reader = _reader_for(path.name)
     if reader is None:
         raise ReadError(
-            f"{path} has an ending that cannot be read: use one of {', '.join(READERS)}."
+            f"{path} has an ending that cannot be read: use one of {readable_endings()}."
         )
     return reader

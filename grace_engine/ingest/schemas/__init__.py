@@ -3,9 +3,12 @@
 A schema is one module of this package that declares ``SCHEMA``; detection goes by content.
 """
 
+from collections.abc import Sequence
+
 from grace_engine.config import require_one_of
 from grace_engine.errors import SchemaError
 from grace_engine.ingest.drafts import Fields, Schema, names_of
+from grace_engine.ingest.guessing import guess_mapping
 from grace_engine.ingest.plugins import declared
 
 _SCHEMAS: tuple[Schema, ...] = declared(__name__, __path__, "SCHEMA")
@@ -23,10 +26,13 @@ def schema_named(name: str) -> Schema:
     return SCHEMAS[name]
 
 
-def no_schema_fits(path: str, fields: Fields) -> SchemaError:
-    """The error for a file in which no schema fits; ``fields`` is its first record."""
+def no_schema_fits(path: str, records: Sequence[Fields]) -> SchemaError:
+    """The error for a file in which no schema fits, with a guess from its first records."""
+    guess = guess_mapping(records)
+    mapping = ",".join(f"{role}={field}" for role, field in guess.items())
+    guessed = f"It looks like --map '{mapping}'. If that is not so, say" if guess else "Say"
     return SchemaError(
-        f"{path}: no known format fits records with the fields {names_of(fields)}. Say which field "
-        "is which with --map prompt=FIELD,trace=FIELD,answer=FIELD, or name a format with "
-        f"--format ({', '.join(SCHEMAS)})."
+        f"{path}: no known format fits records with the fields {names_of(records[0])}. {guessed} "
+        "which field is which with --map prompt=FIELD,trace=FIELD,answer=FIELD, or name a format "
+        f"with --format ({', '.join(SCHEMAS)})."
     )

@@ -7,11 +7,17 @@ reference itself.
 from collections.abc import Iterator
 
 from grace_engine.ingest.drafts import Draft, Fields, Schema, text_field
+from grace_engine.ingest.schemas import reasoned_reply, steps_list
+
+# They find more in a record that holds such a solution beside it.
+_RICHER = (reasoned_reply.SCHEMA, steps_list.SCHEMA)
 
 
 def _matches(fields: Fields) -> bool:
     answer = fields.get("answer")
-    return isinstance(fields.get("question"), str) and isinstance(answer, str) and "####" in answer
+    marked = isinstance(answer, str) and "####" in answer and "solution" not in fields
+    shaped = marked and isinstance(fields.get("question"), str)
+    return shaped and not any(schema.matches(fields) for schema in _RICHER)
 
 
 def _drafts(fields: Fields) -> Iterator[Draft]:

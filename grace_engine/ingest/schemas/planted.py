@@ -7,8 +7,15 @@ bad steps are known. ``bad_steps`` counts from 0; a bad step is labelled with th
 from collections.abc import Iterator
 from typing import TypeVar
 
-from grace_engine.errors import TraceRejected
-from grace_engine.ingest.drafts import Draft, Fields, GivenStep, Schema, kind_of, text_field
+from grace_engine.ingest.drafts import (
+    Draft,
+    Fields,
+    GivenStep,
+    Schema,
+    kind_of,
+    mismatch,
+    text_field,
+)
 from grace_engine.records import CLEAN
 
 T = TypeVar("T")
@@ -26,9 +33,7 @@ def _drafts(fields: Fields) -> Iterator[Draft]:
     bad = set(_list_of(fields, "bad_steps", int))
     kind, is_correct = text_field(fields, "kind"), fields.get("is_correct")
     if not isinstance(is_correct, bool):
-        raise TraceRejected(
-            "schema-mismatch", f"field 'is_correct' is {kind_of(is_correct)}, not true or false"
-        )
+        raise mismatch(f"field 'is_correct' is {kind_of(is_correct)}, not true or false")
     yield Draft(
         prompt=text_field(fields, "prompt"),
         text="\n".join([*steps, f"#### {text_field(fields, 'answer')}"]),
@@ -45,7 +50,7 @@ def _list_of(fields: Fields, name: str, kind: type[T]) -> list[T]:
     values = fields.get(name)
     if isinstance(values, list) and all(type(value) is kind for value in values):
         return values
-    raise TraceRejected("schema-mismatch", f"field {name!r} is not a list of {_WORDS[kind]}")
+    raise mismatch(f"field {name!r} is not a list of {_WORDS[kind]}")
 
 
 SCHEMA = Schema(name="planted", matches=_matches, drafts=_drafts)
