@@ -160,7 +160,7 @@ def _chart(
     """The figure over ``data``, signs over ``marked``, with this weight of row labels."""
     scale, window = look.scale, look.window
     name = SIGNALS[scale.signal]
-    number = "+.2~f" if scale.signal in COSINES else "~g"
+    number = "+.2~f" if scale.signal in COSINES else ".3~g"
     colour = alt.Fill(
         "value:Q",
         scale=alt.Scale(

@@ -94,7 +94,7 @@ def _look_and_ingest(workspace: str, files: Found) -> None:
         st.caption(as_markdown(f"Passed over: {names}{more}"))
     raw = data_preview.look(path, IngestConfig(dataset=proposed))
     if not raw.fields:
-        data_preview.show(raw, None)
+        data_preview.show(raw)
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         dataset = st.text_input(
@@ -113,20 +113,16 @@ def _look_and_ingest(workspace: str, files: Found) -> None:
         return
     found = data_preview.look(path, config)
     _ingest_button(workspace, files, found, config)
-    data_preview.show(found, _look_with(path, config, other) if other else None)
+    if other:
+        data_preview.show(found, data_preview.cut_beside(found, path, config, other), other)
+    else:
+        data_preview.show(found)
 
 
 def _proposed(files: Found) -> str:
     """The name of the one dataset that all files go to; "" where they go to several."""
     names = {file.dataset for file in files.files}
     return names.pop() if len(names) == 1 else ""
-
-
-def _look_with(path: Path, config: IngestConfig, segmenter: str) -> api.Preview:
-    return data_preview.look(
-        path,
-        IngestConfig(dataset=config.dataset, segmenter=segmenter, mapping=config.mapping),
-    )
 
 
 def _choose_segmenter(label: str, key: str, before: tuple[str, ...]) -> str:
@@ -226,8 +222,8 @@ def _ingest_button(workspace: str, files: Found, found: api.Preview, config: Ing
     busy = any(
         job.is_active and job.spec.kind == "ingest" for job in data_jobs.known_jobs(workspace)
     )
-    held = counted(found.n_traces, "trace") if found.is_whole else "all records"
-    what = held if len(paths) == 1 else f"{len(paths):,} files"
+    n_traces = counted(found.n_traces, "trace") if found.is_whole else "all records"
+    what = n_traces if len(paths) == 1 else f"{len(paths):,} files"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             f"Ingest {what}",

@@ -21,8 +21,26 @@ def look(path: Path, config: IngestConfig) -> api.Preview:
     Raises:
         GraceError: As ``api.preview``.
     """
-    stamp = (path.stat().st_mtime_ns, path.stat().st_size) if path.exists() else ()
-    return _look(str(path), stamp, config.dataset, config.segmenter, config.mapping)
+    return _look(str(path), _stamp(path), config.dataset, config.segmenter, config.mapping)
+
+
+def cut_beside(
+    found: api.Preview, path: Path, config: IngestConfig, segmenter: str
+) -> tuple[Trace | None, ...]:
+    """The traces of a preview as another segmenter cuts them; remembered as ``look`` is."""
+    return _cut_beside(str(path), _stamp(path), segmenter, config, found)
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    return (path.stat().st_mtime_ns, path.stat().st_size) if path.exists() else ()
+
+
+@st.cache_resource(max_entries=8, show_spinner="Cutting the steps…")
+def _cut_beside(
+    path: str, stamp: tuple[int, ...], segmenter: str, config: IngestConfig, _found: api.Preview
+) -> tuple[Trace | None, ...]:
+    del stamp  # part of the key
+    return api.cut_beside(_found, path, config, segmenter)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the beginning of the file…")
@@ -33,8 +51,16 @@ def _look(
     return api.preview(path, IngestConfig(dataset=dataset, segmenter=segmenter, mapping=mapping))
 
 
-def show(found: api.Preview, other: api.Preview | None) -> None:
-    """Ten traces step by step, under one segmenter or two, and what would be rejected."""
+def show(
+    found: api.Preview, others: tuple[Trace | None, ...] | None = None, segmenter: str = ""
+) -> None:
+    """Ten traces step by step, under one segmenter or two, and what would be rejected.
+
+    Args:
+        found: The file's beginning.
+        others: ``cut_beside`` of it; None to show it alone.
+        segmenter: What cut the others.
+    """
     if not found.traces:
         st.warning("None of these records could be used.", icon=":material/warning:")
     if found.rejects:
@@ -44,25 +70,24 @@ def show(found: api.Preview, other: api.Preview | None) -> None:
     many = f"The first {len(found.traces)} traces" if len(found.traces) > 1 else "The one trace"
     st.markdown(f"##### {many}, as they will be cut")
     with st.container(height=_HEIGHT, key="preview-pane"):
-        if other is None:
+        if others is None:
             for trace in found.traces:
                 st.html(text.facts_html(_facts(trace)) + _steps(trace))
         else:
-            _side_by_side(found, other)
+            _side_by_side(found, others, segmenter)
 
 
-def _side_by_side(found: api.Preview, other: api.Preview) -> None:
+def _side_by_side(found: api.Preview, others: tuple[Trace | None, ...], segmenter: str) -> None:
     """The same traces under two segmenters; one of them may refuse a trace."""
-    pairs = {trace.id: trace for trace in other.traces}
     left, right = st.columns(2)
     left.text(plain(f"Cut by {found.segmenter}"))
-    right.text(plain(f"Cut by {other.segmenter}"))
-    for trace in found.traces:
+    right.text(plain(f"Cut by {segmenter}"))
+    for trace, other in zip(found.traces, others, strict=True):
         st.html(text.facts_html(_facts(trace)))
         left, right = st.columns(2)
         left.html(_steps(trace))
-        if trace.id in pairs:
-            right.html(_steps(pairs[trace.id]))
+        if other is not None:
+            right.html(_steps(other))
         else:
             right.text("This segmenter rejects the trace.")
 

@@ -17,6 +17,7 @@ from grace_engine.config import Budget, CurateConfig, History, IngestConfig, Wei
 from grace_engine.errors import InputError
 from grace_engine.export.formats import FORMATS
 from grace_engine.figures import selection as figures
+from grace_engine.figures.frames import minus
 from grace_engine.records import Selection
 from grace_engine.ui import curate_export, curate_frames
 from tests.pages.conftest import HOSTILE_NAME, ROOT
@@ -189,8 +190,8 @@ def test_why_says_what_grace_why_says(open_curate, scored_workspace: api.Workspa
 
     shown = numbers(app)
     assert shown["In or out"] == ("In" if found.selected else "Out")
-    assert shown["Value"] == f"{found.value:.4f}"
-    assert shown["Margin"] == f"{found.margin:+.4f}"
+    assert shown["Value"] == minus(f"{found.value:.4f}")
+    assert shown["Margin"] == minus(f"{found.margin:+.4f}")
     turns = "Leaves" if found.selected else "Enters"
     assert shown[f"{turns} at α"] == (f"{found.flip_alpha:g}" if found.flip_alpha else "none")
     below = "below" if found.selected else "at"

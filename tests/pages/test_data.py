@@ -195,6 +195,30 @@ def test_two_segmenters_stand_side_by_side(open_data, tmp_path: Path, sample_fil
     assert any(a != b for a, b in zip(steps[::2], steps[1::2], strict=True))
 
 
+def test_a_trace_that_both_segmenters_keep_is_never_said_to_be_rejected(
+    open_data, tmp_path: Path
+) -> None:
+    # The left segmenter keeps the last ten records, the right one all thirty: its first ten
+    # traces are none of those that are shown.
+    texts: list[str | list[str]] = [f"Take {n}.\nSo {2 * n}." for n in range(20)]
+    texts += [[f"Take {n}.", f"So {2 * n}."] for n in range(20, 30)]
+    rows = [
+        {"task": f"What is {n}+{n}?", "thoughts": thoughts, "gold": 2 * n}
+        for n, thoughts in enumerate(texts)
+    ]
+    (tmp_path / "mixed.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    app = open_data(tmp_path / "w", tmp_path, view="Add traces", file="mixed.jsonl")
+
+    next(each for each in app.toggle if each.label.startswith("Choose")).set_value(True).run()
+    app.selectbox(key="segment").set_value("given")
+    app.selectbox(key="segment-other").set_value("lines").run()
+
+    assert not app.exception
+    assert "10 traces for mixed; 20 would be rejected" in shown(app)
+    assert len([each for each in app.html if "g-trace" in each.value]) == 20
+    assert "This segmenter rejects the trace." not in shown(app)
+
+
 def test_an_unknown_file_is_mapped_with_the_guess_filled_in(open_data, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
