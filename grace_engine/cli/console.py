@@ -13,7 +13,6 @@ from typing import Any, ParamSpec, Self, TypeVar
 
 import orjson
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -24,6 +23,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 from rich.table import Table
+from rich.text import Text
 
 from grace_engine.errors import GraceError
 from grace_engine.quantities import duration as duration
@@ -46,12 +46,12 @@ def emit_json(document: object) -> None:
 
 def note(message: str) -> None:
     """A sentence to standard error; trace text in it is never markup."""
-    err.print(escape(message))
+    err.print(Text(message))
 
 
 def fault(message: str) -> None:
     """A user's fault to standard error."""
-    err.print(f"[bold red]error:[/bold red] {escape(message)}")
+    err.print(Text.assemble(("error:", "bold red"), f" {message}"))
 
 
 def table(
@@ -82,7 +82,7 @@ def table(
             no_wrap=not wraps,
         )
     for row in rows:
-        drawn.add_row(*(escape(_cell(value)) for value in row))
+        drawn.add_row(*(Text(_cell(value)) for value in row))
     out.print(drawn)
 
 
@@ -90,7 +90,7 @@ def pairs(values: Mapping[str, object]) -> None:
     """Names and values, a line each, to standard output."""
     width = max((len(name) for name in values), default=0)
     for name, value in values.items():
-        out.print(f"[bold]{escape(name.ljust(width))}[/bold]  {escape(_cell(value))}")
+        out.print(Text.assemble((name.ljust(width), "bold"), f"  {_cell(value)}"))
 
 
 def speaks(command: Callable[P, T]) -> Callable[P, T]:
@@ -186,7 +186,7 @@ class ShellProgress:
 
     def say(self, message: str) -> None:
         """A line above the bars."""
-        self._bars.console.print(escape(message))
+        self._bars.console.print(Text(message))
 
 
 @contextmanager

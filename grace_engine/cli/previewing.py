@@ -34,7 +34,7 @@ def preview(
     beside: Annotated[
         str, typer.Option(help="A second segmenter, whose cuts are shown, too.")
     ] = "",
-    limit: Annotated[int, typer.Option(min=0, help="Traces to show.")] = 3,
+    limit: Annotated[int, typer.Option(min=0, help="Traces to show.")] = 10,
     as_json: JsonOption = False,
 ) -> None:
     """Show the first traces of a file as ingest would cut them; nothing is stored."""

@@ -53,10 +53,15 @@ _LEAD_IN = (
     r"(?:\*\*)?(?:\b(?:so|thus|therefore|hence)\b,?\s+|(?:所以|因此|于是|故|综上)[，,]?\s*"
     r"|(?:إذن|إذًا|لذلك|لذا|وبالتالي)\b[،,]?\s+|(?:अतः|अत:|इसलिए|तो)[,،]?\s+)?"
 )
+# A line of its own that heads the box: "**Final Answer**", "### Answer:".
+_HEADING = (
+    r"(?:^[ \t]*(?:#{1,6}[ \t]*)?(?:\*\*)?(?:final[ \t]+)?answer[ \t]*:?(?:\*\*)?[ \t]*:?"
+    r"[ \t]*\n\s*)?"
+)
 _OPENING = r"(?:\*\*)?\s*(?:\$\$?|\\\(|\\\[)?\s*"
 _BEFORE_CUE = re.compile(rf"{_LINE_MARK}{_LEAD_IN}\Z", re.IGNORECASE | re.MULTILINE)
 _BEFORE_BOX = re.compile(
-    rf"{_LINE_MARK}(?:{_LEAD_IN}(?:{_CUE_WORDS}|{_FOREIGN_CUE_WORDS})[\s:：]*)?{_OPENING}\Z",
+    rf"{_LINE_MARK}{_HEADING}(?:{_LEAD_IN}(?:{_CUE_WORDS}|{_FOREIGN_CUE_WORDS})[\s:：]*)?{_OPENING}\Z",
     re.IGNORECASE | re.MULTILINE,
 )
 # Longer than anything that these two patterns are meant to find.

@@ -25,6 +25,10 @@ _ABOUT = {_SPLITS, _STATE, "dataset_info.json", "dataset_infos.json"}
 _SHARD = re.compile(r"[-_.]?\d{5}-of-\d{5}(?:-[0-9a-f]{16})?$")
 
 
+# What the files of a split are named by; "train_part2" belongs to one, "trainer" to none.
+_SPLIT = re.compile(r"(?:train|test|validation|valid|val|dev|eval)(?![A-Za-z])")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundFile:
     """A file that is to be read.
@@ -92,10 +96,26 @@ def discover(named: Path | str, dataset: str = "") -> Found:
             f"{path} has no file that can be read, only {_listed(passed_over)}: name files that "
             f"end with {readable_endings()}."
         )
+    if path.is_dir():
+        files = _by_split(files)
     return Found(
         files=tuple(FoundFile(path=f.path, dataset=dataset or f.dataset) for f in files),
         passed_over=tuple(passed_over),
     )
+
+
+def _by_split(files: list[FoundFile]) -> list[FoundFile]:
+    """The files of a folder; where their names tell splits apart, each split a dataset.
+
+    As on the hub: ``train-00000-of-00002.parquet`` beside ``test-00000-of-00001.parquet``.
+    """
+    splits = [_SPLIT.match(dataset_of(file.path)) for file in files]
+    if len({split and split[0] for split in splits}) < 2 or None in splits:
+        return files
+    return [
+        FoundFile(path=file.path, dataset=f"{file.dataset}-{split[0]}" if split else file.dataset)
+        for file, split in zip(files, splits, strict=True)
+    ]
 
 
 def dataset_of(path: Path) -> str:

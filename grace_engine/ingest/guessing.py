@@ -19,6 +19,10 @@ _SAMPLES, _SAMPLE_LENGTH = 3, 200
 # Candidates of each role that are tried with those of the others.
 _CANDIDATES = 8
 
+# Blanks between words, or a script that has none.
+_MORE_THAN_A_WORD = re.compile(
+    r"\S\s+\S|[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{4}"
+)
 _ASKS = re.compile(
     r"[?？؟]|^\s*(?:what|how|find|compute|solve|prove|if|let|calculate|determine|evaluate)\b", re.I
 )
@@ -103,7 +107,7 @@ def guess_mapping(records: Sequence[Fields]) -> dict[str, str]:
     texts = [column for column in columns if column.kind in ("text", "a list")]
     spoken = _spoken(columns)
     prompts = _best([c for c in texts if c.kind == "text"], _as_prompt, "prompt", spoken)
-    traces = _best(texts, _as_trace, "trace", spoken)
+    traces = _best([c for c in texts if _is_prose(c)], _as_trace, "trace", spoken)
     single = [c for c in columns if c.kind not in ("a list", "null")]
     answers = _best(single, _as_answer, "answer", spoken)
     best: tuple[float, dict[str, str]] = (0.0, {})
@@ -165,6 +169,12 @@ def _as_prompt(column: _Column, _longest: float) -> float:
     # Scripts that need no spaces say much in few characters.
     short = 3.0 if some.isascii() and (column.length < 12 or " " not in some) else 0.0
     return 2 * asks + column.distinct - short - _repeats(column)
+
+
+def _is_prose(column: _Column) -> bool:
+    """Whether half of the texts are more than one word: a style or a name reasons nothing."""
+    more = sum(bool(_MORE_THAN_A_WORD.search(text)) for text in column.present)
+    return 2 * more >= len(column.present)
 
 
 def _as_trace(column: _Column, longest: float) -> float:

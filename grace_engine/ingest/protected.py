@@ -1,7 +1,8 @@
 r"""Which stretches of a text must not be cut through?
 
-Formulas (``$…$``, ``$$…$$``, ``\(…\)``, ``\[…\]``), LaTeX environments, Markdown tables and fenced
-code. What is opened and never closed protects nothing, so that it cannot swallow the rest.
+Formulas (``$…$``, ``$$…$$``, ``\(…\)``, ``\[…\]``), LaTeX environments, ``[asy]…[/asy]``
+drawings, Markdown tables and fenced code. What is opened and never closed protects nothing, so that
+it cannot swallow the rest.
 
 Whether a dollar is money or math is decided as by Pandoc (``tex_math_dollars``), a little stricter:
 
@@ -29,6 +30,7 @@ _FENCE = re.compile(r"^[ \t]*+(?P<mark>`{3,}+|~{3,}+)(?P<info>[^\n]*+)", re.MULT
 _TABLE_RULE = re.compile(r"^[ \t\r|:-]++$", re.MULTILINE)  # the line below a table's header
 _MATH_PARTS = re.compile(
     r"(?P<dollars>\$++)|(?P<blank>\n[ \t\r]*+\n)"
+    r"|\[(?P<asy>/?)asy\]"
     r"|\\(?:(?P<bracket>[()\[\]])|(?P<edge>begin|end)\s*+\{(?P<name>[^{}\n]{1,40})\}|.)"
 )
 _NEVER_FIRST = frozenset(".,;:?)。，；：？）、")
@@ -45,6 +47,7 @@ def protected_spans(text: str, start: int, end: int) -> list[Span]:
         or "|" in text
         or "`" in text
         or "~" in text
+        or "[asy]" in text
         or ("$" in text and _CLOSING_DOLLAR.search(text, start, end))
     ):
         return []
@@ -129,6 +132,8 @@ class _Scan:
                 case "blank":
                     self.formulas_open.pop("$", None)
                     self.formulas_open.pop("$$", None)
+                case "asy":
+                    self._environment("end" if part["asy"] else "begin", "[asy]", *part.span())
                 case "bracket":
                     self._bracket(part["bracket"], *part.span())
                 case "name":

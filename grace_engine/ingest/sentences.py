@@ -32,7 +32,7 @@ _ABBREVIATIONS = _words(
     "د أ.د ق.م डॉ प्रो रु"
 )
 # Words whose full stop ends a sentence unless a number follows.
-_NUMBERED = _words("no nos sec ch p pp ص नं पृ")
+_NUMBERED = _words("no nos sec ch p pp thm lem cor prop def ex rem vol ص नं पृ")
 # Words whose full stop ends a sentence only if the next word does not begin in lower case.
 _MAYBE_ABBREVIATIONS = _words(
     "etc al approx a.m p.m in ft yd mi lb lbs oz hr hrs min mins secs inc ltd co jr sr"

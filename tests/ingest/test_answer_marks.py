@@ -167,3 +167,17 @@ def test_an_empty_given_answer_is_rejected(build) -> None:
 def test_what_follows_the_answer_belongs_to_nobody(build) -> None:
     trace = build("Half is 9.\nSo $x = \\boxed{18}$ apples.\nI hope this helps.")
     assert [trace.text[step.start : step.end] for step in trace.steps] == ["Half is 9.", "So $x ="]
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "before"),
+    [
+        ("So it is 25.\n\n**Final Answer**\n\\boxed{25}", "25", "So it is 25."),
+        ("So.\n\n### Final Answer:\n\n$$\\boxed{25}$$", "25", "So."),
+        ("The answer\nis clear: \\boxed{7}", "7", "The answer\nis clear:"),
+    ],
+)
+def test_a_heading_of_the_box_belongs_to_its_mark(text: str, answer: str, before: str) -> None:
+    found = find_answer(text)
+    assert found is not None
+    assert (found.text, text[: found.mark_start].rstrip()) == (answer, before)

@@ -199,3 +199,18 @@ def test_a_preview_of_a_folder_shows_its_first_file(tmp_path: Path, grace) -> No
     status, _, err = grace("preview", str(tmp_path / "sums" / "*.jsonl"))
     assert status == 0
     assert "the first of 2 files" in " ".join(err.split())
+
+
+def test_splits_that_stand_in_one_folder_are_datasets_of_their_own(tmp_path: Path) -> None:
+    folder = tmp_path / "set" / "data"
+    folder.mkdir(parents=True)
+    for name in ("train-00000-of-00002", "train-00001-of-00002", "test-00000-of-00001"):
+        (folder / f"{name}.jsonl").write_text("{}\n")
+    found = {each.path.name[:11]: each.dataset for each in discover(tmp_path / "set").files}
+    assert found == {
+        "test-00000-": "set-test",
+        "train-00000": "set-train",
+        "train-00001": "set-train",
+    }
+    (folder / "extra.jsonl").write_text("{}\n")  # what is no split leaves all of them together
+    assert {each.dataset for each in discover(tmp_path / "set").files} == {"set"}

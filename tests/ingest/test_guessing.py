@@ -285,3 +285,12 @@ def test_a_list_of_texts_may_be_the_trace() -> None:
     for record in records:
         record["steps"] = record["steps"].split("\n")
     assert guess_mapping(records)["trace"] == "steps"
+
+
+def test_a_field_of_single_words_is_no_trace() -> None:
+    records = [
+        {"ask": f"What is {n} plus 1?", "style": "rule-lighteval/MATH_v2", "truth": str(n + 1)}
+        for n in range(5)
+    ]
+    assert guess_mapping(records).get("trace") != "style"
+    assert guess_mapping([{"foo": "1", "bar": "2"}] * 5) == {}

@@ -108,3 +108,10 @@ def test_a_megabyte_of_anything_is_cut(build: Callable, piece: str) -> None:
     # Seconds at most; a quadratic search would take hours and be seen as a hang.
     text = "Go. " + piece * (1_000_000 // len(piece))
     assert build(text, "auto", answer="18").steps
+
+
+def test_a_drawing_is_one_piece() -> None:
+    drawing = "[asy]\ndraw((0,0)--(1,1));\n\ndot(a);\n[/asy]"
+    text = f"Look.\n{drawing}\nSo it is 5."
+    assert [text[a:b] for a, b in protected_spans(text, 0, len(text))] == [drawing]
+    assert protected_spans("[asy] never closed", 0, 18) == []

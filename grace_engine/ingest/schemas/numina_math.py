@@ -22,13 +22,14 @@ def _matches(fields: Fields) -> bool:
 
 def _drafts(fields: Fields) -> Iterator[Draft]:
     answer = optional_answer(fields, "answer")
-    answer = None if answer in _NO_ANSWERS else answer
+    has_none = answer in _NO_ANSWERS
+    answer = None if has_none else answer
     yield Draft(
         prompt=text_field(fields, "problem"),
         text=text_field(fields, "solution"),
         answer=answer,
         reference=answer,
-        is_reference=answer is None,
+        is_reference=answer is None and not has_none,
         labels={"is_correct": True, **labels_in(fields, source="source", subject="problem_type")},
     )
 

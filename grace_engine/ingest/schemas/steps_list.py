@@ -32,7 +32,8 @@ _STEP_LABELS = ("label", "rating", "is_correct", "correct", "correctness", "scor
                 "verdict")  # fmt: skip
 _LABEL_LISTS = ("labels", "step_labels", "ratings", "step_ratings", "step_scores", "step_rewards",
                 "rewards", "scores")  # fmt: skip
-_ANSWERS = ("final_answer", "answer", "prediction", "predicted_answer")
+_ANSWERS = ("final_answer", "answer", "prediction", "predicted_answer", "model_answer", "output",
+            "result")  # fmt: skip
 
 
 def _matches(fields: Fields) -> bool:
