@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from grace_engine.errors import InputError, TraceRejected
 from grace_engine.ingest.drafts import GivenStep
+from grace_engine.ingest.fragments import without_fragments
 from grace_engine.ingest.protected import protected_spans
 from grace_engine.ingest.sentences import sentence_ends
 from grace_engine.ingest.spans import Span, is_inside, trimmed
@@ -90,7 +91,8 @@ def _sentence_spans(text: str, start: int, end: int, protected: list[Span]) -> l
 def _auto(text: str, start: int, end: int) -> list[Step]:
     """The first of markers, blank lines and lines that finds two steps; else sentences.
 
-    No cut falls inside a formula, a table or code. A long trace becomes readable steps.
+    No cut falls inside a formula, a table or code. A long trace becomes readable steps, and what
+    is but the beginning of a step, such as "So", is none.
     """
     protected = protected_spans(text, start, end)
     lines = _line_spans(text, start, end)
@@ -98,7 +100,8 @@ def _auto(text: str, start: int, end: int) -> list[Step]:
         lines = _unbroken(lines, protected)
     is_long = end - start > LONG_TRACE
     if len(lines) < 2 and not is_long:
-        return _steps(_sentence_spans(text, start, end, protected))
+        sentences = _sentence_spans(text, start, end, protected)
+        return _steps(without_fragments(text, sentences))
     marks = find_step_marks(text, lines)
     if protected:
         marks = [mark for mark in marks if not is_inside(protected, mark[1])]
@@ -108,7 +111,8 @@ def _auto(text: str, start: int, end: int) -> list[Step]:
     if lines and text.count("\n", lines[0][0], lines[-1][0]) >= len(lines):
         paragraphs = _paragraphs(text, lines)
         lines = paragraphs if len(paragraphs) > 1 else lines
-    return _steps(readable_steps(text, lines, protected) if is_long else lines)
+    pieces = readable_steps(text, lines, protected) if is_long else lines
+    return _steps(without_fragments(text, pieces))
 
 
 def _unbroken(lines: list[Span], protected: list[Span]) -> list[Span]:

@@ -165,8 +165,9 @@ def test_an_empty_given_answer_is_rejected(build) -> None:
 
 
 def test_what_follows_the_answer_belongs_to_nobody(build) -> None:
-    trace = build("Half is 9.\nSo $x = \\boxed{18}$ apples.\nI hope this helps.")
-    assert [trace.text[step.start : step.end] for step in trace.steps] == ["Half is 9.", "So $x ="]
+    trace = build("Half is 9.\nTwice that is $x = \\boxed{18}$ apples.\nI hope this helps.")
+    steps = [trace.text[step.start : step.end] for step in trace.steps]
+    assert steps == ["Half is 9.", "Twice that is $x ="]
 
 
 @pytest.mark.parametrize(
