@@ -27,6 +27,11 @@ _FUNCTIONS = re.compile(
     r"and|a(?:rc)?(?:cos|sin|tan)|cos|cot|csc|det|exp|gcd|inf(?:ini)?ty|lcm|lim|log|max|min|mod|sec|"
     r"sin|sqrt|tan|alpha|beta|gamma|delta|theta|lambda|sigma|omega|phi|psi|rho|tau"
 )
+# What stands where a data set has no answer; "undefined" and "no solution" are answers.
+_PLACEHOLDERS = frozenset(
+    {"n/a", "na", "n.a", "none", "null", "nan", "nil", "unknown", "tbd", "missing", "not found",
+     "notfound", "not available", "not applicable", "no answer", "[none]", "<none>"}
+)  # fmt: skip
 _EDGES = " \t\n.,;:!?\"'“”‘’*$`"
 
 
@@ -86,6 +91,11 @@ def is_words(answer: str) -> bool:
     if not _WORDS.fullmatch(plain):
         return False
     return any(_is_word(word) for word in re.findall(r"[^\W\d_]+", plain.casefold()))
+
+
+def is_placeholder(answer: str) -> bool:
+    """Whether an answer is a word that stands where there is none: "N/A", "none", "null"."""
+    return as_words(answer) in _PLACEHOLDERS
 
 
 def as_words(answer: str) -> str:
