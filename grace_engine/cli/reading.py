@@ -174,7 +174,7 @@ def rejects(
     dataset: Annotated[str, typer.Option(help="Only of this dataset.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """List what could not be used, with file, line and reason: at ingest, and by scoring runs."""
+    """List what could not be used, and why: files, lines of files, and traces of scoring runs."""
     opened = api.open_workspace(workspace, create=False)
     found = api.rejects(opened, dataset or None)
     unscored = api.unscored(opened, dataset)
@@ -193,7 +193,7 @@ def rejects(
         console.table(
             "Rejected at ingest",
             ["file", "line", "variant", "reason", "detail"],
-            [(r.path, r.line, r.variant, r.reason, r.detail) for r in found],
+            [(r.path, r.line or "all", r.variant, r.reason, r.detail) for r in found],
         )
     if unscored:
         console.table(

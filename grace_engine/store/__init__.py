@@ -48,6 +48,7 @@ from grace_engine.store.recutting import (
     records_of,
     sources_of,
 )
+from grace_engine.store.refusals import RefusedFile, remember_refused
 from grace_engine.store.runs import get_run, list_runs, upsert_run
 from grace_engine.store.scored import (
     ScoredTrace,
@@ -91,6 +92,7 @@ __all__ = [
     "DatasetInfo",
     "Folded",
     "IngestCount",
+    "RefusedFile",
     "RunGrams",
     "RunTrace",
     "ScoredTrace",
@@ -146,6 +148,7 @@ __all__ = [
     "read_grams",
     "records_of",
     "rejects",
+    "remember_refused",
     "remembered_digest",
     "rename_selection",
     "same_prompt",

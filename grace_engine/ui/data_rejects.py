@@ -50,7 +50,7 @@ def rejects(workspace: str, held: WorkspaceUsage | None) -> None:
             pd.DataFrame(
                 [
                     {
-                        "line": each.line,
+                        "line": each.line or None,  # none of a file that was refused whole
                         "reason": each.reason,
                         "variant": each.variant,
                         "detail": each.detail,
