@@ -38,6 +38,9 @@ MATHEMATICS = [
     ("(x+1)^2", "x^2+2x+1", "right"),
     ("x^2+1", "x^2+2x+1", "wrong"),
     ("The result is 42 apples.", "42", "right"),
+    ("**42** apples", "42", "right"),
+    ("**42**", "43", "wrong"),
+    ("42", "**43.**", "wrong"),
     # Of several boxes the last counts, and nothing that was only thought.
     (r"First \boxed{1}, then \boxed{2}", "2", "right"),
     (r"First \boxed{1}, then \boxed{2}", "1", "wrong"),

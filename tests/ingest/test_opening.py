@@ -312,7 +312,7 @@ EXPECTED: dict[str, list[Told]] = {
     ],
     "sharegpt": [
         ("", steps("Nine times nine.", "That makes 81."), "81", None, {}),
-        ("", steps("Try 7.", "7 times 13 is 91."), "No.", None, {}),
+        ("", steps("Try 7.", "7 times 13 is 91."), "No", None, {}),
     ],
     "steps-list": [
         (
