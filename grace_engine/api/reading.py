@@ -10,7 +10,7 @@ from pathlib import Path
 
 from grace_engine import ingest as reading
 from grace_engine import store
-from grace_engine.config import IngestConfig
+from grace_engine.config import IngestConfig, require_name
 from grace_engine.cutting import Pool, Recipe, chunks_of_file, usual_processes
 from grace_engine.digests import file_digest
 from grace_engine.errors import InputError
@@ -76,6 +76,7 @@ def ingest(
         reading.parse_mapping(config.mapping)
 
     def read(path: Path, dataset: str) -> FileIngest:
+        require_name("Dataset", dataset)  # that of a file or folder is no better
         schema = _schema_of(path, config)
         source = store.Source(
             path=str(path.resolve()),

@@ -10,7 +10,13 @@ import typer
 from grace_engine import api
 from grace_engine.cli import console
 from grace_engine.cli.mapping import ask_where_no_schema_fits, shortened
-from grace_engine.cli.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption
+from grace_engine.cli.options import (
+    DEFAULT_WORKSPACE,
+    DatasetsArgument,
+    JsonOption,
+    LimitOption,
+    WorkspaceOption,
+)
 from grace_engine.config import IngestConfig
 from grace_engine.store import IngestCount
 
@@ -131,11 +137,9 @@ def resegment(
 
 @console.speaks
 def problems(
-    datasets: Annotated[
-        list[str] | None, typer.Argument(help="Datasets; all when left out.")
-    ] = None,
+    datasets: DatasetsArgument = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    limit: Annotated[int, typer.Option(min=0, help="At most that many; 0 for all.")] = 20,
+    limit: LimitOption = 20,
     as_json: JsonOption = False,
 ) -> None:
     """List problems that records pose without a trace, each with how often it is posed."""

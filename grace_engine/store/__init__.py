@@ -16,11 +16,13 @@ from grace_engine.store.catalog import DatasetInfo, datasets, list_sources, reje
 from grace_engine.store.checks import (
     CheckCount,
     CheckedTrace,
+    ListedCheck,
     add_checks,
     answer_checks,
     check_counts,
     checks_version,
     iter_pairs,
+    list_checks,
     unchecked_positions,
 )
 from grace_engine.store.compaction import Compaction, compact
@@ -92,6 +94,7 @@ __all__ = [
     "DatasetInfo",
     "Folded",
     "IngestCount",
+    "ListedCheck",
     "RefusedFile",
     "RunGrams",
     "RunTrace",
@@ -137,6 +140,7 @@ __all__ = [
     "known_gram_keys",
     "labels_of",
     "link_cached",
+    "list_checks",
     "list_problems",
     "list_runs",
     "list_selections",
