@@ -27,6 +27,7 @@ LONGEST_SENTENCE = 2 * LONGEST
 
 _LONGEST_HEADING = 100
 
+_OPENED = r"""[*_"“‘(]*+"""
 # Words with which a thought turns back or aside: a part that begins with one begins a step.
 _TURNS = r"""
     (?: wait | alternatively | h+m+ | let\ me | let['’]s | but | however | actually | hold\ on
@@ -36,6 +37,11 @@ _TURNS = r"""
     | و?لكن\b | انتظر\b | دعني\b
     | लेकिन | परंतु | रुको | रुकिए | शायद
 """
+# Those that nobody writes who does not think aloud.
+_ALOUD = re.compile(
+    rf"{_OPENED}(?:(?:wait|h+m+|alternatively|hold on)\b|等等|等一下|不对|嗯|انتظر\b|रुको|रुकिए)",
+    re.IGNORECASE,
+)
 # Words with which the next thought begins: a long paragraph is cut before them, too.
 _NEXTS = r"""
     (?: so | now | okay | ok | therefore | thus | hence | first | second | next | then | finally
@@ -45,7 +51,6 @@ _NEXTS = r"""
     | إذن\b | إذًا\b | لذلك\b | لذا\b | أولا | ثانيا | ثم\b
     | इसलिए | अतः | अब\b | तो(?=[\s,]) | पहले | फिर
 """
-_OPENED = r"""[*_"“‘(]*+"""
 _TURN = re.compile(rf"{_OPENED}(?:{_TURNS})", re.IGNORECASE | re.VERBOSE)
 _NEXT = re.compile(rf"{_OPENED}(?:{_TURNS}|{_NEXTS})", re.IGNORECASE | re.VERBOSE)
 
@@ -54,6 +59,11 @@ _HEADING = re.compile(r"\#{1,6}[ \t][^\n]*|\*\*[^*\n]+\*\*[:：]?|[-*•]|\(?\w{
 _CLAUSE_END = re.compile(r"[,;:—–](?=\s)|[，；：、،؛]")
 _CLAUSE_END_OR_BLANK = re.compile(rf"{_CLAUSE_END.pattern}|\s")
 _BLANK = re.compile(r"\s")
+
+
+def thinks_aloud(text: str, lines: Sequence[Span]) -> bool:
+    """Whether one of these lines turns as only thoughts do, and no solution that is written up."""
+    return any(_ALOUD.match(text, start, end) for start, end in lines)
 
 
 def readable_steps(text: str, paragraphs: Sequence[Span], protected: Sequence[Span]) -> list[Span]:
@@ -135,29 +145,30 @@ def _joined(text: str, parts: Sequence[Span], protected: Sequence[Span]) -> list
     steps: list[Span] = []
     leads = False  # whether the last part leads in to what follows
     for number, part in enumerate(parts, start=1):
+        led, leads = leads, _leads_in(text, part)
         if not steps:
             joins = False
-        elif leads:  # one lead-in always; a hundred of them are a step
+        elif led:  # one lead-in always; a hundred of them are a step
             joins = steps[-1] == parts[number - 2] or part[1] - steps[-1][0] <= LONGEST
+        elif _is_led(text, steps[-1], part, blocks):
+            joins = True
         else:
-            joins = _belongs(text, steps[-1], part, blocks, is_last=number == len(parts))
+            joins = not (leads or _TURN.match(text, *part)) and (
+                _is_short(steps[-1])
+                or (_is_short(part) and number < len(parts) and part[1] - steps[-1][0] <= LONGEST)
+            )
         if joins:
             steps[-1] = steps[-1][0], part[1]
         else:
             steps.append(part)
-        leads = _leads_in(text, part)
     if leads and len(steps) > 1:
         steps[-2:] = [(steps[-2][0], steps[-1][1])]
     return steps
 
 
-def _belongs(text: str, step: Span, part: Span, blocks: Container[int], *, is_last: bool) -> bool:
-    """Whether a part belongs to the step before it, which does not lead in to it by itself."""
-    if part[0] in blocks and text[step[1] - 1] in ":：" and part[1] - step[0] <= LONGEST:
-        return True
-    if _TURN.match(text, *part) or _leads_in(text, part):
-        return False
-    return _is_short(step) or (_is_short(part) and not is_last and part[1] - step[0] <= LONGEST)
+def _is_led(text: str, step: Span, part: Span, blocks: Container[int]) -> bool:
+    """Whether a step ends with a colon before a formula, a table or code, and both are readable."""
+    return part[0] in blocks and text[step[1] - 1] in ":：" and part[1] - step[0] <= LONGEST
 
 
 def _is_short(part: Span) -> bool:

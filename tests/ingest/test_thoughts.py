@@ -153,6 +153,13 @@ def test_a_short_trace_keeps_its_lines_and_paragraphs(steps_of: Callable) -> Non
 def test_a_list_inside_a_long_trace_is_not_its_steps(steps_of: Callable) -> None:
     text = long_trace("We know these things about it:\n1. It is even.\n2. It is small.")
     assert len(steps_of(text)) == 31
+    # Shorter than twice a long trace, so that no part between the numbers is one.
+    numbered = [f"{PARAGRAPH}\n{n}. {PARAGRAPH}" for n in range(1, 16)]
+    assert LONG_TRACE < len("\n\n".join(numbered)) < 2 * LONG_TRACE
+    assert len(steps_of("\n\n".join(numbered))) == 16  # a solution in numbered steps
+    for aloud in ("Wait, no: ", "Hmm, ", "等等，"):
+        thoughts = [*numbered, f"{aloud}{PARAGRAPH}"]
+        assert steps_of("\n\n".join(thoughts)) == thoughts
     steps = "\n".join(f"Step {n}: {PARAGRAPH}\n\n{PARAGRAPH}" for n in range(1, 31))
     assert steps_of(steps) == [f"{PARAGRAPH}\n\n{PARAGRAPH}"] * 30
 
