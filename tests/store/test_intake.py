@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from grace_engine import staging
 from grace_engine.errors import InputError
 from grace_engine.records import Reject, Trace
+from grace_engine.staging import stage
 from grace_engine.store import (
     Source,
     Workspace,
@@ -18,9 +20,7 @@ from grace_engine.store import (
     datasets,
     iter_traces,
     rejects,
-    staging,
 )
-from grace_engine.store.staging import stage
 
 MakeTrace = Callable[..., Trace]
 NO_ANSWER = Reject(path="a.jsonl", line=7, reason="no-answer", detail="no ####", excerpt="{")
