@@ -8,6 +8,7 @@ import typer
 from grace_engine import api
 from grace_engine.cli import console, running
 from grace_engine.cli.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption
+from grace_engine.quantities import counted
 from grace_engine.records import DuplicateMember
 
 _SHOWN = 90  # characters of a text
@@ -55,7 +56,7 @@ def duplicates(
         console.emit_json(asdict(found) | {"groups": [asdict(group) for group in groups]})
         return
     console.note(
-        f"{found.n_groups:,} groups of {found.of} at {found.threshold:g} or more, "
+        f"{counted(found.n_groups, 'group')} of {found.of} at {found.threshold:g} or more, "
         f"{found.n_spanning:,} of them across datasets, {found.n_near:,} of different texts: "
         f"{found.n_members:,} of "
         f"{found.n_traces:,} traces of {', '.join(found.datasets)} are in one."

@@ -38,7 +38,7 @@ from grace_engine.store.duplicates import (
     touch_duplicates,
 )
 from grace_engine.store.file_digests import remembered_digest
-from grace_engine.store.grams import RunGrams, RunTrace, get_run_trace, read_grams
+from grace_engine.store.grams import RunGrams, RunTrace, get_run_trace, read_grams, runs_with
 from grace_engine.store.intake import IngestCount, Source, add_staged, add_traces
 from grace_engine.store.problems import list_problems
 from grace_engine.store.recutting import (
@@ -147,6 +147,7 @@ __all__ = [
     "rejects",
     "remembered_digest",
     "rename_selection",
+    "runs_with",
     "same_prompt",
     "save_duplicates",
     "save_selection",

@@ -1,6 +1,7 @@
 """What could not be used, and why?"""
 
 from collections import Counter
+from pathlib import PurePath
 
 import pandas as pd
 import streamlit as st
@@ -50,7 +51,7 @@ def rejects(workspace: str, held: WorkspaceUsage | None) -> None:
             pd.DataFrame(
                 [
                     {
-                        "line": each.line,
+                        "from": f"{PurePath(each.path).name}, line {each.line}",
                         "reason": each.reason,
                         "variant": each.variant,
                         "detail": each.detail,
@@ -77,8 +78,8 @@ def _unscored(workspace: api.Workspace, dataset: str) -> None:
             [
                 {
                     "run": each.run,
+                    "from": f"{PurePath(each.path).name}, line {each.line}",
                     "trace": each.trace_id,
-                    "line": each.line,
                     "reason": each.reason,
                     "detail": each.detail,
                     "file": each.path,

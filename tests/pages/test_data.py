@@ -160,7 +160,7 @@ def test_rejects_are_shown_with_their_reasons(open_data, scored_workspace: api.W
     assert not app.exception
     counts, table = (frame.value for frame in app.dataframe[:2])
     assert counts.to_numpy().tolist() == [["no-answer", 1]]
-    assert table.loc[0, "line"] == 6
+    assert table.loc[0, "from"] == "solutions.jsonl, line 6"
     assert "no answer mark" in table.loc[0, "detail"]
 
 
