@@ -19,6 +19,12 @@ from grace_engine.errors import GraceError, ResourceError
 _CHILD = ("-m", "grace_engine.cutting.child")
 # Chunks that wait for each process, so that none is ever idle.
 _AHEAD = 2
+# Memory of a chunk is kept for the next: the system would clear it again each time.
+_KEEP_MEMORY = {
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MALLOC_MMAP_THRESHOLD_": str(128 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
+}
 # Beyond that the one process that reads the file is what they wait for.
 _MOST = 8
 
@@ -129,6 +135,7 @@ class Pool:
             child = subprocess.Popen(
                 [sys.executable, *_CHILD, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
+                env=os.environ | _KEEP_MEMORY,
                 start_new_session=True,  # Ctrl-C is for the one that asks
             )
             self._children.append((child, ours))
