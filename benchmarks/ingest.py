@@ -4,9 +4,9 @@
 repeated, each question numbered so that no two are equal. In each round a bare ``json.loads`` loop
 over the file and ``grace ingest`` of the same file take turns: read, segmented, hashed and stored,
 the start of its processes included. On cores that others use, too, processor time says more than
-the clock: the loop takes one core, an ingest all of them. Memory is the highest sum of the resident memory of all its
-processes, looked at five times a second: what they share is counted in each. It is measured on the
-first tenth of the rows, too, to see whether it grows with the file.
+the clock: the loop takes one core, an ingest all of them. Memory is the highest sum of the resident
+memory of all its processes, looked at five times a second: what they share is counted in each. It
+is measured on the first tenth of the rows, too, to see whether it grows with the file.
 """
 
 import argparse
