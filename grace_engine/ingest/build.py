@@ -9,7 +9,7 @@ import orjson
 
 from grace_engine.config import require_one_of
 from grace_engine.errors import InputError, TraceRejected
-from grace_engine.ingest.answer_marks import answer_span
+from grace_engine.ingest.answer_marks import answer_span, bare
 from grace_engine.ingest.drafts import Draft, ProblemDraft, RejectedDraft, Schema
 from grace_engine.ingest.mapping import FieldMap, mapped_schema
 from grace_engine.ingest.problems import build_problem
@@ -174,7 +174,8 @@ def _answer_of(draft: Draft) -> tuple[str, int, int, int, str]:
         return answer, start, end, mark_start, ""
     if given is None:
         raise TraceRejected("no-answer", f"no answer mark in the text, which ends {text[-60:]!r}")
-    given = given.strip()
+    low, high = bare(given, 0, len(given))
+    given = given[low:high]
     if not given:
         raise TraceRejected(
             "empty-answer", "the text has no answer mark, and the given answer is empty"

@@ -16,11 +16,13 @@ from grace_engine.store.catalog import DatasetInfo, datasets, list_sources, reje
 from grace_engine.store.checks import (
     CheckCount,
     CheckedTrace,
+    ListedCheck,
     add_checks,
     answer_checks,
     check_counts,
     checks_version,
     iter_pairs,
+    list_checks,
     unchecked_positions,
 )
 from grace_engine.store.compaction import Compaction, compact
@@ -48,6 +50,7 @@ from grace_engine.store.recutting import (
     records_of,
     sources_of,
 )
+from grace_engine.store.refusals import RefusedFile, remember_refused
 from grace_engine.store.runs import get_run, list_runs, upsert_run
 from grace_engine.store.scored import (
     ScoredTrace,
@@ -90,6 +93,8 @@ __all__ = [
     "DatasetInfo",
     "Folded",
     "IngestCount",
+    "ListedCheck",
+    "RefusedFile",
     "RunGrams",
     "RunTrace",
     "ScoredTrace",
@@ -134,6 +139,7 @@ __all__ = [
     "known_gram_keys",
     "labels_of",
     "link_cached",
+    "list_checks",
     "list_problems",
     "list_runs",
     "list_selections",
@@ -145,6 +151,7 @@ __all__ = [
     "read_grams",
     "records_of",
     "rejects",
+    "remember_refused",
     "remembered_digest",
     "rename_selection",
     "runs_with",

@@ -8,6 +8,7 @@ import streamlit as st
 
 from grace_engine import api
 from grace_engine.figures.frames import plain
+from grace_engine.records import Reject
 from grace_engine.store import WorkspaceUsage
 from grace_engine.ui import tables
 
@@ -51,7 +52,7 @@ def rejects(workspace: str, held: WorkspaceUsage | None) -> None:
             pd.DataFrame(
                 [
                     {
-                        "from": f"{PurePath(each.path).name}, line {each.line}",
+                        "from": _place(each),
                         "reason": each.reason,
                         "variant": each.variant,
                         "detail": each.detail,
@@ -66,6 +67,12 @@ def rejects(workspace: str, held: WorkspaceUsage | None) -> None:
     else:
         st.success("Every record became a trace.", icon=":material/check_circle:")
     _unscored(opened, dataset or "")
+
+
+def _place(reject: Reject) -> str:
+    """Its file, and the line in it unless the file was refused as a whole."""
+    name = PurePath(reject.path).name
+    return f"{name}, line {reject.line}" if reject.line else name
 
 
 def _unscored(workspace: api.Workspace, dataset: str) -> None:
