@@ -29,7 +29,7 @@ class GivenStep:
     label: Label = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen, which makes a new one take some times longer
 class Draft:
     """One trace of a record: its parts, not yet segmented or checked.
 
