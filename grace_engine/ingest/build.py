@@ -147,7 +147,7 @@ def _parts_of(draft: Draft, row: Row, digest: str, dataset: str, segmenter: Segm
         start,
         end,
         mark_start,
-        _reference_of(draft, answer),
+        _reference_of(draft, answer, appended),
         draft.labels,
         draft.images,
         steps,
@@ -184,13 +184,18 @@ def _answer_of(draft: Draft) -> tuple[str, int, int, int, str]:
     return given, start, start + len(given), len(text) + _MARK_OFFSET, appended
 
 
-def _reference_of(draft: Draft, answer: str) -> str | None:
-    """What the data holds to be right: its reference, else the answer that it gives as a field."""
+def _reference_of(draft: Draft, answer: str, appended: str) -> str | None:
+    """What the data holds to be right: its reference, else the answer that it gives as a field.
+
+    An answer that was appended is that field: held against itself it would always be right, so it
+    is a reference only where the data calls it correct.
+    """
     if draft.is_reference:
         return answer
-    if draft.reference is None and draft.labels.get("is_correct") is not False:
-        return draft.answer
-    return draft.reference
+    said = draft.labels.get("is_correct")
+    if draft.reference is not None or said is False or (appended and said is not True):
+        return draft.reference
+    return draft.answer
 
 
 def _refuse_nulls(draft: Draft) -> None:

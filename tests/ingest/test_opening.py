@@ -268,7 +268,7 @@ EXPECTED: dict[str, list[Told]] = {
     "prompt-response": [
         ("", steps("3 and 4 make 7.", "7 and 5 make 12."), "12", None, {}),
         ("", steps("Four around it.", "Two more above and below."), "6", None, {}),
-        ("", steps("Ten tens are 100.", "Ten more are 110."), "110", "110", {"model": "m"}),
+        ("", steps("Ten tens are 100.", "Ten more are 110."), "110", None, {"model": "m"}),
         ("", steps("It is 5.", "It is 6."), "6", "7", {"is_correct": False}),
     ],
     "reasoned-reply": [
@@ -327,7 +327,7 @@ EXPECTED: dict[str, list[Told]] = {
             {"source": "hand", "subject": "motion"},
         ),
         ("", [("Take 4.", True), ("Add 4 more.", False)], "8", "8", {"is_correct": True}),
-        ("", steps("Two times 20 is 40.", "Two more is 42."), "42", "42", {"level": 2}),
+        ("", steps("Two times 20 is 40.", "Two more is 42."), "42", None, {"level": 2}),
         ("", steps("50 less 10 is 40.", "2 more is 42."), "42", "42", {}),
     ],
 }
