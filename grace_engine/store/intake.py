@@ -24,11 +24,12 @@ from grace_engine.store.workspace import Workspace
 
 DUPLICATE = "duplicate-record"
 
-# Of DuckDB, so that an ingest takes as much for a million traces as for some thousands.
+# Of DuckDB, so that an ingest takes as much for a million traces as for some thousands. What does
+# not fit waits in files.
 _MEMORY = "300MB"
 
 # Bytes of a staged trace above which compressing it well is worth the time.
-_LONG = 4096
+_LONG = 6144
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +185,7 @@ def _enter(
     ((named["last"],),) = run(_LAST_POSITION)
     run(_FIND_ODD)
     ((added, present, duplicates),) = run(_COUNT)
-    _prepare(connection, staged_files(folder, TRACES), added)
+    _choose_codec(connection, staged_files(folder, TRACES), added + present + duplicates)
     run(_ADD_RECORDS)
     run(_ADD_TRACES)
     run(_ADD_SEGMENTATIONS)
@@ -223,11 +224,10 @@ def _enter(
     )
 
 
-def _prepare(connection: duckdb.DuckDBPyConnection, files: list[str], n_traces: int) -> None:
-    """Say how texts are compressed and how much memory that may take.
+def _choose_codec(connection: duckdb.DuckDBPyConnection, files: list[str], n_traces: int) -> None:
+    """Say how texts are compressed: DuckDB's own choice would cost more time than all else here.
 
-    Short records are not, as it would cost more time than all else here (a compaction makes them
-    small); long ones by the smallest codec. What does not fit in the memory waits in files.
+    Short records hardly are (a compaction makes them small), long ones are by the smallest codec.
     """
     n_bytes = sum(Path(file).stat().st_size for file in files)
     codec = "zstd" if n_bytes > _LONG * n_traces else "fsst"
