@@ -9,6 +9,7 @@ the holder's process id in it) come before DuckDB's own lock.
 import fcntl
 import os
 import random
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -50,21 +51,27 @@ class Database:
             return
         aside = folder / self.path.name
         with faults.in_sentences(self.path):
-            with self._connect(aside) as connection:
+            with connect(aside) as connection:
                 migrations.bring_up_to_date(connection, aside)
             with suppress(FileExistsError):  # another process was first: its database is as good
                 os.link(aside, self.path)
 
+    @property
+    def is_read_only(self) -> bool:
+        """Whether the file, or the folder that its log and its lock go to, cannot be written.
+
+        Then it is opened to be read alone.
+        """
+        return not (os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK))
+
     def size(self) -> int:
         """Bytes of the file and of its write-ahead log."""
-        log = self.path.with_name(f"{self.path.name}.wal")
-        return sum(file.stat().st_size for file in (self.path, log) if file.exists())
+        return sum(file.stat().st_size for file in (self.path, log_of(self.path)) if file.exists())
 
     def stamp(self) -> str:
         """A text that is another one once something was committed; the file is not opened."""
-        log = self.path.with_name(f"{self.path.name}.wal")
         found = []
-        for file in (self.path, log):
+        for file in (self.path, log_of(self.path)):
             with suppress(FileNotFoundError):  # the log goes when the file is closed
                 known = file.stat()
                 found.append(f"{known.st_ino}:{known.st_size}:{known.st_mtime_ns}")
@@ -79,7 +86,8 @@ class Database:
         Raises:
             StoreBusyError: The file did not come free within ``busy_timeout``.
             StoreVersionError: A newer version of the studio wrote it.
-            StoreError: The disk is full, or the file is read-only or damaged.
+            StoreError: The disk is full, the file is damaged, or it was to be changed and is
+                read-only.
         """
         with self.exclusive() as connection:
             connection.execute("BEGIN TRANSACTION")
@@ -95,14 +103,38 @@ class Database:
     def exclusive(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """The open file without a transaction, for copies of the whole; else use ``unit``."""
         deadline = time.monotonic() + self.busy_timeout
+        if not self.path.exists():
+            raise NotFoundError(
+                f"There is no workspace database at {self.path}. Name the right folder with "
+                "--workspace, or make a workspace by ingesting a file into it."
+            )
+        with self._only_user(deadline), self._open(deadline) as connection:
+            migrations.bring_up_to_date(connection, self.path, may_write=not self.is_read_only)
+            yield connection
+
+    def replace(self, fresh: Path, aside: str) -> Path:
+        """Put the database file ``fresh`` in the place of this one, which nobody has open.
+
+        The old file, if there is one, is kept beside under its name and ``aside``; its path then.
+        """
+        kept = self.path.with_name(f"{self.path.name}.{aside}")
+        with self._only_user(time.monotonic() + self.busy_timeout):
+            with suppress(FileNotFoundError):
+                os.link(self.path, kept)  # a link, so that there is a database at every moment
+            with suppress(FileNotFoundError):
+                log_of(self.path).rename(log_of(kept))
+            fresh.rename(self.path)
+        return kept
+
+    @contextmanager
+    def _only_user(self, deadline: float) -> Iterator[None]:
+        """Keep all other threads and processes of the studio off the database."""
         with (
             self._only_thread(deadline),
             faults.in_sentences(self.path),
             self._only_process(deadline),
-            self._open(deadline) as connection,
         ):
-            migrations.bring_up_to_date(connection, self.path)
-            yield connection
+            yield
 
     @contextmanager
     def _only_thread(self, deadline: float) -> Iterator[None]:
@@ -130,12 +162,12 @@ class Database:
         DuckDB's own lock is on the database file, which a compaction replaces: who opened the old
         file a moment before would lock what no longer counts.
         """
-        if not self.path.exists():
-            raise NotFoundError(
-                f"There is no workspace database at {self.path}. Name the right folder with "
-                "--workspace, or make a workspace by ingesting a file into it."
-            )
-        with self.path.with_name(f"{self.path.name}.lock").open("a+") as file:
+        path = self.path.with_name(f"{self.path.name}.lock")
+        read_only = not os.access(path if path.exists() else path.parent, os.W_OK)
+        if read_only and not path.exists():  # nobody has ever written here, and nobody can
+            yield
+            return
+        with path.open("r" if read_only else "a+") as file:
             for _ in _attempts(deadline, _LOCK_NAP):
                 with suppress(BlockingIOError):
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -146,35 +178,48 @@ class Database:
                 raise faults.busy(
                     self.path, int(holder) if holder.isdecimal() else None, self.busy_timeout
                 )
+            if read_only:
+                yield
+                return
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
-            yield
+            try:
+                yield
+            finally:
+                file.truncate(0)  # who cannot write its own number must not be taken for us
 
     def _open(self, deadline: float) -> duckdb.DuckDBPyConnection:
         """Open the file, again and again while a process that is not the studio's holds it."""
         for _ in _attempts(deadline, _OPEN_NAP):
             try:
-                return self._connect(self.path)
+                return connect(self.path, read_only=self.is_read_only)
             except duckdb.Error as error:
                 if not faults.is_busy(error):
                     raise
                 holder = faults.holder_named_by(error)
         raise faults.busy(self.path, holder, self.busy_timeout)
 
-    @staticmethod
-    def _connect(path: Path) -> duckdb.DuckDBPyConnection:
-        """The only way a connection is made: DuckDB wants one configuration per process."""
-        return duckdb.connect(
-            str(path),
-            config={
-                "allow_community_extensions": "false",
-                "autoinstall_known_extensions": "false",
-                "autoload_known_extensions": "false",
-                "python_enable_replacements": "false",  # SQL never reads Python variables
-                "temp_directory": f"{path}.tmp",
-            },
-        )
+
+def log_of(path: Path) -> Path:
+    """The write-ahead log of a database file."""
+    return path.with_name(f"{path.name}.wal")
+
+
+def connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    """The only way a connection is made: DuckDB wants one configuration per process."""
+    aside = Path(tempfile.gettempdir(), path.name) if read_only else path
+    return duckdb.connect(
+        str(path),
+        read_only=read_only,
+        config={
+            "allow_community_extensions": "false",
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "python_enable_replacements": "false",  # SQL never reads Python variables
+            "temp_directory": f"{aside}.tmp",
+        },
+    )
 
 
 def _attempts(deadline: float, nap: float) -> Iterator[None]:

@@ -29,7 +29,7 @@ _MEANINGS: tuple[tuple[re.Pattern[str], type[GraceError], str], ...] = (
         "is safe. Free some space and run the command again.",
     ),
     (
-        re.compile(r"Read-only file system|Permission denied", re.I),
+        re.compile(r"Read-only file system|Permission denied|in read-only mode", re.I),
         StoreError,
         "The workspace file {path} cannot be written ({said}). Make its folder writable, or "
         "name another workspace.",

@@ -11,6 +11,7 @@ import psutil
 
 from grace_engine.errors import InputError, NotFoundError, StoreError
 from grace_engine.store.database import BUSY_TIMEOUT, Database
+from grace_engine.store.faults import in_sentences
 
 DATABASE_NAME = "grace.duckdb"
 
@@ -64,7 +65,8 @@ class Workspace:
                 shutil.rmtree(leftover, ignore_errors=True)
         me = psutil.Process()
         prefix = f"ingest-{me.pid}-{int(me.create_time())}-"
-        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=self.staging_root))
+        with in_sentences(self.staging_root):
+            folder = Path(tempfile.mkdtemp(prefix=prefix, dir=self.staging_root))
         try:
             yield folder
         finally:
