@@ -12,6 +12,7 @@ from grace_engine.store.annotations import (
     log_entries,
     take_turn,
 )
+from grace_engine.store.backups import Backup, back_up, list_backups, restore
 from grace_engine.store.catalog import DatasetInfo, datasets, list_sources, rejects
 from grace_engine.store.checks import (
     CheckCount,
@@ -40,6 +41,7 @@ from grace_engine.store.duplicates import (
 from grace_engine.store.file_digests import remembered_digest
 from grace_engine.store.grams import RunGrams, RunTrace, get_run_trace, read_grams
 from grace_engine.store.intake import IngestCount, Source, add_staged, add_traces
+from grace_engine.store.journal import Journal, read_journal
 from grace_engine.store.problems import list_problems
 from grace_engine.store.recutting import (
     SourceOfDataset,
@@ -49,6 +51,7 @@ from grace_engine.store.recutting import (
     sources_of,
 )
 from grace_engine.store.runs import get_run, list_runs, upsert_run
+from grace_engine.store.salvaging import Recovered, Salvage, missing_sources, recover, salvage
 from grace_engine.store.scored import (
     ScoredTrace,
     add_scored,
@@ -77,22 +80,28 @@ from grace_engine.store.traces import (
     trace_ids,
 )
 from grace_engine.store.usage import WorkspaceUsage, usage
+from grace_engine.store.verification import Finding, check
 from grace_engine.store.workspace import Workspace, open_workspace
 
 __all__ = [
     "LATEST",
     "MEMBERS",
     "AnnotationLog",
+    "Backup",
     "CheckCount",
     "CheckedTrace",
     "Compaction",
     "Covered",
     "Database",
     "DatasetInfo",
+    "Finding",
     "Folded",
     "IngestCount",
+    "Journal",
+    "Recovered",
     "RunGrams",
     "RunTrace",
+    "Salvage",
     "ScoredTrace",
     "Source",
     "SourceOfDataset",
@@ -109,6 +118,8 @@ __all__ = [
     "annotation_log",
     "annotation_version",
     "answer_checks",
+    "back_up",
+    "check",
     "check_counts",
     "checks_version",
     "compact",
@@ -135,19 +146,25 @@ __all__ = [
     "known_gram_keys",
     "labels_of",
     "link_cached",
+    "list_backups",
     "list_problems",
     "list_runs",
     "list_selections",
     "list_sources",
     "log_entries",
+    "missing_sources",
     "open_workspace",
     "reached_traces",
     "read_duplicates",
     "read_grams",
+    "read_journal",
     "records_of",
+    "recover",
     "rejects",
     "remembered_digest",
     "rename_selection",
+    "restore",
+    "salvage",
     "same_prompt",
     "save_duplicates",
     "save_selection",

@@ -108,27 +108,27 @@ class Database:
                 f"There is no workspace database at {self.path}. Name the right folder with "
                 "--workspace, or make a workspace by ingesting a file into it."
             )
-        with self._only_user(deadline), self._open(deadline) as connection:
+        with self.held(deadline), self._open(deadline) as connection:
             migrations.bring_up_to_date(connection, self.path, may_write=not self.is_read_only)
             yield connection
 
     def replace(self, fresh: Path, aside: str) -> Path:
         """Put the database file ``fresh`` in the place of this one, which nobody has open.
 
-        The old file, if there is one, is kept beside under its name and ``aside``; its path then.
+        The old file is kept beside under its name and ``aside``; its path then. Call it while the
+        file is ``held``.
         """
         kept = self.path.with_name(f"{self.path.name}.{aside}")
-        with self._only_user(time.monotonic() + self.busy_timeout):
-            with suppress(FileNotFoundError):
-                os.link(self.path, kept)  # a link, so that there is a database at every moment
-            with suppress(FileNotFoundError):
-                log_of(self.path).rename(log_of(kept))
-            fresh.rename(self.path)
+        os.link(self.path, kept)  # a link, so that there is a database at every moment
+        with suppress(FileNotFoundError):
+            log_of(self.path).rename(log_of(kept))
+        fresh.rename(self.path)
         return kept
 
     @contextmanager
-    def _only_user(self, deadline: float) -> Iterator[None]:
-        """Keep all other threads and processes of the studio off the database."""
+    def held(self, deadline: float | None = None) -> Iterator[None]:
+        """Keep all other threads and processes of the studio off the file, which is not opened."""
+        deadline = deadline or time.monotonic() + self.busy_timeout
         with (
             self._only_thread(deadline),
             faults.in_sentences(self.path),

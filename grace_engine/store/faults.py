@@ -18,12 +18,13 @@ from grace_engine.errors import (
 
 _BUSY = re.compile(r"Could not set lock on file|Conflicting lock|used by another process", re.I)
 _HOLDER = re.compile(r"PID (\d+)")
+_FULL = re.compile(r"No space left on device|File too large|quota exceeded|not enough space", re.I)
 _COMMAND_LENGTH = 120
 
 # What DuckDB says, the fault it is, and what the user reads; {path} and {said} are filled in.
 _MEANINGS: tuple[tuple[re.Pattern[str], type[GraceError], str], ...] = (
     (
-        re.compile(r"No space left on device|File too large|quota exceeded|not enough space", re.I),
+        _FULL,
         StoreError,
         "The disk that holds {path} is full, so this step was not stored; what was stored before "
         "is safe. Free some space and run the command again.",
@@ -47,8 +48,9 @@ _MEANINGS: tuple[tuple[re.Pattern[str], type[GraceError], str], ...] = (
             re.I,
         ),
         StoreError,
-        "The workspace file {path} is damaged ({said}). Put it aside under another name, then "
-        "ingest the sources again, or copy a backup (*.bak) to its place.",
+        "The workspace file {path} is damaged ({said}). Run `grace workspace rebuild`: it sets the "
+        "file aside and brings back what it, backups, the journal and the source files hold; or "
+        "take a backup whole with `grace workspace restore FILE`.",
     ),
     (
         re.compile(r"Out of Memory Error|max_temp_directory_size", re.I),
@@ -62,6 +64,11 @@ _MEANINGS: tuple[tuple[re.Pattern[str], type[GraceError], str], ...] = (
 def is_busy(error: duckdb.Error) -> bool:
     """Whether another process holds the file."""
     return bool(_BUSY.search(str(error)))
+
+
+def is_full(error: duckdb.Error) -> bool:
+    """Whether the disk has no room."""
+    return bool(_FULL.search(str(error)))
 
 
 def holder_named_by(error: duckdb.Error) -> int | None:

@@ -11,6 +11,7 @@ import duckdb
 
 from grace_engine.errors import InputError
 from grace_engine.records import Item
+from grace_engine.store import journal
 from grace_engine.store.migrations import now
 from grace_engine.store.staging import PROBLEMS, REJECTS, TRACES, stage, staged_files
 from grace_engine.store.workspace import Workspace
@@ -112,6 +113,8 @@ def add_staged(
         with workspace.database.unit() as connection:
             _check_consistent(connection, dataset, source)
             entered = _enter(connection, dataset, source, folder)
+            journal.keep(workspace, connection, "datasets", dataset)
+            journal.keep(workspace, connection, "sources", _source_id(dataset, source))
     if entered.duplicates:
         reasons[DUPLICATE] += entered.duplicates
     return IngestCount(
