@@ -25,6 +25,8 @@ BUSY_TIMEOUT = 10.0
 # Seconds between two tries. Asking for the lock file costs next to nothing, and asking often keeps
 # a process that works without a pause from starving the others; opening the database is dear.
 _LOCK_NAP, _OPEN_NAP = 0.003, 0.05
+# Bytes of the lock file: the holder's process id and blanks.
+_SIGNED = 20
 
 _process_lock = threading.Lock()
 _owner: int | None = None
@@ -167,27 +169,22 @@ class Database:
         if read_only and not path.exists():  # nobody has ever written here, and nobody can
             yield
             return
-        with path.open("r" if read_only else "a+") as file:
+        file = os.open(path, os.O_RDONLY if read_only else os.O_RDWR | os.O_CREAT, 0o666)
+        try:
             for _ in _attempts(deadline, _LOCK_NAP):
                 with suppress(BlockingIOError):
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
             else:
-                file.seek(0)
-                holder = file.read()
+                holder = os.pread(file, _SIGNED, 0).strip()
                 raise faults.busy(
-                    self.path, int(holder) if holder.isdecimal() else None, self.busy_timeout
+                    self.path, int(holder) if holder.isdigit() else None, self.busy_timeout
                 )
-            if read_only:
-                yield
-                return
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
-            try:
-                yield
-            finally:
-                file.truncate(0)  # who cannot write its own number must not be taken for us
+            _sign(file, str(os.getpid()))
+            yield
+            _sign(file, "")  # who cannot sign must not be taken for us
+        finally:
+            os.close(file)
 
     def _open(self, deadline: float) -> duckdb.DuckDBPyConnection:
         """Open the file, again and again while a process that is not the studio's holds it."""
@@ -220,6 +217,12 @@ def connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection
             "temp_directory": f"{aside}.tmp",
         },
     )
+
+
+def _sign(file: int, name: str) -> None:
+    """Say in the lock file who holds it, in place: a full or read-only disk keeps no one out."""
+    with suppress(OSError):
+        os.pwrite(file, name.ljust(_SIGNED).encode(), 0)
 
 
 def _attempts(deadline: float, nap: float) -> Iterator[None]:

@@ -27,6 +27,7 @@ from grace_engine.store import (
 )
 
 MakeTrace = Callable[..., Trace]
+LOCK = 20  # bytes of the lock file, whoever holds it
 
 WRITE_ON = """
 import sys
@@ -102,7 +103,8 @@ def test_usage_says_what_is_stored_and_its_size(
     assert found.dataset_bytes == {"sums": texts}
     assert found.run_bytes == {run.id: 4 * (3 + 2 + 2) + len(scored.rendered.text)}
     assert found.file_bytes == workspace.database.path.stat().st_size
-    assert found.folder_bytes == found.file_bytes + 5
+    journal = sum(path.stat().st_size for path in workspace.journal.iterdir())
+    assert found.folder_bytes == found.file_bytes + 5 + LOCK + journal
 
 
 def test_compaction_shrinks_the_file_and_keeps_its_content(
