@@ -11,7 +11,7 @@ import duckdb
 
 from grace_engine.errors import InputError, StoreVersionError
 from grace_engine.store import faults, journal
-from grace_engine.store.database import connect
+from grace_engine.store.database import connect, require_path
 from grace_engine.store.migrations import MIGRATIONS, copy_database, schema_version
 from grace_engine.store.workspace import Workspace
 
@@ -48,6 +48,7 @@ def back_up(workspace: Workspace, to: Path | None = None) -> Backup:
         raise InputError(f"{path} exists: a backup replaces no file. Name another with --to.")
     if not path.parent.is_dir():
         raise InputError(f"There is no folder {path.parent}. Name a file in a folder that exists.")
+    require_path(path)
     with workspace.database.exclusive() as connection:
         copy_database(connection, path)
     return _described(path)

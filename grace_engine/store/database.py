@@ -18,7 +18,7 @@ from pathlib import Path
 
 import duckdb
 
-from grace_engine.errors import NotFoundError, StoreBusyError
+from grace_engine.errors import InputError, NotFoundError, StoreBusyError
 from grace_engine.store import faults, migrations
 
 BUSY_TIMEOUT = 10.0
@@ -203,8 +203,21 @@ def log_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.wal")
 
 
+def require_path(path: Path) -> None:
+    """``InputError`` for a path that DuckDB takes apart: it looks for its log before a ``?``."""
+    if "?" in str(path):
+        raise InputError(
+            f"{path} holds a question mark, which no path of a database may. Name another folder."
+        )
+
+
 def connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
-    """The only way a connection is made: DuckDB wants one configuration per process."""
+    """The only way a connection is made: DuckDB wants one configuration per process.
+
+    Raises:
+        InputError: There is a question mark in the path.
+    """
+    require_path(path)
     aside = Path(tempfile.gettempdir(), path.name) if read_only else path
     return duckdb.connect(
         str(path),
