@@ -11,7 +11,7 @@ import duckdb
 
 from grace_engine.errors import InputError, StoreVersionError
 from grace_engine.store import faults, journal
-from grace_engine.store.database import connect, require_path
+from grace_engine.store.engine import connect, require_path
 from grace_engine.store.migrations import MIGRATIONS, copy_database, schema_version
 from grace_engine.store.workspace import Workspace
 

@@ -9,17 +9,16 @@ the holder's process id in it) come before DuckDB's own lock.
 import fcntl
 import os
 import random
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import duckdb
 
-from grace_engine.errors import InputError, NotFoundError, StoreBusyError
-from grace_engine.store import faults, migrations
+from grace_engine.errors import NotFoundError, StoreBusyError
+from grace_engine.store import engine, faults, migrations
 
 BUSY_TIMEOUT = 10.0
 # Seconds between two tries. Asking for the lock file costs next to nothing, and asking often keeps
@@ -53,7 +52,7 @@ class Database:
             return
         aside = folder / self.path.name
         with faults.in_sentences(self.path):
-            with connect(aside) as connection:
+            with engine.connect(aside) as connection:
                 migrations.bring_up_to_date(connection, aside)
             with suppress(FileExistsError):  # another process was first: its database is as good
                 os.link(aside, self.path)
@@ -186,50 +185,27 @@ class Database:
         finally:
             os.close(file)
 
-    def _open(self, deadline: float) -> duckdb.DuckDBPyConnection:
+    @contextmanager
+    def _open(self, deadline: float) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the file, again and again while a process that is not the studio's holds it."""
         for _ in _attempts(deadline, _OPEN_NAP):
-            try:
-                return connect(self.path, read_only=self.is_read_only)
-            except duckdb.Error as error:
-                if not faults.is_busy(error):
-                    raise
-                holder = faults.holder_named_by(error)
+            with ExitStack() as stack:
+                try:
+                    opened = engine.attached(self.path, read_only=self.is_read_only)
+                    connection = stack.enter_context(opened)
+                except duckdb.Error as error:
+                    if not faults.is_busy(error):
+                        raise
+                    holder = faults.holder_named_by(error)
+                    continue
+                yield connection
+                return
         raise faults.busy(self.path, holder, self.busy_timeout)
 
 
 def log_of(path: Path) -> Path:
     """The write-ahead log of a database file."""
     return path.with_name(f"{path.name}.wal")
-
-
-def require_path(path: Path) -> None:
-    """``InputError`` for a path that DuckDB takes apart: it looks for its log before a ``?``."""
-    if "?" in str(path):
-        raise InputError(
-            f"{path} holds a question mark, which no path of a database may. Name another folder."
-        )
-
-
-def connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
-    """The only way a connection is made: DuckDB wants one configuration per process.
-
-    Raises:
-        InputError: There is a question mark in the path.
-    """
-    require_path(path)
-    aside = Path(tempfile.gettempdir(), path.name) if read_only else path
-    return duckdb.connect(
-        str(path),
-        read_only=read_only,
-        config={
-            "allow_community_extensions": "false",
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-            "python_enable_replacements": "false",  # SQL never reads Python variables
-            "temp_directory": f"{aside}.tmp",
-        },
-    )
 
 
 def _sign(file: int, name: str) -> None:

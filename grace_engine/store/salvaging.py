@@ -15,7 +15,7 @@ import pyarrow as pa
 from grace_engine.errors import GraceError
 from grace_engine.store import faults, migrations
 from grace_engine.store.backups import list_backups, stamp
-from grace_engine.store.database import connect
+from grace_engine.store.engine import connect
 from grace_engine.store.journal import Journal, Row, choices_of, read_journal
 from grace_engine.store.verification import GROUPS, damaged_tables
 from grace_engine.store.workspace import Workspace

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from grace_engine.errors import GraceError
-from grace_engine.store.database import connect
+from grace_engine.store.engine import connect
 from grace_engine.store.journal import read_journal
 from grace_engine.store.migrations import MIGRATIONS, schema_version
 from grace_engine.store.workspace import Workspace
