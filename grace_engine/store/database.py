@@ -20,7 +20,7 @@ import duckdb
 from grace_engine.errors import NotFoundError, StoreBusyError
 from grace_engine.store import engine, faults, migrations
 
-BUSY_TIMEOUT = 10.0
+BUSY_TIMEOUT = 30.0  # many people on a busy machine wait long, and none of them is stuck
 # Seconds between two tries. Asking for the lock file costs next to nothing, and asking often keeps
 # a process that works without a pause from starving the others; opening the database is dear.
 _LOCK_NAP, _OPEN_NAP = 0.003, 0.05
