@@ -168,3 +168,13 @@ def test_verdicts_selections_backups_and_compactions(
         assert grace(*words, "--workspace", root)[0] == 0
     assert [e.word for e in api.annotation_log(workspace)] == ["good", "wrong"]
     assert api.check_workspace(workspace).is_sound
+
+
+def test_a_lock_file_that_cannot_be_signed_keeps_no_one_out(
+    own_workspace: api.Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_arguments: object) -> int:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr("grace_engine.store.database.os.pwrite", full)
+    assert api.datasets(own_workspace)[0].n_traces == 39

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from grace_engine import api
 from grace_engine.errors import StoreError
 
 Grace = Callable[..., tuple[int, str, str]]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -46,6 +48,15 @@ def test_commands_that_read_answer_as_ever(
         assert json.loads(there[1])
     with pytest.raises(OSError, match="Read-only"):
         (frozen / "try").write_text("")
+
+
+@pytest.mark.parametrize("page", ["inspect", "curate", "data"])
+def test_pages_show_it(frozen: Path, monkeypatch: pytest.MonkeyPatch, page: str) -> None:
+    monkeypatch.setenv("GRACE_WORKSPACE", str(frozen))
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    app.switch_page(f"pages/{page}.py").run()
+    assert not app.exception
+    assert [error.value for error in app.error] == []
 
 
 @pytest.mark.parametrize(
