@@ -75,6 +75,13 @@ def resume(
         console.emit_json(document(job))
 
 
+def say_started(job: Job, *, as_json: bool) -> None:
+    """That a run goes on without this shell, and how to see and end it."""
+    console.note(f"Run {job.id} goes on in the background: grace runs, grace cancel {job.id}.")
+    if as_json:
+        console.emit_json(document(job))
+
+
 def document(job: Job) -> dict[str, Any]:
     """A run as ``--json`` shows it."""
     return {

@@ -17,11 +17,13 @@ from grace_engine.store.catalog import DatasetInfo, datasets, list_sources, reje
 from grace_engine.store.checks import (
     CheckCount,
     CheckedTrace,
+    ListedCheck,
     add_checks,
     answer_checks,
     check_counts,
     checks_version,
     iter_pairs,
+    list_checks,
     unchecked_positions,
 )
 from grace_engine.store.compaction import Compaction, compact
@@ -39,7 +41,7 @@ from grace_engine.store.duplicates import (
     touch_duplicates,
 )
 from grace_engine.store.file_digests import remembered_digest
-from grace_engine.store.grams import RunGrams, RunTrace, get_run_trace, read_grams
+from grace_engine.store.grams import RunGrams, RunTrace, get_run_trace, read_grams, runs_with
 from grace_engine.store.intake import IngestCount, Source, add_staged, add_traces
 from grace_engine.store.journal import Journal, read_journal
 from grace_engine.store.problems import list_problems
@@ -50,6 +52,7 @@ from grace_engine.store.recutting import (
     records_of,
     sources_of,
 )
+from grace_engine.store.refusals import RefusedFile, remember_refused
 from grace_engine.store.runs import get_run, list_runs, upsert_run
 from grace_engine.store.salvaging import Recovered, Salvage, missing_sources, recover, salvage
 from grace_engine.store.scored import (
@@ -98,7 +101,9 @@ __all__ = [
     "Folded",
     "IngestCount",
     "Journal",
+    "ListedCheck",
     "Recovered",
+    "RefusedFile",
     "RunGrams",
     "RunTrace",
     "Salvage",
@@ -147,6 +152,7 @@ __all__ = [
     "labels_of",
     "link_cached",
     "list_backups",
+    "list_checks",
     "list_problems",
     "list_runs",
     "list_selections",
@@ -161,9 +167,11 @@ __all__ = [
     "records_of",
     "recover",
     "rejects",
+    "remember_refused",
     "remembered_digest",
     "rename_selection",
     "restore",
+    "runs_with",
     "salvage",
     "same_prompt",
     "save_duplicates",
