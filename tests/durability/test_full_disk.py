@@ -114,14 +114,22 @@ def test_scoring_keeps_its_batches_and_goes_on_where_it_stopped(
     assert api.check_workspace(workspace).is_sound
 
 
-@pytest.mark.parametrize("command", ["export", "export-steps"])
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [("export", "out.jsonl"), ("export-steps", "out.parquet"), ("export-steps", "out.csv")],
+)
 def test_export(
-    scored_workspace: api.Workspace, own_workspace: api.Workspace, make_disk, grace, command: str
+    scored_workspace: api.Workspace,
+    own_workspace: api.Workspace,
+    make_disk,
+    grace,
+    command: str,
+    name: str,
 ) -> None:
     disk = make_disk("2m")
     ballast = Ballast(disk.root)
     api.curate(own_workspace, "90%", name="mine")
-    target = disk.root / "out"
+    target = disk.root / name
     words = [command, *(["mine"] if command == "export" else []), "--to", target, "--overwrite"]
     target.write_text("what was there")
     ballast.leave(8_000)
@@ -131,7 +139,7 @@ def test_export(
     assert str(target) in sentence
     assert "cannot be written: No space left on device" in sentence
     assert target.read_text() == "what was there"
-    assert {path.name for path in disk.root.iterdir()} == {"out", "ballast"}
+    assert {path.name for path in disk.root.iterdir()} == {name, "ballast"}
     ballast.remove()
     assert grace(*words, "--workspace", own_workspace.root)[0] == 0
     assert target.stat().st_size > 8_000
