@@ -62,6 +62,7 @@ if TYPE_CHECKING:
         FileIngest,
         ingest,
     )
+    from grace_engine.api.rebuilding import Health, Rebuilt, check_workspace, rebuild
     from grace_engine.api.replaying import replay
     from grace_engine.api.resegmenting import Resegmented, resegment
     from grace_engine.api.running import (
@@ -114,6 +115,7 @@ if TYPE_CHECKING:
     from grace_engine.store import (
         Workspace,
         annotation_version,
+        back_up,
         check_counts,
         checks_version,
         compact,
@@ -129,6 +131,7 @@ if TYPE_CHECKING:
         list_selections,
         open_workspace,
         rejects,
+        restore,
         runs_with,
         same_prompt,
         search_traces,
@@ -148,7 +151,9 @@ __all__ = [
     "ExportReport",
     "FileIngest",
     "Forecast",
+    "Health",
     "Preview",
+    "Rebuilt",
     "RejectGroup",
     "Resegmented",
     "RunView",
@@ -165,12 +170,14 @@ __all__ = [
     "annotations",
     "app_script",
     "author_or_user",
+    "back_up",
     "bias",
     "bias_of_selection",
     "budget_curve",
     "cancel_job",
     "check_answers",
     "check_counts",
+    "check_workspace",
     "checks_version",
     "chosen_of",
     "compact",
@@ -216,11 +223,13 @@ __all__ = [
     "prepare_sample",
     "preview",
     "ranking_frame",
+    "rebuild",
     "redo",
     "rejects",
     "rename_selection",
     "replay",
     "resegment",
+    "restore",
     "resume_job",
     "reweighted",
     "run_view",
@@ -327,6 +336,7 @@ _HOMES = {
         "Resegmented",
         "resegment",
     ),
+    "grace_engine.api.rebuilding": ("Health", "Rebuilt", "check_workspace", "rebuild"),
     "grace_engine.api.replaying": ("replay",),
     "grace_engine.api.reading": (
         "FileIngest",
@@ -367,6 +377,7 @@ _HOMES = {
     "grace_engine.store": (
         "Workspace",
         "annotation_version",
+        "back_up",
         "check_counts",
         "checks_version",
         "compact",
@@ -382,6 +393,7 @@ _HOMES = {
         "list_selections",
         "open_workspace",
         "rejects",
+        "restore",
         "runs_with",
         "same_prompt",
         "search_traces",

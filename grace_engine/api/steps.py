@@ -1,6 +1,7 @@
 """What are the numbers of every step and answer of a run, a row each?"""
 
 import json
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -76,7 +77,11 @@ def export_steps(
                 rows += sum(row["kind"] == "step" for row in table)
         part.replace(path)
     except OSError as error:
-        raise ResourceError(f"{path} cannot be written: {error.strerror or error}.") from error
+        why = os.strerror(error.errno) if error.errno else error  # Arrow's are in words of its own
+        raise ResourceError(
+            f"{path} cannot be written: {why}. Nothing was left behind; free some space or name "
+            "another folder."
+        ) from error
     finally:
         part.unlink(missing_ok=True)
     return rows

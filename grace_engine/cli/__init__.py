@@ -19,6 +19,7 @@ from grace_engine.cli import (
     running,
     scoring,
     studio,
+    tending,
     workspaces,
 )
 
@@ -46,6 +47,7 @@ for module in (
     choosing,
     comparing,
     workspaces,
+    tending,
     studio,
 ):
     module.register(app)

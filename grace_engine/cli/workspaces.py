@@ -9,18 +9,18 @@ from grace_engine import api
 from grace_engine.cli import console
 from grace_engine.cli.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption
 
-_group = typer.Typer(
-    help="What is stored and its size; delete a run, dataset or selection; compact.",
+group = typer.Typer(
+    help="What is stored and its size; check, backup, restore, rebuild; delete; compact.",
     invoke_without_command=True,
 )
 
 
 def register(app: typer.Typer) -> None:
     """Add the command group."""
-    app.add_typer(_group, name="workspace")
+    app.add_typer(group, name="workspace")
 
 
-@_group.callback()
+@group.callback()
 @console.speaks
 def show(
     context: typer.Context,
@@ -84,7 +84,7 @@ def show(
     )
 
 
-@_group.command("delete-run")
+@group.command("delete-run")
 @console.speaks
 def delete_run(
     run: Annotated[str, typer.Argument(help="Run id, or a unique beginning of one.")],
@@ -95,7 +95,7 @@ def delete_run(
     _done("run", api.delete_run(api.open_workspace(workspace, create=False), run), as_json)
 
 
-@_group.command("delete-dataset")
+@group.command("delete-dataset")
 @console.speaks
 def delete_dataset(
     dataset: Annotated[str, typer.Argument(help="Name of the dataset.")],
@@ -107,7 +107,7 @@ def delete_dataset(
     _done("dataset", dataset, as_json)
 
 
-@_group.command("delete-selection")
+@group.command("delete-selection")
 @console.speaks
 def delete_selection(
     selection: Annotated[str, typer.Argument(help="Selection id or name.")],
@@ -119,7 +119,7 @@ def delete_selection(
     _done("selection", api.delete_selection(opened, selection), as_json)
 
 
-@_group.command("compact")
+@group.command("compact")
 @console.speaks
 def compact(workspace: WorkspaceOption = DEFAULT_WORKSPACE, as_json: JsonOption = False) -> None:
     """Give back the disk space of what was deleted."""

@@ -51,28 +51,35 @@ def resolve_dtype(name: str, device: torch.device) -> str:
 
 
 def load_tokenizer(files: ModelFiles, *, trust_remote_code: bool = False) -> Any:
-    """The model's tokenizer; ``ModelError`` where it cannot be loaded."""
+    """The model's tokenizer; ``ModelError`` where it cannot be loaded, or where there is none."""
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(
+        tokenizer = AutoTokenizer.from_pretrained(
             files.folder, trust_remote_code=trust_remote_code, local_files_only=True
         )
+        known = {*tokenizer.get_vocab()} - {*tokenizer.get_added_vocab()}
     except Exception as error:
         raise ModelError(
             f"The tokenizer of {files.name} cannot be loaded: {_first_line(error)}"
         ) from error
+    if not known:  # the library makes an empty one where it finds no file
+        raise ModelError(
+            f"The tokenizer of {files.name} is missing or knows no tokens: {files.folder} holds no "
+            "tokenizer.json that fits. Download or export the model again, with its tokenizer."
+        )
+    return tokenizer
 
 
 def load_config(files: ModelFiles, *, trust_remote_code: bool = False) -> Any:
-    """The model's configuration; ``ModelError`` where remote code would be needed."""
+    """The model's configuration; ``ModelError`` where it cannot be read or needs remote code."""
     from transformers import AutoConfig
 
     try:
         return AutoConfig.from_pretrained(
             files.folder, trust_remote_code=trust_remote_code, local_files_only=True
         )
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # the library's checks of a configuration raise errors of their own
         raise ModelError(_load_sentence(files, error)) from error
 
 
@@ -108,6 +115,7 @@ def load_model(
             trust_remote_code=trust_remote_code,
             local_files_only=True,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # reported, and refused below by name
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(_load_sentence(files, error)) from error
@@ -157,5 +165,6 @@ def _load_sentence(files: ModelFiles, error: Exception) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__
+    """What an error says first; of a heading also what stands below it."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return " ".join(line.strip() for line in lines[: 1 + lines[0].endswith(":")])[:300]

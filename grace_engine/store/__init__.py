@@ -12,6 +12,7 @@ from grace_engine.store.annotations import (
     log_entries,
     take_turn,
 )
+from grace_engine.store.backups import Backup, back_up, list_backups, restore
 from grace_engine.store.catalog import DatasetInfo, datasets, list_sources, rejects
 from grace_engine.store.checks import (
     CheckCount,
@@ -42,6 +43,7 @@ from grace_engine.store.duplicates import (
 from grace_engine.store.file_digests import remembered_digest
 from grace_engine.store.grams import RunGrams, RunTrace, get_run_trace, read_grams, runs_with
 from grace_engine.store.intake import IngestCount, Source, add_staged, add_traces
+from grace_engine.store.journal import Journal, read_journal
 from grace_engine.store.problems import list_problems
 from grace_engine.store.recutting import (
     SourceOfDataset,
@@ -52,6 +54,7 @@ from grace_engine.store.recutting import (
 )
 from grace_engine.store.refusals import RefusedFile, remember_refused
 from grace_engine.store.runs import get_run, list_runs, upsert_run
+from grace_engine.store.salvaging import Recovered, Salvage, missing_sources, recover, salvage
 from grace_engine.store.scored import (
     ScoredTrace,
     add_scored,
@@ -79,24 +82,30 @@ from grace_engine.store.traces import (
     trace_ids,
 )
 from grace_engine.store.usage import WorkspaceUsage, usage
+from grace_engine.store.verification import Finding, check
 from grace_engine.store.workspace import Workspace, open_workspace
 
 __all__ = [
     "LATEST",
     "MEMBERS",
     "AnnotationLog",
+    "Backup",
     "CheckCount",
     "CheckedTrace",
     "Compaction",
     "Covered",
     "Database",
     "DatasetInfo",
+    "Finding",
     "Folded",
     "IngestCount",
+    "Journal",
     "ListedCheck",
+    "Recovered",
     "RefusedFile",
     "RunGrams",
     "RunTrace",
+    "Salvage",
     "ScoredTrace",
     "Source",
     "SourceOfDataset",
@@ -113,6 +122,8 @@ __all__ = [
     "annotation_log",
     "annotation_version",
     "answer_checks",
+    "back_up",
+    "check",
     "check_counts",
     "checks_version",
     "compact",
@@ -139,22 +150,28 @@ __all__ = [
     "known_gram_keys",
     "labels_of",
     "link_cached",
+    "list_backups",
     "list_checks",
     "list_problems",
     "list_runs",
     "list_selections",
     "list_sources",
     "log_entries",
+    "missing_sources",
     "open_workspace",
     "reached_traces",
     "read_duplicates",
     "read_grams",
+    "read_journal",
     "records_of",
+    "recover",
     "rejects",
     "remember_refused",
     "remembered_digest",
     "rename_selection",
+    "restore",
     "runs_with",
+    "salvage",
     "same_prompt",
     "save_duplicates",
     "save_selection",

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from grace_engine.errors import InputError
 from grace_engine.records import Annotation
+from grace_engine.store import journal
 from grace_engine.store.annotation_fold import turns_by_author
 from grace_engine.store.cuts import CUT_TRACES
 from grace_engine.store.lookup import by_prefix
@@ -75,6 +76,7 @@ def add_verdict(
         trace_id = _trace_id(connection, trace)
         start, end = (None, None) if step is None else _span(connection, trace_id, step, run)
         return _append(
+            workspace,
             connection,
             kind="verdict",
             ids=[trace_id],
@@ -106,7 +108,13 @@ def add_overrides(
             name if name in exact else _trace_id(connection, name) for name in traces
         )
         return _append(
-            connection, kind="override", ids=list(ids), word=word, note=note, author=author
+            workspace,
+            connection,
+            kind="override",
+            ids=list(ids),
+            word=word,
+            note=note,
+            author=author,
         )
 
 
@@ -123,7 +131,7 @@ def add_look(workspace: Workspace, trace: str, *, author: str) -> None:
             [trace_id, author],
         ).fetchall()
         if not known:
-            _append(connection, kind="look", ids=[trace_id], author=author)
+            _append(workspace, connection, kind="look", ids=[trace_id], author=author)
 
 
 def take_turn(
@@ -144,7 +152,7 @@ def take_turn(
         actions = () if turns is None else turns.done if kind == "undo" else turns.undone
         if not actions:
             return None
-        _append(connection, kind=kind, ids=[""], author=author, target=actions[-1])
+        _append(workspace, connection, kind=kind, ids=[""], author=author, target=actions[-1])
         rows = connection.execute(
             "SELECT count(*) FROM annotations WHERE action = ?", [actions[-1]]
         ).fetchall()
@@ -198,6 +206,7 @@ def count_annotations(workspace: Workspace) -> dict[str, int]:
 
 
 def _append(
+    workspace: Workspace,
     connection: duckdb.DuckDBPyConnection,
     *,
     kind: str,
@@ -210,7 +219,7 @@ def _append(
     note: str = "",
     target: int = 0,
 ) -> int:
-    """Add one entry a trace as the next action; its number."""
+    """Add one entry a trace as the next action, to the journal too; its number."""
     seq, action = _last(connection)
     connection.execute(
         _INSERT,
@@ -229,6 +238,7 @@ def _append(
             "target": target,
         },
     )
+    journal.keep_annotations(workspace, connection, before=seq)
     return action + 1
 
 

@@ -1,5 +1,8 @@
 """What goes when a dataset or a run is deleted, and what stays?"""
 
+import duckdb
+
+from grace_engine.store import journal
 from grace_engine.store.catalog import require_datasets
 from grace_engine.store.runs import find_run
 from grace_engine.store.workspace import Workspace
@@ -35,6 +38,7 @@ def delete_dataset(workspace: Workspace, name: str) -> None:
         ):
             connection.execute(statement, [name])
         connection.execute(_ORPHANED_GRAMS)
+        journal.forget(workspace, connection, "datasets", name)
 
 
 def delete_run(workspace: Workspace, wanted: str) -> str:
@@ -47,4 +51,19 @@ def delete_run(workspace: Workspace, wanted: str) -> str:
         connection.execute("DELETE FROM run_traces WHERE run_id = ?", [run_id])
         connection.execute("DELETE FROM runs WHERE run_id = ?", [run_id])
         connection.execute(_ORPHANED_GRAMS)
+        journal.forget(workspace, connection, "runs", run_id)
     return run_id
+
+
+def drop_loose(connection: duckdb.DuckDBPyConnection) -> None:
+    """Delete rows that belong to nothing that is there; no command leaves any."""
+    connection.execute("DELETE FROM run_traces WHERE run_id NOT IN (SELECT run_id FROM runs)")
+    connection.execute(
+        "DELETE FROM selection_choices WHERE selection_id NOT IN "
+        "(SELECT selection_id FROM selections)"
+    )
+    connection.execute(
+        "DELETE FROM duplicate_members WHERE finding_id NOT IN "
+        "(SELECT finding_id FROM duplicate_findings)"
+    )
+    connection.execute(_ORPHANED_GRAMS)

@@ -36,8 +36,9 @@ _MEANINGS: tuple[tuple[re.Pattern[str], type[GraceError], str], ...] = (
             re.I,
         ),
         StoreError,
-        "The workspace file {path} is damaged ({said}). Put it aside under another name, then "
-        "ingest the sources again, or copy a backup (*.bak) to its place.",
+        "The workspace file {path} is damaged ({said}). Run `grace workspace rebuild`: it sets the "
+        "file aside and brings back what it, backups, the journal and the source files hold; or "
+        "take a backup whole with `grace workspace restore FILE`.",
     ),
     (
         re.compile(r"Out of Memory Error|max_temp_directory_size", re.I),

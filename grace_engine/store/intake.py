@@ -19,6 +19,7 @@ from grace_engine.staging import (
     stage,
     staged_files,
 )
+from grace_engine.store import journal
 from grace_engine.store.migrations import now
 from grace_engine.store.workspace import Workspace
 
@@ -120,6 +121,8 @@ def add_staged(
         with workspace.database.unit() as connection:
             _check_consistent(connection, dataset, source)
             entered = _enter(connection, dataset, source, folder)
+            journal.keep(workspace, connection, "datasets", dataset)
+            journal.keep(workspace, connection, "sources", _source_id(dataset, source))
     if entered.duplicates:
         reasons[DUPLICATE] += entered.duplicates
     return IngestCount(

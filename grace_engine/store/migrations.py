@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version as version_of
 from pathlib import Path
 
 import duckdb
 
-from grace_engine.errors import StoreVersionError
+from grace_engine.errors import StoreError, StoreVersionError
+from grace_engine.store import faults
+
+_STUDIO = "grace-studio"
 
 # Primary keys (ART indexes) only on small tables. An index on the big ones (records, traces,
 # segmentations, run_traces, grams) would cost more memory and time than it saves: they stay unique
@@ -247,11 +251,14 @@ MIGRATIONS: tuple[Migration, ...] = (
 )
 
 
-def bring_up_to_date(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+def bring_up_to_date(
+    connection: duckdb.DuckDBPyConnection, path: Path, *, may_write: bool = True
+) -> None:
     """Run the migrations that the database at ``path`` lacks, after a backup beside it.
 
     Raises:
         StoreVersionError: The database has migrations that this version does not know.
+        StoreError: It lacks some, and cannot be written.
     """
     newest = MIGRATIONS[-1].version
     version = schema_version(connection)
@@ -261,7 +268,13 @@ def bring_up_to_date(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         raise StoreVersionError(
             f"The workspace database {path} was written by a newer version of the studio: its "
             f"schema is number {version}, and this version knows schemas up to {newest}. Install "
-            "the newer version (pip install --upgrade grace-studio), or open another workspace."
+            f"{_writer(connection)}, or open another workspace."
+        )
+    if not may_write:
+        raise StoreError(
+            f"The workspace database {path} was written by an older version of the studio and "
+            "cannot be migrated where it cannot be written. Copy the workspace to where it can, "
+            "and open the copy."
         )
     if connection.execute("SELECT count(*) FROM duckdb_tables()").fetchall() != [(0,)]:
         copy_database(connection, path.with_name(f"{path.name}.v{version}.bak"))
@@ -270,14 +283,29 @@ def bring_up_to_date(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         "CREATE TABLE IF NOT EXISTS schema_migrations "
         "(version INTEGER PRIMARY KEY, name VARCHAR NOT NULL, applied_at VARCHAR NOT NULL)"
     )
+    # Of the first version that wrote it; older rows have none.
+    connection.execute("ALTER TABLE schema_migrations ADD COLUMN IF NOT EXISTS studio VARCHAR")
     for migration in MIGRATIONS:
         if migration.version > version:
             connection.execute(migration.sql)
             connection.execute(
-                "INSERT INTO schema_migrations VALUES (?, ?, ?)",
-                [migration.version, migration.name, now()],
+                "INSERT INTO schema_migrations VALUES (?, ?, ?, ?)",
+                [migration.version, migration.name, now(), version_of(_STUDIO)],
             )
     connection.execute("COMMIT")
+
+
+def _writer(connection: duckdb.DuckDBPyConnection) -> str:
+    """The version of the studio that a newer database needs, and how it is installed."""
+    try:
+        [(wrote,)] = connection.execute(
+            "SELECT studio FROM schema_migrations ORDER BY version DESC LIMIT 1"
+        ).fetchall()
+    except duckdb.BinderException:
+        wrote = None
+    if wrote is None:
+        return f"the newest version (pip install --upgrade {_STUDIO})"
+    return f"version {wrote} or newer (pip install '{_STUDIO}>={wrote}')"
 
 
 def schema_version(connection: duckdb.DuckDBPyConnection) -> int:
@@ -293,17 +321,26 @@ def copy_database(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
     """Write everything that is committed, without the holes, to ``target``, by rename.
 
     The copy goes through the open connection: reading the file by other means would drop the lock.
+    Where it fails, nothing is left of it.
     """
     part = target.with_name(f"{target.name}.part")
+    _remove(part)
+    name = connection.execute("SELECT current_database()").fetchall()[0][0].replace('"', '""')
+    try:
+        with faults.in_sentences(target):
+            connection.execute("ATTACH ? AS copied", [str(part)])
+            try:
+                connection.execute(f'COPY FROM DATABASE "{name}" TO copied')
+            finally:
+                connection.execute("DETACH copied")
+            part.replace(target)
+    finally:
+        _remove(part)
+
+
+def _remove(part: Path) -> None:
     for leftover in (part, part.with_name(f"{part.name}.wal")):
         leftover.unlink(missing_ok=True)
-    name = connection.execute("SELECT current_database()").fetchall()[0][0].replace('"', '""')
-    connection.execute("ATTACH ? AS copied", [str(part)])
-    try:
-        connection.execute(f'COPY FROM DATABASE "{name}" TO copied')
-    finally:
-        connection.execute("DETACH copied")
-    part.replace(target)
 
 
 def now() -> str:

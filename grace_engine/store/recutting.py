@@ -8,6 +8,7 @@ from pathlib import Path
 from grace_engine.errors import InputError
 from grace_engine.records import SourceRecord
 from grace_engine.staging import TRACES, staged_files
+from grace_engine.store import journal
 from grace_engine.store.catalog import require_datasets
 from grace_engine.store.workspace import Workspace
 
@@ -115,3 +116,4 @@ def enter_cut(workspace: Workspace, dataset: str, segmenter: str, folder: Path |
                 f"FILE --segment {segmenter}, and choose another segmenter."
             )
         connection.execute("UPDATE datasets SET segmenter = ? WHERE name = ?", [segmenter, dataset])
+        journal.keep(workspace, connection, "datasets", dataset)

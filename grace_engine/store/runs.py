@@ -7,6 +7,7 @@ import duckdb
 
 from grace_engine.errors import NotFoundError
 from grace_engine.records import ScoringRun
+from grace_engine.store import journal
 from grace_engine.store.lookup import by_prefix
 from grace_engine.store.migrations import now
 from grace_engine.store.workspace import Workspace
@@ -57,6 +58,7 @@ def upsert_run(workspace: Workspace, run: ScoringRun) -> ScoringRun:
                 [*run.segmenters],
             ],
         )
+        journal.keep(workspace, connection, "runs", run.id)
         return _runs(connection, run.id)[0]
 
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from grace_engine.errors import NotFoundError
 from grace_engine.records import Choice, Selection
+from grace_engine.store import journal
 from grace_engine.store.lookup import by_prefix
 from grace_engine.store.migrations import now
 from grace_engine.store.workspace import Workspace
@@ -49,6 +50,8 @@ def save_selection(workspace: Workspace, selection: Selection) -> Selection:
         connection.execute(
             "INSERT INTO selection_choices SELECT ?, incoming.* FROM incoming", [selection.id]
         )
+        journal.keep(workspace, connection, "selections", selection.id)
+        journal.keep_choices(workspace, connection, selection.id)
         rows = connection.execute(
             "SELECT created_at FROM selections WHERE selection_id = ?", [selection.id]
         ).fetchall()
@@ -95,6 +98,7 @@ def rename_selection(workspace: Workspace, wanted: str, name: str) -> str:
     with workspace.database.unit() as connection:
         found = _selection_id(connection, wanted)
         connection.execute("UPDATE selections SET name = ? WHERE selection_id = ?", [name, found])
+        journal.keep(workspace, connection, "selections", found)
     return found
 
 
@@ -104,6 +108,7 @@ def delete_selection(workspace: Workspace, wanted: str) -> str:
         found = _selection_id(connection, wanted)
         connection.execute("DELETE FROM selection_choices WHERE selection_id = ?", [found])
         connection.execute("DELETE FROM selections WHERE selection_id = ?", [found])
+        journal.forget(workspace, connection, "selections", found)
     return found
 
 

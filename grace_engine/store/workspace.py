@@ -11,8 +11,10 @@ import psutil
 
 from grace_engine.errors import InputError, NotFoundError, StoreError
 from grace_engine.store.database import BUSY_TIMEOUT, Database
+from grace_engine.store.faults import in_sentences
 
 DATABASE_NAME = "grace.duckdb"
+JOURNAL = "journal"
 
 
 class Workspace:
@@ -24,6 +26,8 @@ class Workspace:
         media: ``root/media``: images by content digest.
         runs: ``root/runs``: one folder per background job.
         staging_root: ``root/tmp``: what a large ingest stages before it enters.
+        journal: ``root/journal``: what is written down beside the database; made when there is
+            something to write.
     """
 
     def __init__(self, root: Path, *, busy_timeout: float = BUSY_TIMEOUT) -> None:
@@ -31,6 +35,7 @@ class Workspace:
         self.media = self.root / "media"
         self.runs = self.root / "runs"
         self.staging_root = self.root / "tmp"
+        self.journal = self.root / JOURNAL
         self.database = Database(self.root / DATABASE_NAME, busy_timeout=busy_timeout)
         try:
             for folder in (self.media, self.runs, self.staging_root):
@@ -64,7 +69,8 @@ class Workspace:
                 shutil.rmtree(leftover, ignore_errors=True)
         me = psutil.Process()
         prefix = f"ingest-{me.pid}-{int(me.create_time())}-"
-        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=self.staging_root))
+        with in_sentences(self.staging_root):
+            folder = Path(tempfile.mkdtemp(prefix=prefix, dir=self.staging_root))
         try:
             yield folder
         finally:
@@ -83,9 +89,17 @@ def open_workspace(
 
     Raises:
         NotFoundError: There is none and ``create`` is off.
+        StoreError: Its database has gone, and its journal is there.
     """
     root = Path(path)
-    if not create and not (root.expanduser() / DATABASE_NAME).exists():
+    is_there = (root.expanduser() / DATABASE_NAME).exists()
+    if not is_there and (root.expanduser() / JOURNAL).exists():
+        raise StoreError(
+            f"The workspace {os.fspath(root)} has lost its database {DATABASE_NAME}. Put it back, "
+            f"or run `grace workspace rebuild --workspace {os.fspath(root)}`, which brings back "
+            "what the journal and the source files hold."
+        )
+    if not create and not is_there:
         raise NotFoundError(
             f"There is no workspace at {os.fspath(root)}. Make one by ingesting a file "
             f"(grace ingest FILE --workspace {os.fspath(root)}), or name another folder."

@@ -110,12 +110,13 @@ def looked() -> set[str]:
 
 
 def look(trace: str, annotations: api.Annotations) -> None:
-    """Remember that a trace was opened: written once."""
+    """Remember that a trace was opened: written once, for this session alone where none can be."""
     seen = looked()
     if trace not in seen:
         seen.add(trace)
-        if trace not in annotations.looked:
-            api.look(load.opened_workspace(), trace)
+        workspace = load.opened_workspace()
+        if trace not in annotations.looked and not workspace.database.is_read_only:
+            api.look(workspace, trace)
 
 
 def say_progress(rows: pd.DataFrame, opened: str) -> None:

@@ -178,14 +178,14 @@ def serve(workspace: Path, log: Path) -> Iterator[Studio]:
         )
         try:
             url = f"http://127.0.0.1:{port}"
-            _wait_until_healthy(url, process, log)
+            wait_until_healthy(url, process, log)
             yield Studio(url=url, pid=process.pid, workspace=workspace)
         finally:
             process.terminate()
             process.wait(timeout=30)
 
 
-def _wait_until_healthy(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+def wait_until_healthy(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
     for _ in range(240):
         try:
             with urllib.request.urlopen(f"{url}/_stcore/health", timeout=5):  # noqa: S310

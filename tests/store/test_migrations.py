@@ -123,3 +123,24 @@ def test_a_newer_workspace_is_refused_with_both_versions(
         StoreVersionError, match=rf"schema is number {NEXT}.*knows schemas up to {NEXT - 1}"
     ):
         count_traces(workspace)
+
+
+def test_a_newer_workspace_names_the_version_to_install(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        add_migration(patch, "CREATE TABLE future (a INT)")
+        patch.setattr(migrations, "version_of", lambda _name: "7.3.1")
+        count_traces(workspace)
+    with pytest.raises(StoreVersionError, match=r"version 7\.3\.1 or newer \(pip install 'grace-"):
+        count_traces(workspace)
+
+
+def test_a_newer_workspace_without_a_version_asks_for_the_newest(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with workspace.database.unit() as connection:
+        connection.execute("ALTER TABLE schema_migrations DROP COLUMN studio")
+        connection.execute("INSERT INTO schema_migrations VALUES (?, 'then', 'then')", [NEXT])
+    with pytest.raises(StoreVersionError, match=r"newest version \(pip install --upgrade grace-"):
+        count_traces(workspace)

@@ -1,0 +1,115 @@
+"""How is a database file opened, often and at little cost?
+
+To make an instance of DuckDB takes some forty milliseconds of a core, to attach a file to one a
+few. So a process keeps one instance, and a file is attached to it for the length of a unit of work:
+in between nobody holds the file.
+"""
+
+import atexit
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import duckdb
+
+from grace_engine.errors import InputError
+
+_NAME = "workspace"
+# What an instance was made for, and the instance. Whoever uses it holds the lock of all threads.
+_kept: tuple[tuple[Path, bool], duckdb.DuckDBPyConnection] | None = None
+
+
+@contextmanager
+def attached(path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The open file at ``path``, let go at the end; for one thread of the process at a time.
+
+    Raises:
+        InputError: There is a question mark in the path.
+        duckdb.Error: It cannot be opened.
+    """
+    require_path(path)
+    cursor = _instance(path, read_only).cursor()
+    try:
+        mode = " (READ_ONLY)" if read_only else ""
+        cursor.execute(f"ATTACH ? AS {_NAME}{mode}", [str(path)])
+        cursor.execute(f"USE {_NAME}")
+        yield cursor
+    finally:
+        _let_go(cursor)
+
+
+def connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    """The file at ``path`` in an instance of its own, which a damaged file may take down.
+
+    Raises:
+        InputError: There is a question mark in the path.
+        duckdb.Error: It cannot be opened.
+    """
+    require_path(path)
+    return _made(path, path, read_only=read_only)
+
+
+def require_path(path: Path) -> None:
+    """``InputError`` for a path that DuckDB takes apart: it looks for its log before a ``?``."""
+    if "?" in str(path):
+        raise InputError(
+            f"{path} holds a question mark, which no path of a database may. Name another folder."
+        )
+
+
+def _instance(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
+    """The kept instance; another one where it was made for another file."""
+    global _kept
+    if _kept is not None and _kept[0] != (path, read_only):
+        _drop()
+    if _kept is None:
+        _kept = (path, read_only), _made(":memory:", path, spill_aside=read_only)
+    return _kept[1]
+
+
+def _let_go(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Detach the file, which merges its log; where that fails, the whole instance goes."""
+    try:
+        cursor.execute("USE memory")
+        cursor.execute(f"DETACH DATABASE IF EXISTS {_NAME}")
+        # A unit of work may set them for itself.
+        cursor.execute("RESET memory_limit")
+        cursor.execute("RESET force_compression")
+        cursor.close()
+    except duckdb.Error:
+        with suppress(duckdb.Error):
+            cursor.close()
+        _drop()
+
+
+def _drop() -> None:
+    global _kept
+    if _kept is not None:
+        with suppress(duckdb.Error):
+            _kept[1].close()
+        _kept = None
+
+
+def _made(
+    opened: Path | str, path: Path, *, read_only: bool = False, spill_aside: bool = False
+) -> duckdb.DuckDBPyConnection:
+    """The only way an instance is made: DuckDB wants one configuration per process."""
+    beside = Path(tempfile.gettempdir(), path.name) if read_only or spill_aside else path
+    return duckdb.connect(
+        str(opened),
+        read_only=read_only,
+        config={
+            "allow_community_extensions": "false",
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "python_enable_replacements": "false",  # SQL never reads Python variables
+            # At a checkpoint DuckDB would join row groups that are not full, and so write most of
+            # what an intake stored once more: at its end, or in the next small unit.
+            "max_vacuum_tasks": "0",
+            "temp_directory": f"{beside}.tmp",
+        },
+    )
+
+
+atexit.register(_drop)
