@@ -9,6 +9,7 @@ import duckdb
 import psutil
 
 from grace_engine.errors import (
+    DiskFullError,
     GraceError,
     ResourceError,
     StoreBusyError,
@@ -24,7 +25,7 @@ _COMMAND_LENGTH = 120
 _MEANINGS: tuple[tuple[re.Pattern[str], type[GraceError], str], ...] = (
     (
         re.compile(r"No space left on device|File too large|quota exceeded|not enough space", re.I),
-        StoreError,
+        DiskFullError,
         "The disk that holds {path} is full, so this step was not stored; what was stored before "
         "is safe. Free some space and run the command again.",
     ),
