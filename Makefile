@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKSPACE ?= workspace
 
-.PHONY: run demo test lint bench lock wheel clean
+.PHONY: run demo test test-slow lint bench lock wheel clean
 
 run: $(READY) ## Prepare the sample workspace and open the studio on 127.0.0.1
 	$(BIN)/grace sample --workspace $(WORKSPACE)
@@ -15,8 +15,11 @@ demo: $(READY) ## The main job without a browser: ingest, score, choose, export
 	@PATH="$(BIN):$$PATH" sh docs/demo.sh
 
 test: $(READY) lint ## Checks, then all tests; browser tests alone, so that nothing disturbs them
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not browser"
-	$(BIN)/python -m pytest -q -m browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not browser and not slow"
+	$(BIN)/python -m pytest -q -m "browser and not slow"
+
+test-slow: $(READY) ## What takes minutes: runs killed thirty times, an app restarted under a run
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow
 
 lint: $(READY)
 	$(BIN)/ruff check .

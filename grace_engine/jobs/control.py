@@ -179,7 +179,7 @@ def _launch(folder: Path, spec: JobSpec, command: Sequence[str], claim: IO[str])
     """Start the keeper, and wait for its first word."""
     with (folder / LOG).open("ab") as log:
         keeper = subprocess.Popen(
-            [sys.executable, *_KEEPER, str(folder.resolve()), *command],
+            [sys.executable, *_KEEPER, str(folder.resolve()), str(claim.fileno()), *command],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -203,7 +203,7 @@ def _launch(folder: Path, spec: JobSpec, command: Sequence[str], claim: IO[str])
 
 @contextmanager
 def _claimed(folder: Path) -> Iterator[IO[str]]:
-    """Hold a run folder; its keeper inherits that, so that nobody else works in it."""
+    """Hold a run folder; its processes inherit that, so that nobody else works in it."""
     with (folder / CLAIM).open("a") as claim:
         deadline = time.monotonic() + _LEAVING_SECONDS
         while True:

@@ -1,7 +1,8 @@
 """Who waits for a device, starts the work of a job, and says how it ended where the work cannot?
 
 A small process of its own that lives as long as the job: ``python -m grace_engine.jobs.keeper
-RUN_FOLDER COMMAND…``. The work may be killed; its exit status is then known here.
+RUN_FOLDER CLAIM COMMAND…``, CLAIM the number of the open, locked file ``claim``. The work may be
+killed; its exit status is then known here.
 """
 
 import os
@@ -45,8 +46,9 @@ _HEARTBEAT = 0.5
 class Keeper:
     """Sees one attempt of a job from its start to its end."""
 
-    def __init__(self, folder: Path, spec: JobSpec, command: list[str]) -> None:
+    def __init__(self, folder: Path, spec: JobSpec, command: list[str], claim: int) -> None:
         self._folder = folder
+        self._claim = claim
         self._spec = spec
         self._command = command
         self._told = 0  # the signal that asked for the end
@@ -79,7 +81,8 @@ class Keeper:
             [*self._command, str(self._folder)],
             stdin=subprocess.DEVNULL,
             env=os.environ | {TAKEN_VARIABLE: self._spec.device},
-            pass_fds=[lock.fileno()] if lock else [],  # should we be killed, it keeps the device
+            # Should we be killed, it has folder and device still.
+            pass_fds=[self._claim, *([lock.fileno()] if lock else [])],
         )
         try:
             self._see_through(work)
@@ -214,10 +217,10 @@ def main(arguments: list[str]) -> int:
     if spec is None:
         sys.stderr.write(f"error: {folder} holds no spec.json of a run.\n")
         return 2
-    return Keeper(folder, spec, arguments[1:]).keep()
+    return Keeper(folder, spec, arguments[2:], int(arguments[1])).keep()
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
-        sys.exit("Usage: python -m grace_engine.jobs.keeper RUN_FOLDER COMMAND...")
+    if len(sys.argv) < 4:
+        sys.exit("Usage: python -m grace_engine.jobs.keeper RUN_FOLDER CLAIM COMMAND...")
     sys.exit(main(sys.argv[1:]))

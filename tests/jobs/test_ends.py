@@ -100,7 +100,7 @@ def test_work_that_does_not_heed_a_cancel_is_killed(
     spec = jobs.JobSpec(kind="count", title="", settings={"units": 1, "stubborn": True})
     folder.write_spec(run, spec)
     folder.write_status(run, Status())
-    kept = keeper.Keeper(run, spec, command)
+    kept = keeper.Keeper(run, spec, command, 0)
     work = subprocess.Popen([*command, str(run)], stdout=subprocess.DEVNULL)
     while folder.read_status(run).done < 2:
         assert work.poll() is None
