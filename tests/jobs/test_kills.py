@@ -73,23 +73,24 @@ def wait_for(job: Job, phase: str) -> None:
 
 
 def kill_often(
-    job: Job, command: list[str], moments: dict[str, float], check: Callable[[], None]
+    job: Job, command: list[str], moments: list[tuple[str, float]], check: Callable[[], None]
 ) -> tuple[Job, int]:
     """Kill a job and resume it, ``N_KILLS`` times; the job, and kills that found it at work.
 
     Args:
         job: Just started.
         command: Its command.
-        moments: Phases after whose beginning it may be killed, and within how many seconds.
+        moments: Phases after whose beginning it may be killed, and within how many seconds; a
+            phase "" begins with the process.
         check: Called after each kill.
     """
     rng = random.Random(SEED)
     sys.stdout.write(f"seed {SEED}\n")
     n_at_work = 0
     for number in range(N_KILLS):
-        phase = rng.choice(list(moments))
+        phase, seconds = rng.choice(moments)
         wait_for(job, phase)
-        time.sleep(rng.uniform(0.0, moments[phase]))
+        time.sleep(rng.uniform(0.0, seconds))
         strike(job, keeper_too=rng.random() < 0.5)
         over = ended(job)
         n_at_work += over.state == "died"
@@ -137,7 +138,7 @@ def test_a_scoring_run_that_is_killed_thirty_times_gives_the_grams_of_one_that_w
         seen.append(n_traces)
 
     job = jobs.start(ingested.root, spec, command)
-    moments = {"": 4.0, "Rendering": 0.5, "Scoring": 0.25}
+    moments = [("", 4.0), ("Rendering", 0.5), ("Scoring", 0.25), ("Scoring", 0.5)]
     job, n_at_work = kill_often(job, command, moments, none_lost_and_none_doubled)
     assert n_at_work == N_KILLS
     assert len(set(seen)) > 5, "kills that landed between commits"
@@ -214,7 +215,7 @@ def test_an_ingest_that_is_killed_thirty_times_stores_what_one_stores_that_was_n
 
     job = jobs.start(disturbed.root, spec, command)
     # A third of all the time that one attempt takes: kills land in reading, cutting and entering.
-    moments = {"": reference.status.seconds / 3}
+    moments = [("", reference.status.seconds / 3)]
     try:
         job, n_at_work = kill_often(job, command, moments, whole_files_only)
         over = ended(job)
