@@ -119,7 +119,8 @@ def queued(job: Job) -> Job:
 
 @pytest.fixture
 def ingested(tmp_path: Path) -> api.Workspace:
-    workspace = api.open_workspace(tmp_path / "w", create=True)
+    """Four hundred traces in a folder whose name has blanks and letters of several scripts."""
+    workspace = api.open_workspace(tmp_path / "мои данные 数据 مشروع", create=True)
     source = SAMPLE / "planted" / "traces.jsonl"
     api.ingest(workspace, [source], IngestConfig(dataset="planted"))
     return workspace

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from grace_engine import api, jobs
 from grace_engine.config import IngestConfig
 from grace_engine.errors import InputError, NotFoundError
-from grace_engine.jobs import read_job
+from grace_engine.jobs import control, read_job
 from grace_engine.jobs.folder import write_spec
 from tests.jobs.conftest import PATIENCE, at_work, ended, until
 
@@ -33,11 +34,20 @@ def test_a_resumed_job_goes_on_in_its_folder_and_tells_of_both_attempts(begin, c
     assert job.log_tail().count("at work") == 2
 
 
-def test_of_two_who_resume_at_once_one_does(begin, command) -> None:
+def test_of_four_who_resume_at_once_one_does(
+    begin, command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = at_work(begin(units=1000, nap=0.05))
     jobs.cancel(job)
     job = ended(job)
     outcomes: list[str] = []
+    first = control._first
+
+    def slow(*arguments: object, **options: object) -> jobs.Status:
+        time.sleep(0.5)  # all of them have seen that it has ended
+        return first(*arguments, **options)
+
+    monkeypatch.setattr(control, "_first", slow)
 
     def resume() -> None:
         try:
