@@ -2,6 +2,7 @@
 
 import math
 import re
+import unicodedata
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, TypeAlias
@@ -29,11 +30,34 @@ STRATEGIES: tuple[Strategy, ...] = (
 OF: tuple[Of, ...] = ("prompts", "traces")
 DTYPES: tuple[Dtype, ...] = ("auto", "float32", "bfloat16", "float16")
 
+_LONGEST_NAME = 200
+
 
 def require_one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
     """Raise ``InputError`` unless ``value`` is one of ``allowed``."""
     if value not in allowed:
         raise InputError(f"{what} {value!r} is not known: use one of {', '.join(allowed)}.")
+
+
+def require_name(what: str, name: str) -> None:
+    """Raise ``InputError`` unless a thing can be called so wherever its name is shown or written.
+
+    A name is not blank, has at most 200 characters, no control character and no path separator,
+    and is not that of a folder (``.``, ``..``).
+    """
+    if not name.strip():
+        raise InputError(f"A {what.lower()} cannot have an empty name: give it one.")
+    if name in (".", "..") or any(
+        sign in "/\\" or unicodedata.category(sign) in ("Cc", "Zl", "Zp", "Cs") for sign in name
+    ):
+        raise InputError(
+            f"{what} name {name[:_LONGEST_NAME]!r} cannot be used: leave out slashes, backslashes, "
+            "line breaks and other control characters, and do not name it . or .."
+        )
+    if len(name) > _LONGEST_NAME:
+        raise InputError(
+            f"{what} name {name[:40]!r}… has {len(name):,} characters: use at most {_LONGEST_NAME}."
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +243,8 @@ class IngestConfig:
 
     def __post_init__(self) -> None:
         """Refuse values that no reading could use."""
+        if self.dataset:
+            require_name("Dataset", self.dataset)
         if self.processes < 0:
             raise InputError(f"Processes must be 1 or more, or 0 for all cores: {self.processes}.")
 

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from grace_engine.ingest.answer_marks import find_answer
+from grace_engine.ingest.answer_marks import bare, find_answer
 
 LONGEST = 2000
 """Characters of the longest answer that is read; of a text that marks none, those of its end."""
@@ -22,11 +22,18 @@ _BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
 _LETTER = re.compile(r"[(\[]?\s*([A-J])\s*[)\]]?[.:]?")
 # Commands that only dress words: \text{yes}, \textbf{(B)}.
 _DRESS = re.compile(r"\\(?:text(?:bf|it|rm)?|math(?:rm|bf|it)|mbox|boxed)\s*\{([^{}]*)\}")
+# Bold type around an answer or words of it.
+_BOLD = re.compile(r"(?<!\w)\*\*(?=\S)([^*\n]+)(?<=\S)\*\*(?!\w)")
 _WORDS = re.compile(r"[^\W\d_]+(?:[\s'’.,-]+[^\W\d_]+)*[.!]*")
 _FUNCTIONS = re.compile(
     r"and|a(?:rc)?(?:cos|sin|tan)|cos|cot|csc|det|exp|gcd|inf(?:ini)?ty|lcm|lim|log|max|min|mod|sec|"
     r"sin|sqrt|tan|alpha|beta|gamma|delta|theta|lambda|sigma|omega|phi|psi|rho|tau"
 )
+# What stands where a data set has no answer; "undefined" and "no solution" are answers.
+_PLACEHOLDERS = frozenset(
+    {"n/a", "na", "n.a", "none", "null", "nan", "nil", "unknown", "tbd", "missing", "not found",
+     "notfound", "not available", "not applicable", "no answer", "[none]", "<none>"}
+)  # fmt: skip
 _EDGES = " \t\n.,;:!?\"'“”‘’*$`"
 
 
@@ -55,7 +62,8 @@ def find(text: str) -> Found:
     if (box := _last_box(text)) is not None and not _closes(text[box:]):
         return Found(fault=r"its last \boxed does not close")
     marked = find_answer(text)
-    answer = text if marked is None else marked.text
+    low, high = bare(text, 0, len(text))
+    answer = _BOLD.sub(r"\1", text[low:high] if marked is None else marked.text)
     if marked is None and len(answer) > LONGEST:
         # Its last word may be whole, the first of the cut is not.
         answer = " ".join(answer[-LONGEST:].split()[1:])
@@ -86,6 +94,11 @@ def is_words(answer: str) -> bool:
     if not _WORDS.fullmatch(plain):
         return False
     return any(_is_word(word) for word in re.findall(r"[^\W\d_]+", plain.casefold()))
+
+
+def is_placeholder(answer: str) -> bool:
+    """Whether an answer is a word that stands where there is none: "N/A", "none", "null"."""
+    return as_words(answer) in _PLACEHOLDERS
 
 
 def as_words(answer: str) -> str:

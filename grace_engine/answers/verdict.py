@@ -39,6 +39,8 @@ def judge(pair: AnswerPair) -> AnswerCheck:
     if letter := reading.letter(reference.text):
         return _by_letter(answer.text, letter)
     words, wanted = reading.as_words(answer.text), reading.as_words(reference.text)
+    if words != wanted and reading.is_placeholder(reference.text):
+        return _unread("reference", f"{reference.text!r} says that there is no answer")
     if reading.is_words(reference.text):
         if words != wanted and not answer.marked and len(words) > 10 * len(wanted):
             return _unread("answer", "a text that marks no answer")

@@ -11,7 +11,14 @@ from grace_engine import selection, store
 from grace_engine.api.annotating import Annotations, annotations
 from grace_engine.api.duplicating import duplicates_in
 from grace_engine.api.views import RunView, run_view
-from grace_engine.config import Budget, CurateConfig, History, Strategy, Weights
+from grace_engine.config import (
+    Budget,
+    CurateConfig,
+    History,
+    Strategy,
+    Weights,
+    require_name,
+)
 from grace_engine.digests import text_digest
 from grace_engine.errors import InputError, NotFoundError
 from grace_engine.records import Annotation, Of, Selection
@@ -122,19 +129,27 @@ def rename_selection(workspace: Workspace, wanted: str, name: str) -> str:
     """Give a selection another name; its id.
 
     Raises:
-        InputError: A name that already means something.
+        InputError: No name, or one that cannot be used or already means something.
         NotFoundError: No such selection.
     """
+    require_name("Selection", name)
     return store.rename_selection(workspace, wanted, checked_name(name))
 
 
 def checked_name(name: str) -> str:
-    """A name without white space around it; ``InputError`` for ``latest``."""
-    if name.strip() == store.LATEST:
+    """A name without white space around it; "" for none.
+
+    Raises:
+        InputError: It cannot be used, or is ``latest``.
+    """
+    name = name.strip()
+    if name == store.LATEST:
         raise InputError(
             f"A selection cannot be named {store.LATEST!r}: that means the one saved last."
         )
-    return name.strip()
+    if name:
+        require_name("Selection", name)
+    return name
 
 
 def live_choice(

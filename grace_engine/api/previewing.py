@@ -94,7 +94,7 @@ class Preview:
             "traces": [trace_json(trace) for trace in self.traces],
             "rejects": [asdict(group) for group in self.rejects],
             "fields": [asdict(field) for field in self.fields],
-            "guess": self.guess or None,
+            "guess": None if self.schema else self.guess or None,
         }
 
 

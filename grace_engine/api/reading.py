@@ -1,5 +1,6 @@
 """How do files become datasets of traces in a workspace?"""
 
+import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from grace_engine import ingest as reading
 from grace_engine import store
-from grace_engine.config import IngestConfig
+from grace_engine.config import IngestConfig, require_name
 from grace_engine.cutting import Pool, Recipe, chunks_of_file, usual_processes
 from grace_engine.digests import file_digest
 from grace_engine.errors import InputError
@@ -75,6 +76,7 @@ def ingest(
         reading.parse_mapping(config.mapping)
 
     def read(path: Path, dataset: str) -> FileIngest:
+        require_name("Dataset", dataset)  # that of a file or folder is no better
         schema = _schema_of(path, config)
         source = store.Source(
             path=str(path.resolve()),
@@ -104,10 +106,29 @@ def ingest(
                 path, dataset = str(file.path), file.dataset
                 results.append(FileIngest(path=path, dataset=dataset, fault=str(fault)))
         results += [
-            FileIngest(path=str(each.path), dataset="", passed_over=each.reason)
+            FileIngest(
+                path=str(each.path),
+                dataset=found.files[0].dataset if each.fault else "",
+                fault=each.fault,
+                passed_over="" if each.fault else each.reason,
+            )
             for each in found.passed_over
         ]
+    _remember_refused(workspace, results)
     return results
+
+
+def _remember_refused(workspace: Workspace, results: Iterable[FileIngest]) -> None:
+    """Keep which files were refused as a whole, until they are read; not those that are none."""
+    store.remember_refused(
+        workspace,
+        refused=[
+            store.RefusedFile(path=each.path, dataset=each.dataset, detail=each.fault)
+            for each in results
+            if each.fault and os.path.lexists(each.path) and not Path(each.path).is_dir()
+        ],
+        read=[each.path for each in results if each.count is not None],
+    )
 
 
 def _schema_of(path: Path, config: IngestConfig) -> str:

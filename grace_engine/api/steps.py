@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from grace_engine import store
 from grace_engine.api.views import STEP_SIGNALS, RunView, aimed_at, run_view
 from grace_engine.config import Weights
 from grace_engine.errors import InputError, ResourceError
+from grace_engine.export import table_ending, table_writer
 from grace_engine.records import Trace
 from grace_engine.store import Workspace
 
@@ -37,7 +37,10 @@ def export_steps(
     weights: Weights | None = None,
     overwrite: bool = False,
 ) -> int:
-    """Write a Parquet file with a row for each step and answer of every scored trace.
+    """Write a table with a row for each step and answer of every scored trace.
+
+    The file's ending says how: ``.parquet``, ``.csv`` (text that a spreadsheet would run stands
+    behind an apostrophe) or ``.jsonl``.
 
     Columns: trace_id, kind (``step`` or ``answer``), step (from 1; null for the answer), text,
     start, end (characters of the full text; null for a reference that stands in the answer's
@@ -51,24 +54,25 @@ def export_steps(
 
     Raises:
         NotFoundError: No such run.
-        InputError: Another file stands there, or the folder is missing.
+        InputError: Another file stands there, the folder is missing, or the ending is another.
         ResourceError: The disk is full.
     """
     path = Path(to)
     if not path.parent.is_dir() or path.is_dir():
         raise InputError(f"{path} cannot be written: name a file in a folder that exists.")
+    ending = table_ending(path)
     if path.exists() and not overwrite:
         raise InputError(f"{path} exists. Name another file, or say --overwrite to replace it.")
     view = run_view(workspace, run, weights)
     part = path.with_name(f".{path.name}.part")
     rows = 0
     try:
-        with pq.ParquetWriter(part, _SCHEMA) as writer:
+        with table_writer(part, ending, _SCHEMA) as write:
             ids = view.signals.trace_ids.tolist()
             places = {name: place for place, name in enumerate(ids)}
             for traces in store.iter_traces(workspace, view.run.datasets, ids, run=view.run.id):
                 table = [row for trace in traces for row in _rows(trace, view, places[trace.id])]
-                writer.write_table(pa.Table.from_pylist(table, schema=_SCHEMA))
+                write(table)
                 rows += sum(row["kind"] == "step" for row in table)
         part.replace(path)
     except OSError as error:
@@ -93,7 +97,7 @@ def _rows(trace: Trace, view: RunView, place: int) -> list[dict[str, object]]:
             "labels": labels,
         }
         for number, (step, own) in enumerate(
-            zip(trace.steps, view.numbers_of(trace.id), strict=True), start=1
+            zip(trace.steps, view.numbers_at(place), strict=True), start=1
         )
     ]
     return [*steps, _answer(trace, view, place) | {"labels": labels}]

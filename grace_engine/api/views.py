@@ -66,8 +66,11 @@ class RunView:
 
     def numbers_of(self, trace_id: str) -> list[dict[str, float | int | None]]:
         """The signals of each step of one trace, by name; None where a number does not exist."""
-        index = int(np.searchsorted(self.signals.trace_ids.astype(str), trace_id))
-        where = self.signals.steps_of(index)
+        return self.numbers_at(int(np.searchsorted(self.signals.trace_ids, trace_id)))
+
+    def numbers_at(self, place: int) -> list[dict[str, float | int | None]]:
+        """The same of the trace at a place in ``signals.trace_ids``."""
+        where = self.signals.steps_of(place)
         columns = {name: nullable(self.step_values(name)[where]) for name in STEP_SIGNALS}
         counts = self.signals.n_tokens[where].tolist()
         return [

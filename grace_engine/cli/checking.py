@@ -7,7 +7,19 @@ import typer
 
 from grace_engine import api
 from grace_engine.cli import console, running
-from grace_engine.cli.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption
+from grace_engine.cli.mapping import shortened
+from grace_engine.cli.options import (
+    DEFAULT_WORKSPACE,
+    BackgroundOption,
+    DatasetsArgument,
+    JsonOption,
+    LimitOption,
+    WorkspaceOption,
+)
+from grace_engine.config import require_one_of
+from grace_engine.errors import InputError
+from grace_engine.records import OUTCOMES
+from grace_engine.store import ListedCheck
 
 
 def register(app: typer.Typer) -> None:
@@ -17,9 +29,7 @@ def register(app: typer.Typer) -> None:
 
 @console.speaks
 def check(
-    datasets: Annotated[
-        list[str] | None, typer.Argument(help="Datasets; all when none is named.")
-    ] = None,
+    datasets: DatasetsArgument = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     again: Annotated[
         bool, typer.Option("--again", help="Check what was checked before, too.")
@@ -27,29 +37,38 @@ def check(
     timeout: Annotated[
         float, typer.Option(help="Seconds of processor time that one answer may take.")
     ] = 5.0,
-    background: Annotated[
-        bool,
+    listed: Annotated[
+        list[str] | None,
         typer.Option(
-            "--background", help="Go on without this shell: see grace runs, grace cancel."
+            "--list",
+            help="List the traces that came out so, too: right, wrong, not-parsed or timed-out; "
+            "may be given again.",
         ),
-    ] = False,
+    ] = None,
+    limit: LimitOption = 20,
+    background: BackgroundOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check answers against their references with math-verify; nothing is checked twice."""
     opened = api.open_workspace(workspace, create=False)
     names = tuple(datasets or ())
+    outcomes = [_outcome(name) for name in listed or ()]
+    if background and outcomes:
+        raise InputError(
+            "A check in the background lists nothing: leave out --list or --background."
+        )
     if background:
         job = api.start_checking(opened, names, timeout=timeout, again=again)
-        console.note(f"Run {job.id} goes on in the background: grace runs, grace cancel {job.id}.")
-        if as_json:
-            console.emit_json(running.document(job))
+        running.say_started(job, as_json=as_json)
         return
     with console.progress() as bars:
         report = api.check_answers(opened, names, timeout=timeout, again=again, progress=bars)
     counts = api.check_counts(opened, names)
+    found = api.list_checks(opened, outcomes, names) if outcomes else []
     if as_json:
         by_dataset = {each.dataset: asdict(each) for each in counts}
-        console.emit_json(asdict(report) | {"datasets": by_dataset})
+        more = {"listed": [asdict(each) for each in found]} if outcomes else {}
+        console.emit_json(asdict(report) | {"datasets": by_dataset} | more)
         return
     rate = report.n_checked / report.seconds
     console.note(
@@ -70,3 +89,36 @@ def check(
             for each in counts
         ],
     )
+    if outcomes:
+        _table(found, limit)
+
+
+def _outcome(name: str) -> str:
+    """The outcome that ``--list`` names; blanks may be typed as hyphens."""
+    wanted = name.replace("-", " ")
+    require_one_of("Outcome", wanted, OUTCOMES)
+    return wanted
+
+
+def _table(found: list[ListedCheck], limit: int) -> None:
+    if not found:
+        console.note("No trace came out so.")
+        return
+    shown = found[:limit] if limit else found
+    console.table(
+        "Traces",
+        ["trace", "from", "outcome", "answer", "reference", "how"],
+        [
+            (
+                each.trace_id,
+                f"{each.dataset}, line {each.line} {each.variant}".rstrip(),
+                each.outcome,
+                shortened(each.answer),
+                shortened(each.reference),
+                f"{each.side}: {each.detail}" if each.side else each.detail,
+            )
+            for each in shown
+        ],
+    )
+    if len(shown) < len(found):
+        console.note(f"{len(found) - len(shown):,} more: --limit 0 shows all.")

@@ -7,7 +7,14 @@ import typer
 
 from grace_engine import api
 from grace_engine.cli import console, running
-from grace_engine.cli.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption
+from grace_engine.cli.options import (
+    DEFAULT_WORKSPACE,
+    BackgroundOption,
+    DatasetsArgument,
+    JsonOption,
+    WorkspaceOption,
+)
+from grace_engine.quantities import counted
 from grace_engine.records import DuplicateMember
 
 _SHOWN = 90  # characters of a text
@@ -20,9 +27,7 @@ def register(app: typer.Typer) -> None:
 
 @console.speaks
 def duplicates(
-    datasets: Annotated[
-        list[str] | None, typer.Argument(help="Datasets; all of the workspace when left out.")
-    ] = None,
+    datasets: DatasetsArgument = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     of: Annotated[
         str, typer.Option(help="What to compare: prompts (with images), or traces without prompts.")
@@ -31,12 +36,7 @@ def duplicates(
         float, typer.Option(help="Jaccard similarity of near-duplicates, up to 1.")
     ] = 0.8,
     limit: Annotated[int, typer.Option(min=0, help="Groups that are shown; 0 for all.")] = 20,
-    background: Annotated[
-        bool,
-        typer.Option(
-            "--background", help="Go on without this shell: see grace runs, grace cancel."
-        ),
-    ] = False,
+    background: BackgroundOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Find equal and nearly equal prompts or traces; groups that span datasets come first."""
@@ -44,9 +44,7 @@ def duplicates(
     names = tuple(datasets or ())
     if background:
         job = api.start_duplicates(opened, of, names, threshold)  # type: ignore[arg-type]
-        console.note(f"Run {job.id} goes on in the background: grace runs, grace cancel {job.id}.")
-        if as_json:
-            console.emit_json(running.document(job))
+        running.say_started(job, as_json=as_json)
         return
     with console.progress() as bars:
         found = api.find_duplicates(opened, of, names, threshold, bars)  # type: ignore[arg-type]
@@ -55,7 +53,7 @@ def duplicates(
         console.emit_json(asdict(found) | {"groups": [asdict(group) for group in groups]})
         return
     console.note(
-        f"{found.n_groups:,} groups of {found.of} at {found.threshold:g} or more, "
+        f"{counted(found.n_groups, 'group')} of {found.of} at {found.threshold:g} or more, "
         f"{found.n_spanning:,} of them across datasets, {found.n_near:,} of different texts: "
         f"{found.n_members:,} of "
         f"{found.n_traces:,} traces of {', '.join(found.datasets)} are in one."

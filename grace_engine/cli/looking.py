@@ -144,7 +144,7 @@ def show(
 
 @console.speaks
 def export_steps(
-    to: Annotated[Path, typer.Option("--to", help="Parquet file to write.")],
+    to: Annotated[Path, typer.Option("--to", help="File to write: .parquet, .csv or .jsonl.")],
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     run: RunOption = "latest",
     alpha: AlphaOption = 0.7,
@@ -154,7 +154,7 @@ def export_steps(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a Parquet file with a row for each step and answer: text, spans, signals, labels."""
+    """Write a table with a row for each step and answer: text, spans, signals, labels."""
     rows = api.export_steps(
         api.open_workspace(workspace, create=False),
         to,

@@ -15,6 +15,14 @@ WorkspaceOption = Annotated[
     typer.Option("--workspace", "-w", help="Folder of the workspace.", envvar="GRACE_WORKSPACE"),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+DatasetsArgument = Annotated[
+    list[str] | None, typer.Argument(help="Datasets; all when none is named.")
+]
+BackgroundOption = Annotated[
+    bool,
+    typer.Option("--background", help="Go on without this shell: see grace runs, grace cancel."),
+]
+LimitOption = Annotated[int, typer.Option(min=0, help="At most that many; 0 for all.")]
 RunOption = Annotated[
     str,
     typer.Option(

@@ -10,7 +10,13 @@ import typer
 from grace_engine import api
 from grace_engine.cli import console
 from grace_engine.cli.mapping import ask_where_no_schema_fits, shortened
-from grace_engine.cli.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption
+from grace_engine.cli.options import (
+    DEFAULT_WORKSPACE,
+    DatasetsArgument,
+    JsonOption,
+    LimitOption,
+    WorkspaceOption,
+)
 from grace_engine.config import IngestConfig
 from grace_engine.store import IngestCount
 
@@ -131,11 +137,9 @@ def resegment(
 
 @console.speaks
 def problems(
-    datasets: Annotated[
-        list[str] | None, typer.Argument(help="Datasets; all when left out.")
-    ] = None,
+    datasets: DatasetsArgument = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    limit: Annotated[int, typer.Option(min=0, help="At most that many; 0 for all.")] = 20,
+    limit: LimitOption = 20,
     as_json: JsonOption = False,
 ) -> None:
     """List problems that records pose without a trace, each with how often it is posed."""
@@ -174,7 +178,7 @@ def rejects(
     dataset: Annotated[str, typer.Option(help="Only of this dataset.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """List what could not be used, with file, line and reason: at ingest, and by scoring runs."""
+    """List what could not be used, and why: files, lines of files, and traces of scoring runs."""
     opened = api.open_workspace(workspace, create=False)
     found = api.rejects(opened, dataset or None)
     unscored = api.unscored(opened, dataset)
@@ -193,7 +197,7 @@ def rejects(
         console.table(
             "Rejected at ingest",
             ["file", "line", "variant", "reason", "detail"],
-            [(r.path, r.line, r.variant, r.reason, r.detail) for r in found],
+            [(r.path, r.line or "all", r.variant, r.reason, r.detail) for r in found],
         )
     if unscored:
         console.table(

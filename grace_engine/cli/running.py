@@ -117,9 +117,7 @@ def resume(
 ) -> None:
     """Go on with a background run that ended before its work was done."""
     job = api.resume_job(api.open_workspace(workspace, create=False), run)
-    console.note(f"Run {job.id} goes on in the background: grace logs -f {job.id}.")
-    if as_json:
-        console.emit_json(document(job))
+    say_started(job, as_json=as_json)
 
 
 @console.speaks
@@ -133,6 +131,16 @@ def forget(
     console.note(f"Run {job.id} is forgotten; what it stored in the workspace stays.")
     if as_json:
         console.emit_json({"forgotten": job.id})
+
+
+def say_started(job: Job, *, as_json: bool) -> None:
+    """That a run goes on without this shell, and how to see and end it."""
+    console.note(
+        f"Run {job.id} goes on in the background: grace runs, grace logs -f {job.id}, "
+        f"grace cancel {job.id}."
+    )
+    if as_json:
+        console.emit_json(document(job))
 
 
 def document(job: Job) -> dict[str, Any]:

@@ -7,7 +7,12 @@ import typer
 
 from grace_engine import api
 from grace_engine.cli import console, running
-from grace_engine.cli.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption
+from grace_engine.cli.options import (
+    DEFAULT_WORKSPACE,
+    BackgroundOption,
+    JsonOption,
+    WorkspaceOption,
+)
 from grace_engine.config import ScoreConfig
 from grace_engine.quantities import counted
 
@@ -65,12 +70,7 @@ def score(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and stop.")
     ] = False,
-    background: Annotated[
-        bool,
-        typer.Option(
-            "--background", help="Go on without this shell: see grace runs, grace cancel."
-        ),
-    ] = False,
+    background: BackgroundOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Compute the step Grams of all traces; what is stored already is not computed again."""
@@ -96,12 +96,7 @@ def score(
     opened = api.open_workspace(workspace, create=False)
     if background and not dry_run:
         job = api.start_scoring(opened, config)
-        console.note(
-            f"Run {job.id} goes on in the background: grace runs, grace logs -f {job.id}, "
-            f"grace cancel {job.id}."
-        )
-        if as_json:
-            console.emit_json(running.document(job))
+        running.say_started(job, as_json=as_json)
         return
     with console.progress() as bars:
         planned = api.plan(opened, config, bars)

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe
-from types import TracebackType
 from typing import Self
 
 from grace_engine.cutting.chunks import Chunk, Recipe, Staged, stage_rows
@@ -51,12 +50,7 @@ class Pool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_fault: object) -> None:
         with self._lock:
             self._closed = True
             for child, _ in self._children:

@@ -3,6 +3,7 @@
 from grace_engine.export.files import publish
 from grace_engine.export.formats import FORMATS, Annotation, exported_lines
 from grace_engine.export.manifest import Manifest, ManifestSource, manifest_bytes, read_manifest
+from grace_engine.export.tables import safe_cell, table_ending, table_writer
 
 __all__ = [
     "FORMATS",
@@ -13,4 +14,7 @@ __all__ = [
     "manifest_bytes",
     "publish",
     "read_manifest",
+    "safe_cell",
+    "table_ending",
+    "table_writer",
 ]

@@ -42,7 +42,11 @@ def trace_chart(steps: pd.DataFrame, scale: ColourScale, *, step: int, dark: boo
         x=steps["step"],
         y=steps[bars],
         name=SIGNALS[bars],
-        marker={"color": [scale.colour(value) for value in steps[bars]], "line": {"width": 0}},
+        # Pale bars would be lost on a pale page.
+        marker={
+            "color": [scale.colour(value) for value in steps[bars]],
+            "line": {"width": 1, "color": "#8a9099"},
+        },
         hovertemplate=number,
     )
     if bars in COSINES:

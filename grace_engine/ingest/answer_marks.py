@@ -67,7 +67,9 @@ _BEFORE_BOX = re.compile(
 # Longer than anything that these two patterns are meant to find.
 _LOOK_BACK = 80
 
-_WRAPPERS = (("$$", "$$"), ("$", "$"), ("**", "**"), (r"\(", r"\)"), (r"\[", r"\]"))
+_WRAPPERS = (("$$", "$$"), ("$", "$"), ("**", "**"), ("__", "__"), ("*", "*"), ("`", "`"),
+             (r"\(", r"\)"), (r"\[", r"\]"))  # fmt: skip
+_OPENINGS = tuple(opening for opening, _ in _WRAPPERS)
 _LAYERS = 8  # of wrappers and full stops around one answer; real ones have two or three
 _LONGEST_DOTTED = 20
 _DOTTED_WORD = re.compile(
@@ -75,7 +77,7 @@ _DOTTED_WORD = re.compile(
 )  # "p.m.", "U.S.": the last dot is the word's own
 
 # What needs no trimming but of white space: one word in which no wrapper and no full stop stands.
-_PLAIN = re.compile(r"\s*([^\s.$*\\。।]+)\s*\Z")
+_PLAIN = re.compile(r"\s*([^\s.$*_`\\。।]+)\s*\Z")
 
 _Found = tuple[int, int, int]  # mark_start, start, end of what the mark announces, not yet trimmed
 
@@ -101,6 +103,18 @@ def answer_in(text: str) -> str | None:
     """The characters of the answer that a text marks; None when it marks none, or an empty one."""
     found = find_answer(text)
     return found.text or None if found else None
+
+
+def bare(text: str, start: int, end: int) -> Span:
+    """An answer that is set apart, without white space and wrappers; "" stays empty.
+
+    It loses its full stop, too, unless it is a sentence of words that nothing wraps.
+    """
+    start, end = trimmed(text, start, end)
+    is_sentence = not text[start:end].startswith(_OPENINGS) and bool(
+        re.search(r"\s", text[start:end])
+    )
+    return (start, end) if is_sentence else _unwrapped(text, start, end)
 
 
 def _find(text: str, low: int, high: int) -> _Found | None:
@@ -178,7 +192,7 @@ def _line_a(text: str, low: int, high: int) -> _Found | None:
 
 
 def _line_answer(text: str, low: int, high: int) -> _Found | None:
-    """The last ``Answer:`` that begins a line and has text before and after it.
+    """The last ``Answer:`` that begins a line and has text before and after it: reasoning counts.
 
     Its answer may stand on the next line that is not blank. With text below its line, it announces
     one only as ``####`` does.
@@ -188,7 +202,7 @@ def _line_answer(text: str, low: int, high: int) -> _Found | None:
     found = None
     for mark in _LINE_ANSWER.finditer(text, low, high):
         content = _NOT_SPACE.search(text, mark.end(), high)
-        if content is None or not _NOT_SPACE.search(text, low, mark.start()):
+        if content is None or not _NOT_SPACE.search(text, 0, mark.start()):
             continue
         start = content.start()
         end = _line_end(text, start, high)

@@ -9,7 +9,7 @@ import orjson
 
 from grace_engine.config import require_one_of
 from grace_engine.errors import InputError, TraceRejected
-from grace_engine.ingest.answer_marks import find_answer
+from grace_engine.ingest.answer_marks import bare, find_answer
 from grace_engine.ingest.drafts import Draft, ProblemDraft, RejectedDraft, Schema
 from grace_engine.ingest.mapping import FieldMap, mapped_schema
 from grace_engine.ingest.problems import build_problem
@@ -135,7 +135,8 @@ def _answer_of(draft: Draft) -> Answer:
         return found
     if given is None:
         raise TraceRejected("no-answer", f"no answer mark in the text, which ends {text[-60:]!r}")
-    given = given.strip()
+    low, high = bare(given, 0, len(given))
+    given = given[low:high]
     if not given:
         raise TraceRejected(
             "empty-answer", "the text has no answer mark, and the given answer is empty"

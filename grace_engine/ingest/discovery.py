@@ -1,13 +1,16 @@
 """Which files does a name stand for, and to which dataset does each of them go?
 
 A name is a file, a folder of files, a folder that ``datasets`` has saved, or a pattern such as
-``data/*.jsonl``. Whether a file can be read is for ``read_rows`` to say.
+``data/*.jsonl``. A file goes to the dataset of its own name; what a folder or a pattern stands for,
+to that of the folder, which for a pattern is the one above its first wildcard. Whether a file can
+be read is for ``read_rows`` to say.
 """
 
 import glob
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +52,12 @@ class PassedOver:
     Attributes:
         path: Where it is.
         reason: Why it is not read.
+        fault: A sentence where it looks like data and is refused all the same; else "".
     """
 
     path: Path
     reason: str
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +73,14 @@ class Found:
     passed_over: tuple[PassedOver, ...] = ()
 
 
-def discover(named: Path | str, dataset: str = "") -> Found:
+def discover(named: Path | str, dataset: str = "", *, follow: bool = False) -> Found:
     """The files that a name stands for.
 
     Args:
         named: A file, a folder or a pattern; a file that does not exist is found all the same.
-        dataset: Where all of them go; "" for datasets named after the folder or the files.
+        dataset: Where all of them go; "" for datasets named after the folder or the file.
+        follow: Find links that lead out of a folder or pattern, too, for a caller who looks where
+            they lead; else only one that is itself named is followed.
 
     Raises:
         ReadError: A folder or pattern without a file that can be read, a saved dataset of which
@@ -87,17 +94,20 @@ def discover(named: Path | str, dataset: str = "") -> Found:
             found = list(_of_pattern(str(path)))
         else:
             return Found(files=(FoundFile(path=path, dataset=dataset or dataset_of(path)),))
+        if not follow:
+            found = [_confined(each, _root(path)) for each in found]
     except OSError as fault:
         raise ReadError(f"{path} cannot be looked into: {fault}.") from fault
     files = [each for each in found if isinstance(each, FoundFile)]
     passed_over = [each for each in found if isinstance(each, PassedOver)]
     if not files:
+        if refused := [each.fault for each in passed_over if each.fault]:
+            raise ReadError(refused[0])
         raise ReadError(
             f"{path} has no file that can be read, only {_listed(passed_over)}: name files that "
             f"end with {readable_endings()}."
         )
-    if path.is_dir():
-        files = _by_split(files)
+    files = _by_split(files)
     return Found(
         files=tuple(FoundFile(path=f.path, dataset=dataset or f.dataset) for f in files),
         passed_over=tuple(passed_over),
@@ -105,7 +115,7 @@ def discover(named: Path | str, dataset: str = "") -> Found:
 
 
 def _by_split(files: list[FoundFile]) -> list[FoundFile]:
-    """The files of a folder; where their names tell splits apart, each split a dataset.
+    """Files that go together; where their names tell splits apart, each split a dataset.
 
     As on the hub: ``train-00000-of-00002.parquet`` beside ``test-00000-of-00001.parquet``.
     """
@@ -135,11 +145,43 @@ def _of_pattern(pattern: str) -> Iterator[FoundFile | PassedOver]:
     if not matches:
         raise ReadError(f"{pattern} matches no file: check the pattern, and the folder.")
     is_deep = "**" in pattern
+    root = _root(Path(pattern))
+    dataset = _name_of_saved(root) if _is_saved(root) else _name_of(root)
     for path in matches:
         if not path.is_dir():
-            yield _judged(path, dataset_of(path))
+            yield _judged(path, dataset)
         elif not is_deep:  # else what is in it matches by itself
-            yield from _in_folder(path)
+            yield from _inner(path, dataset)
+
+
+def _root(named: Path) -> Path:
+    """The folder that was named, or in which a pattern begins to match."""
+    if named.is_dir():
+        return named
+    return Path(*takewhile(lambda part: not glob.has_magic(part), named.parts))
+
+
+def _confined(found: FoundFile | PassedOver, root: Path) -> FoundFile | PassedOver:
+    """What was found, unless it is a link that leads out of ``root``.
+
+    The hub's cache, whose ``snapshots`` are links into ``blobs`` beside it, is one folder.
+    """
+    if isinstance(found, PassedOver) or not found.path.is_symlink():
+        return found
+    try:
+        real, home = found.path.resolve(), root.resolve()
+    except RuntimeError:  # a loop of links, as its reader will say
+        return found
+    snapshots = (each for each in (home, *home.parents) if each.name == "snapshots")
+    cache = next((each.parent for each in snapshots if (each.parent / "blobs").is_dir()), home)
+    if real.is_relative_to(cache):
+        return found
+    return PassedOver(
+        path=found.path,
+        reason="a link that leads out of the folder",
+        fault=f"{found.path} is a link that leads out of {root} to {real}, and was not followed: "
+        "name the file itself to read it.",
+    )
 
 
 def _in_folder(folder: Path) -> Iterator[FoundFile | PassedOver]:
@@ -169,15 +211,20 @@ def _walked(folder: Path, dataset: str) -> Iterator[FoundFile | PassedOver]:
         if path not in folders:
             yield _judged(path, dataset)
     for path in folders:
-        if path.name.startswith("."):
-            yield PassedOver(path=path, reason="a hidden folder")
-        elif path.is_symlink():  # it may lead to a folder that is walked already
-            yield PassedOver(path=path, reason="a link to a folder")
-        elif _is_saved(path):
-            for each in _saved(path):
-                yield FoundFile(path=each.path, dataset=dataset)
-        else:
-            yield from _walked(path, dataset)
+        yield from _inner(path, dataset)
+
+
+def _inner(folder: Path, dataset: str) -> Iterator[FoundFile | PassedOver]:
+    """The files of a folder that was found, not named."""
+    if folder.name.startswith("."):
+        yield PassedOver(path=folder, reason="a hidden folder")
+    elif folder.is_symlink():  # it may lead to a folder that is walked already
+        yield PassedOver(path=folder, reason="a link to a folder")
+    elif _is_saved(folder):
+        for each in _saved(folder):
+            yield FoundFile(path=each.path, dataset=dataset)
+    else:
+        yield from _walked(folder, dataset)
 
 
 def _judged(path: Path, dataset: str) -> FoundFile | PassedOver:

@@ -95,7 +95,7 @@ def mapped_schema(mapping: FieldMap) -> Schema:
             text=str(trace) if steps is None else "\n".join(steps),
             given_steps=None if steps is None else tuple(GivenStep(text=text) for text in steps),
             answer=_answer_at(fields, mapping.answer),
-            reference=_answer_at(fields, mapping.reference),
+            reference=_reference_at(fields, mapping.reference),
             labels={name: _label_at(fields, path) for name, path in mapping.labels},
         )
 
@@ -129,6 +129,12 @@ def _answer_at(fields: Fields, path: str) -> str | None:
     """The answer at a path as text; None where there is none, for the trace may hold its own."""
     value = _at_or_none(fields, path) if path else None
     return None if value is None else answer_text(path, value)
+
+
+def _reference_at(fields: Fields, path: str) -> str | None:
+    """The right answer at a path as text; None where there is none, or a blank one."""
+    found = _answer_at(fields, path)
+    return found if found and found.strip() else None
 
 
 def _label_at(fields: Fields, path: str) -> Label:

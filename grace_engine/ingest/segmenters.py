@@ -11,11 +11,12 @@ from itertools import pairwise
 
 from grace_engine.errors import InputError, TraceRejected
 from grace_engine.ingest.drafts import GivenStep
+from grace_engine.ingest.fragments import without_fragments
 from grace_engine.ingest.protected import protected_spans
 from grace_engine.ingest.sentences import sentence_ends
 from grace_engine.ingest.spans import Span, is_inside, trimmed
 from grace_engine.ingest.step_marks import find_step_marks
-from grace_engine.ingest.thoughts import LONG_TRACE, readable_steps
+from grace_engine.ingest.thoughts import LONG_TRACE, readable_steps, thinks_aloud
 from grace_engine.records import Step
 
 AUTO, GIVEN, REGEX = "auto", "given", "regex:"
@@ -90,7 +91,8 @@ def _sentence_spans(text: str, start: int, end: int, protected: list[Span]) -> l
 def _auto(text: str, start: int, end: int) -> list[Step]:
     """The first of markers, blank lines and lines that finds two steps; else sentences.
 
-    No cut falls inside a formula, a table or code. A long trace becomes readable steps.
+    No cut falls inside a formula, a table or code. A long trace becomes readable steps, and what
+    is but the beginning of a step, such as "So", is none.
     """
     protected = protected_spans(text, start, end)
     lines = _line_spans(text, start, end)
@@ -98,17 +100,19 @@ def _auto(text: str, start: int, end: int) -> list[Step]:
         lines = _unbroken(lines, protected)
     is_long = end - start > LONG_TRACE
     if len(lines) < 2 and not is_long:
-        return _steps(_sentence_spans(text, start, end, protected))
+        sentences = _sentence_spans(text, start, end, protected)
+        return _steps(without_fragments(text, sentences))
     marks = find_step_marks(text, lines)
     if protected:
         marks = [mark for mark in marks if not is_inside(protected, mark[1])]
-    if len(marks) > 1 and not (is_long and _lists_only(text, start, marks, end)):
+    if len(marks) > 1 and not (is_long and _lists_only(text, start, lines, marks, end)):
         return _marked(text, start, end, marks)
     # More line breaks than lie between neighbours: a blank line may be among them.
     if lines and text.count("\n", lines[0][0], lines[-1][0]) >= len(lines):
         paragraphs = _paragraphs(text, lines)
         lines = paragraphs if len(paragraphs) > 1 else lines
-    return _steps(readable_steps(text, lines, protected) if is_long else lines)
+    pieces = readable_steps(text, lines, protected) if is_long else lines
+    return _steps(without_fragments(text, pieces))
 
 
 def _unbroken(lines: list[Span], protected: list[Span]) -> list[Span]:
@@ -122,14 +126,17 @@ def _unbroken(lines: list[Span], protected: list[Span]) -> list[Span]:
     return joined
 
 
-def _lists_only(text: str, begin: int, marks: list[Span], end: int) -> bool:
+def _lists_only(text: str, begin: int, lines: list[Span], marks: list[Span], end: int) -> bool:
     """Whether these numbers are those of lists in a long trace, not of its steps.
 
-    They are where what precedes the first, or one of them announces, is itself a long trace.
+    They are where the trace thinks aloud, or where what precedes the first, or one of them
+    announces, is itself a long trace.
     """
+    if text[marks[0][0]] not in "(0123456789":
+        return False
     edges = [begin, *(start for start, _ in marks), end]
-    is_numbered = text[marks[0][0]] in "(0123456789"
-    return is_numbered and any(high - low > LONG_TRACE for low, high in pairwise(edges))
+    is_spread = any(high - low > LONG_TRACE for low, high in pairwise(edges))
+    return is_spread or thinks_aloud(text, lines)
 
 
 def _separated_by(pattern: re.Pattern[str]) -> _Cut:

@@ -6,6 +6,7 @@ character is the record's. A text with tags of its own stays as it is, with or w
 """
 
 from grace_engine.errors import TraceRejected
+from grace_engine.ingest.answer_marks import bare
 from grace_engine.ingest.spans import trimmed
 from grace_engine.records import Answer
 
@@ -22,13 +23,16 @@ def thought(reasoning: str, reply: str) -> str:
 def reply_of(text: str) -> Answer | None:
     """All that follows the last ``</think>``, as an answer set apart; None where nothing does.
 
+    What wraps it, as in ``**42**``, belongs to its mark.
+
     For ``Draft.apart``, which yields to an answer that the reply itself marks.
     """
     tag = text.rfind(_CLOSED)
-    start, end = trimmed(text, tag + len(_CLOSED), len(text))
+    start, end = bare(text, tag + len(_CLOSED), len(text))
     if tag < 0 or start == end:
         return None
-    return Answer(text=text[start:end], start=start, end=end, mark_start=start)
+    mark, _ = trimmed(text, tag + len(_CLOSED), len(text))
+    return Answer(text=text[start:end], start=start, end=end, mark_start=mark)
 
 
 def refuse_unclosed(text: str) -> None:

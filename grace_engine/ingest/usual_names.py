@@ -14,8 +14,11 @@ PROMPTS = ("prompt", "question", "problem", "instruction", "query", "input", "ta
 RESPONSES = ("response", "output", "completion", "generation", "generated_text", "model_output",
              "answer", "text", "prediction")  # fmt: skip
 REASONINGS = ("reasoning_content", "reasoning", "thinking", "thought", "reasoning_text")
-REFERENCES = ("reference", "reference_answer", "ground_truth", "groundtruth", "gold", "gold_answer",
-              "expected_answer", "target", "final_answer", "answer", "solution")  # fmt: skip
+ANSWERS = ("final_answer", "answer", "extracted_answer", "prediction", "predicted_answer",
+           "model_answer", "output", "result")  # fmt: skip
+REFERENCES = ("reference", "reference_answer", "ground_truth", "ground_truth_answer", "groundtruth",
+              "gt_answer", "gold", "gold_answer", "correct_answer", "expected_answer", "target",
+              "final_answer", "answer", "solution")  # fmt: skip
 
 _LABELS = {
     "is_correct": (
@@ -41,6 +44,14 @@ _LONGEST_ANSWER = 80
 def first_text(fields: Fields, names: Iterable[str]) -> str | None:
     """The first of these names under which a record has a text."""
     return next((name for name in names if isinstance(fields.get(name), str)), None)
+
+
+def prompt_text(fields: Fields, name: str) -> str:
+    """The prompt in a field; below an Alpaca instruction what it is to be applied to."""
+    asked, more = str(fields[name]), fields.get("input")
+    if name == "instruction" and isinstance(more, str) and more.strip():
+        return f"{asked}\n\n{more}"
+    return asked
 
 
 def verdict_of(value: object) -> bool | None:

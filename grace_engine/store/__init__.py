@@ -16,11 +16,13 @@ from grace_engine.store.catalog import DatasetInfo, datasets, list_sources, reje
 from grace_engine.store.checks import (
     CheckCount,
     CheckedTrace,
+    ListedCheck,
     add_checks,
     answer_checks,
     check_counts,
     checks_version,
     iter_pairs,
+    list_checks,
     unchecked_positions,
 )
 from grace_engine.store.compaction import Compaction, compact
@@ -38,7 +40,7 @@ from grace_engine.store.duplicates import (
     touch_duplicates,
 )
 from grace_engine.store.file_digests import remembered_digest
-from grace_engine.store.grams import RunGrams, RunTrace, get_run_trace, read_grams
+from grace_engine.store.grams import RunGrams, RunTrace, get_run_trace, read_grams, runs_with
 from grace_engine.store.intake import IngestCount, Source, add_staged, add_traces
 from grace_engine.store.problems import list_problems
 from grace_engine.store.recutting import (
@@ -48,6 +50,7 @@ from grace_engine.store.recutting import (
     records_of,
     sources_of,
 )
+from grace_engine.store.refusals import RefusedFile, remember_refused
 from grace_engine.store.runs import get_run, list_runs, upsert_run
 from grace_engine.store.scored import (
     ScoredTrace,
@@ -91,6 +94,8 @@ __all__ = [
     "DatasetInfo",
     "Folded",
     "IngestCount",
+    "ListedCheck",
+    "RefusedFile",
     "RunGrams",
     "RunTrace",
     "ScoredTrace",
@@ -135,6 +140,7 @@ __all__ = [
     "known_gram_keys",
     "labels_of",
     "link_cached",
+    "list_checks",
     "list_problems",
     "list_runs",
     "list_selections",
@@ -146,8 +152,10 @@ __all__ = [
     "read_grams",
     "records_of",
     "rejects",
+    "remember_refused",
     "remembered_digest",
     "rename_selection",
+    "runs_with",
     "same_prompt",
     "save_duplicates",
     "save_selection",

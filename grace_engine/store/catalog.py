@@ -42,7 +42,7 @@ def datasets(workspace: Workspace) -> list[DatasetInfo]:
             "SELECT name, segmenter, "
             "(SELECT count(*) FROM traces WHERE dataset = name), "
             "(SELECT count(*) FROM problems WHERE dataset = name), "
-            "(SELECT count(*) FROM rejects WHERE dataset = name), "
+            "(SELECT count(*) FROM rejects WHERE dataset = name AND line > 0), "
             "(SELECT list(path ORDER BY ingested_at, path) FROM sources WHERE dataset = name), "
             "created_at FROM datasets ORDER BY name"
         ).fetchall()
@@ -86,15 +86,18 @@ def list_sources(workspace: Workspace, names: Sequence[str] = ()) -> list[tuple[
 
 
 def rejects(workspace: Workspace, dataset: str | None = None) -> list[Reject]:
-    """Records and traces that could not be used, by file and line, of one dataset or of all."""
-    names = () if dataset is None else (dataset,)
+    """Records, traces and whole files that could not be used, of one dataset or of all.
+
+    By file and line; a file that was refused as a whole has line 0.
+    """
     with workspace.database.unit() as connection:
-        require_datasets(connection, names)
         rows = connection.execute(
             "SELECT path, line, variant, reason, detail, excerpt FROM rejects "
             "WHERE $dataset IS NULL OR dataset = $dataset ORDER BY dataset, path, line, variant",
             {"dataset": dataset},
         ).fetchall()
+        if dataset is not None and not rows:  # where all files were refused there is no dataset
+            require_datasets(connection, [dataset])
     return [
         Reject(path=path, line=line, variant=variant, reason=reason, detail=detail, excerpt=excerpt)
         for path, line, variant, reason, detail, excerpt in rows

@@ -21,7 +21,7 @@ FROM traces JOIN answer_checks AS checks
     ON checks.trace_id = traces.trace_id
     AND checks.answer_digest = md5(traces.answer)
     AND checks.reference_digest = md5(traces.reference)
-WHERE $every OR list_contains($names::VARCHAR[], dataset)
+WHERE ($every OR list_contains($names::VARCHAR[], dataset))
 """
 
 # One that timed out under a shorter time is to be checked again.
@@ -82,6 +82,33 @@ class CheckCount:
     def n_checked(self) -> int:
         """Traces whose check holds."""
         return sum(self.by_outcome.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedCheck:
+    """What came out for one trace, for a person to look into.
+
+    Attributes:
+        trace_id: The trace.
+        dataset: Its dataset.
+        line: 1-based line of its record.
+        variant: Which trace of the record.
+        answer: Its answer.
+        reference: What that was held against.
+        outcome: One of ``OUTCOMES``.
+        side: Which side could not be read; "" where both were.
+        detail: How it was decided, or why it was not.
+    """
+
+    trace_id: str
+    dataset: str
+    line: int
+    variant: str
+    answer: str
+    reference: str
+    outcome: str
+    side: str
+    detail: str
 
 
 def unchecked_positions(
@@ -165,6 +192,22 @@ def answer_checks(workspace: Workspace, names: Sequence[str] = ()) -> pd.DataFra
             .to_pandas()
         )
     return frame
+
+
+def list_checks(
+    workspace: Workspace, outcomes: Sequence[str], names: Sequence[str] = ()
+) -> list[ListedCheck]:
+    """The traces whose checks hold and came out in one of these ways, in order of arrival."""
+    with workspace.database.unit() as connection:
+        require_datasets(connection, names)
+        rows = connection.execute(
+            "SELECT traces.trace_id, dataset, line, variant, answer, reference, outcome, side, "
+            f"detail {_CURRENT} AND list_contains($outcomes::VARCHAR[], outcome) "
+            "ORDER BY position",
+            {"every": not names, "names": list(names), "outcomes": list(outcomes)},
+        ).fetchall()
+    columns = ListedCheck.__slots__
+    return [ListedCheck(**dict(zip(columns, row, strict=True))) for row in rows]
 
 
 def check_counts(workspace: Workspace, names: Sequence[str] = ()) -> list[CheckCount]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -128,10 +129,16 @@ def get_run_trace(workspace: Workspace, run_id: str, trace_id: str) -> RunTrace:
     """What a run stored on one trace; ``NotFoundError`` where it has not reached it."""
     with workspace.database.unit() as connection:
         rows = connection.execute(_ONE, {"run": run_id, "trace": trace_id}).fetchall()
+        others = [] if rows else _scored_by(connection, trace_id)
     if not rows:
+        instead = (
+            f"Scored by {', '.join(others)}: name one with --run."
+            if others
+            else ("Run grace score to go on.")
+        )
         raise NotFoundError(
             f"Run {run_id} holds no trace {trace_id!r}: it has not reached it, or does not cover "
-            "its dataset. Run grace score to go on."
+            f"its dataset. {instead}"
         )
     rendered, *spans, reason, detail, gram, n_tokens, nll = rows[0]
     return RunTrace(
@@ -148,6 +155,21 @@ def get_run_trace(workspace: Workspace, run_id: str, trace_id: str) -> RunTrace:
         reason=reason or "",
         detail=detail or "",
     )
+
+
+def runs_with(workspace: Workspace, trace_id: str) -> list[str]:
+    """Ids of the runs that have scored a trace, the latest first."""
+    with workspace.database.unit() as connection:
+        return _scored_by(connection, trace_id)
+
+
+def _scored_by(connection: duckdb.DuckDBPyConnection, trace_id: str) -> list[str]:
+    rows = connection.execute(
+        "SELECT run_id FROM run_traces JOIN runs USING (run_id) "
+        "WHERE trace_id = ? AND reason IS NULL ORDER BY touched DESC",
+        [trace_id],
+    ).fetchall()
+    return [str(run) for (run,) in rows]
 
 
 def _flat(column: pa.ChunkedArray, dtype: type[Any]) -> tuple[npt.NDArray[Any], Ints]:

@@ -96,10 +96,14 @@ def two_runs(
     workspace: str,
 ) -> None:
     """The open trace as this run and as another one sees it, under the same weights."""
-    others = {run.id: run for run in runs if run.id != view.run.id}
+    scored_by = load.runs_with(workspace, opened.trace.id, max(run.updated_at for run in runs))
+    others = {run.id: run for run in runs if run.id != view.run.id and run.id in scored_by}
     with st.container(key="trace-pane", height=400, border=False):
         if not others:
-            st.info("This workspace holds one run. Score with another model or proxy to compare.")
+            st.info(
+                "No other run has scored this trace. Score it with another model or proxy to "
+                "compare."
+            )
             return
         names = {name: controls.run_name(run) for name, run in others.items()}
         other = others[_choose(state.OTHER_RUN, "Other run", names, next(iter(names)))]

@@ -6,6 +6,7 @@ from grace_engine import api
 from grace_engine.config import OF
 from grace_engine.errors import NotFoundError
 from grace_engine.figures.frames import plain
+from grace_engine.quantities import counted
 from grace_engine.records import DuplicateFinding, DuplicateGroup, DuplicateMember, Of
 from grace_engine.store import WorkspaceUsage
 from grace_engine.ui import data_jobs
@@ -15,6 +16,8 @@ _GROUPS = 10
 """Groups of a page."""
 _BESIDE = 4
 """Texts of a group that stand side by side; a row more of them nobody reads."""
+_LONG = 400
+"""Characters of a text above which it scrolls in a pane of its own."""
 
 
 def duplicates(workspace: str, held: WorkspaceUsage | None) -> None:
@@ -96,10 +99,10 @@ def _say(finding: DuplicateFinding) -> None:
     else:
         st.text(
             plain(
-                f"{finding.n_spanning:,} groups span datasets. In all {finding.n_groups:,} groups "
-                f"of {finding.of} with a similarity of {finding.threshold:g} or more, "
-                f"{finding.n_near:,} of them of different texts: {finding.n_members:,} "
-                f"traces{among}."
+                f"{counted(finding.n_groups, 'group')} of {finding.of} with a similarity of "
+                f"{finding.threshold:g} or more: {counted(finding.n_members, 'trace')}{among}. "
+                f"Of different texts: {finding.n_near:,}. Across datasets: "
+                f"{finding.n_spanning:,}."
             )
         )
     if finding.is_older:
@@ -145,7 +148,8 @@ def _group(group: DuplicateGroup, of: Of) -> None:
         for place, (column, member) in enumerate(zip(columns, group.members, strict=True)):
             with column:
                 st.html(facts_html(_facts(member, place)))
-                with st.container(height=220, border=False):
+                long = any(len(each.text) > _LONG for each in group.members)
+                with st.container(height=220 if long else "content", border=False):
                     st.html(plain_html(member.text))
         if group.n_traces > len(group.members):
             st.caption(

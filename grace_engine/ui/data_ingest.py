@@ -70,7 +70,11 @@ def _choose_file(workspace: str) -> str:
         "(grace app \\-\\-allow FOLDER).",
     )
     right.caption(as_markdown(f"Read from {' or '.join(map(str, folders[1:] or folders))}"))
-    return (typed or "").strip()
+    typed = (typed or "").strip()
+    upload = st.session_state[_UPLOAD]
+    if upload is not None and typed and Path(typed).name != Path(upload.name).name:
+        left.caption(as_markdown(f"The path is read: {plain(typed, 60)}. Not the upload."))
+    return typed
 
 
 def _take_upload(workspace: str) -> None:
@@ -255,3 +259,4 @@ def _launch(workspace: str, paths: list[Path], config: IngestConfig) -> None:
         st.session_state[_FAULT] = str(fault)
         return
     data_jobs.launch(api.start_ingest, paths, config, workspace=workspace)
+    st.toast("The ingest has begun: its progress stands at the top of the page.")

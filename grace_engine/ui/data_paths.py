@@ -64,7 +64,7 @@ def confined_files(typed: str, workspace: str) -> Found:
         InputError: One of them lies outside of the allowed folders, or leads out of them.
         ReadError: As ``discover``.
     """
-    found = discover(confined(typed, workspace))
+    found = discover(confined(typed, workspace), follow=True)  # each file is confined below
     return Found(
         files=tuple(
             FoundFile(path=confined(str(file.path), workspace), dataset=file.dataset)

@@ -1,12 +1,14 @@
 """What could not be used, and why?"""
 
 from collections import Counter
+from pathlib import PurePath
 
 import pandas as pd
 import streamlit as st
 
 from grace_engine import api
 from grace_engine.figures.frames import plain
+from grace_engine.records import Reject
 from grace_engine.store import WorkspaceUsage
 from grace_engine.ui import tables
 
@@ -50,7 +52,7 @@ def rejects(workspace: str, held: WorkspaceUsage | None) -> None:
             pd.DataFrame(
                 [
                     {
-                        "line": each.line,
+                        "from": _place(each),
                         "reason": each.reason,
                         "variant": each.variant,
                         "detail": each.detail,
@@ -67,6 +69,12 @@ def rejects(workspace: str, held: WorkspaceUsage | None) -> None:
     _unscored(opened, dataset or "")
 
 
+def _place(reject: Reject) -> str:
+    """Its file, and the line in it unless the file was refused as a whole."""
+    name = PurePath(reject.path).name
+    return f"{name}, line {reject.line}" if reject.line else name
+
+
 def _unscored(workspace: api.Workspace, dataset: str) -> None:
     found = api.unscored(workspace, dataset)
     if not found:
@@ -77,8 +85,8 @@ def _unscored(workspace: api.Workspace, dataset: str) -> None:
             [
                 {
                     "run": each.run,
+                    "from": f"{PurePath(each.path).name}, line {each.line}",
                     "trace": each.trace_id,
-                    "line": each.line,
                     "reason": each.reason,
                     "detail": each.detail,
                     "file": each.path,

@@ -42,7 +42,8 @@ def score(workspace: str, held: WorkspaceUsage | None) -> None:
     total = sum(each.n_traces for each in chosen)
     names = {each.name for each in chosen}
     scored = any(_covers(run, config, names) for run in held.runs)
-    _start_buttons(workspace, config, total, scored=scored)
+    begun = any(_is_of(run, config) for run in held.runs)
+    _start_buttons(workspace, config, total, scored=scored, begun=begun)
     version = ";".join(f"{d.name}={d.n_traces}" for d in chosen)
     version += ";".join(f"{r.id}={r.n_scored}" for r in held.runs)
     st.fragment(_estimate, key="data-estimate")(workspace, config, version)
@@ -125,15 +126,20 @@ def confined_model(typed: str, known: set[str], workspace: str) -> str:
 
 def _covers(run: ScoringRun, config: ScoreConfig, datasets: set[str]) -> bool:
     """Whether a run with these settings has come to every trace of the datasets."""
+    return set(run.datasets) == datasets and not run.n_pending and _is_of(run, config)
+
+
+def _is_of(run: ScoringRun, config: ScoreConfig) -> bool:
+    """Whether a run scored something with these settings."""
     settings = ("model", "proxy", "entropy_discount", "target")
-    return (
-        set(run.datasets) == datasets
-        and not run.n_pending
-        and all(getattr(run, name) == getattr(config, name) for name in settings)
+    return run.n_scored > 0 and all(
+        getattr(run, name) == getattr(config, name) for name in settings
     )
 
 
-def _start_buttons(workspace: str, config: ScoreConfig, total: int, *, scored: bool) -> None:
+def _start_buttons(
+    workspace: str, config: ScoreConfig, total: int, *, scored: bool, begun: bool
+) -> None:
     busy = any(job.is_active and job.spec.device for job in data_jobs.known_jobs(workspace))
     why = "It waits in the queue until the run above has ended." if busy else None
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -143,13 +149,14 @@ def _start_buttons(workspace: str, config: ScoreConfig, total: int, *, scored: b
                 replace(config, sample=_SAMPLE),
                 workspace,
                 why=why or "To see whether model and steps make sense before the whole is scored.",
+                primary=not begun,
             )
         _button(
             f"Score all {total:,}",
             config,
             workspace,
             why=why or ("All of these are scored under these settings." if scored else None),
-            primary=not scored,
+            primary=not scored and (begun or total <= _SAMPLE),
         )
 
 
@@ -200,7 +207,8 @@ def _estimate(workspace: str, config: ScoreConfig, version: str) -> None:
             {
                 "To score": f"{about}{found.n_pending:,} of {found.n_traces:,} traces, "
                 f"{about}{found.n_tokens:,} tokens; {found.n_done:,} are done{rejected}",
-                "Time": f"about {duration(max(1.0, found.seconds))} on {found.device}",
+                "Time": f"about {duration(max(1.0, found.seconds))} on {found.device}, once the "
+                "model is loaded",
                 "Disk": f"{about}{size(found.disk_bytes)} before compression",
                 "Run": found.run,
                 "Basis": f"{found.basis}.{told}",

@@ -136,13 +136,14 @@ def _popover(
     )
     left, right = st.columns(2)
     with left:
-        for name in ("correct", "looked", "odd"):
+        for name in ("correct", "looked"):
             _choice(name, filters)
     with right:
         for name in ("verdict", "override"):
             _choice(name, filters)
         if selections:
             _selection(filters, selections)
+    _choice("odd", filters)
     if checked:
         _choice("check", filters)
     if len(datasets) > 1:

@@ -176,6 +176,13 @@ def trace_view(
     return api.trace_view(api.open_workspace(workspace, create=False), trace, run, weights)
 
 
+@st.cache_data(max_entries=64, show_spinner=False)
+def runs_with(workspace: str, trace: str, updated_at: str) -> list[str]:
+    """Ids of the runs that have scored a trace."""
+    del updated_at  # part of the key
+    return api.runs_with(api.open_workspace(workspace, create=False), trace)
+
+
 @st.cache_data(ttl=2, max_entries=4, show_spinner=False)
 def _annotation_version(workspace: str) -> int:
     return _version(workspace, stamp(workspace))

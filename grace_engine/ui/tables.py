@@ -6,9 +6,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from grace_engine.export import safe_cell
 from grace_engine.figures.frames import plain
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def table(frame: pd.DataFrame, alt: str, **look: Any) -> None:
@@ -28,10 +27,10 @@ def table(frame: pd.DataFrame, alt: str, **look: Any) -> None:
 
 def csv_of(frame: pd.DataFrame) -> bytes:
     """UTF-8 CSV with a header; text that a spreadsheet would run begins with an apostrophe."""
-    safe = frame.rename(columns=lambda name: _text(str(name)))
+    safe = frame.rename(columns=lambda name: safe_cell(str(name)))
     for name in safe.columns:
         if not pd.api.types.is_numeric_dtype(safe[name]):
-            safe[name] = [_text(cell) if isinstance(cell, str) else cell for cell in safe[name]]
+            safe[name] = [safe_cell(cell) if isinstance(cell, str) else cell for cell in safe[name]]
     return safe.to_csv(index=False).encode()
 
 
@@ -46,7 +45,3 @@ def save_csv(label: str, name: str, frame: Callable[[], pd.DataFrame]) -> None:
         icon=":material/download:",
         on_click="ignore",
     )
-
-
-def _text(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell

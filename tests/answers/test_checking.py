@@ -171,6 +171,35 @@ def test_the_shell_checks_and_says_what_came_out(workspace, grace) -> None:
     assert status == 0
     assert "with a reference" in out
     assert "0 answers checked" in err
+    assert "listed" not in said
     status, _, err = grace("check", "--timeout", 0, "--background", "-w", workspace.root)
     assert status == 1
     assert "more than 0" in err
+
+
+def test_the_shell_lists_the_traces_that_came_out_in_some_way(workspace, grace) -> None:
+    def listed(*outcomes: str) -> list[tuple[str, str, str, str]]:
+        flags = [flag for outcome in outcomes for flag in ("--list", outcome)]
+        root = ("-w", workspace.root, "--timeout", 1)
+        status, out, _ = grace("check", "five", *flags, "--json", *root)
+        assert status == 0
+        return [
+            (each["outcome"], each["answer"], each["reference"], each["side"])
+            for each in json.loads(out)["listed"]
+        ]
+
+    wrong, unread = ("wrong", "3", "4", ""), ("not parsed", "?!", "3", "answer")
+    assert listed("wrong") == [wrong]
+    assert listed("not-parsed", "wrong") == [wrong, unread]
+    assert listed("not parsed") == [unread]
+    assert [outcome for outcome, *_ in listed("timed-out", "right")] == ["right", "timed out"]
+
+    status, out, _ = grace("check", "--list", "wrong", "-w", workspace.root, "--timeout", 1)
+    assert status == 0
+    assert "five, line 2" in " ".join(out.split())
+    status, out, err = grace("check", "--list", "odd", "-w", workspace.root)
+    assert status == 1
+    assert "Outcome 'odd' is not known" in err
+    status, _, err = grace("check", "--list", "wrong", "--background", "-w", workspace.root)
+    assert status == 1
+    assert "leave out --list or --background" in " ".join(err.split())

@@ -38,6 +38,9 @@ MATHEMATICS = [
     ("(x+1)^2", "x^2+2x+1", "right"),
     ("x^2+1", "x^2+2x+1", "wrong"),
     ("The result is 42 apples.", "42", "right"),
+    ("**42** apples", "42", "right"),
+    ("**42**", "43", "wrong"),
+    ("42", "**43.**", "wrong"),
     # Of several boxes the last counts, and nothing that was only thought.
     (r"First \boxed{1}, then \boxed{2}", "2", "right"),
     (r"First \boxed{1}, then \boxed{2}", "1", "wrong"),
@@ -121,6 +124,24 @@ def test_what_cannot_be_read_is_not_wrong_and_the_side_is_named(
     found = check(checker, answer, reference)
     assert (found.outcome, found.side) == ("not parsed", side)
     assert detail in found.detail
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["N/A", "n/a.", "NA", "none", "None", r"\text{None}", r"\boxed{N/A}", "null", "NaN", "unknown",
+     "-", "—", "?", "...", "Not found"],
+)  # fmt: skip
+def test_a_reference_that_says_there_is_none_makes_no_answer_wrong(checker, reference) -> None:
+    for answer in ("4", "Monday", r"\frac{1}{2}", "B"):
+        found = check(checker, answer, reference)
+        assert (found.outcome, found.side) == ("not parsed", "reference")
+
+
+def test_an_answer_of_the_same_word_as_its_reference_is_right(checker) -> None:
+    assert check(checker, "None.", "none").outcome == "right"
+    assert check(checker, "N/A", "n/a").outcome == "right"
+    assert check(checker, "none", "4").outcome == "wrong"
+    assert check(checker, "4", "no solution").outcome == "wrong"
 
 
 def test_the_end_of_a_megabyte_of_text_is_what_it_answers(checker) -> None:

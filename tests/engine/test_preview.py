@@ -11,6 +11,8 @@ from grace_engine.config import IngestConfig
 from grace_engine.errors import InputError, ReadError
 from grace_engine.ingest import guess_mapping
 
+GUESS = "prompt=meta.task_text,trace=model_output,answer=expected"
+
 
 def write(path: Path, *rows: object) -> Path:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -82,7 +84,7 @@ def test_where_no_schema_fits_fields_and_a_guess_are_shown(tmp_path: Path) -> No
         "expected",
     ]
     assert found.fields[4].samples == ("0", "2", "4")
-    assert found.guess == "prompt=meta.task_text,trace=model_output,answer=expected"
+    assert found.guess == GUESS
     mapped = api.preview(path, IngestConfig(mapping=found.guess))
     assert (mapped.schema, mapped.n_traces) == ("mapped", 12)
     assert mapped.traces[3].answer.text == "6"
@@ -177,6 +179,7 @@ def test_the_shell_previews_and_stores_nothing(grace, tmp_path: Path, sample_fil
     assert (status, len(document["traces"])) == (0, 2)
     assert document["traces"][0]["steps"][0]["text"].startswith("Janet sells")
     assert document["rejects"][0]["reason"] == "no-answer"
+    assert (document["schema"], document["guess"]) == ("gsm8k-solutions", None)
     assert err == ""
 
     path = write(tmp_path / "odd.jsonl", odd(1), odd(2))
@@ -184,5 +187,7 @@ def test_the_shell_previews_and_stores_nothing(grace, tmp_path: Path, sample_fil
     assert status == 0
     assert "meta.task_text" in out
     assert "--map prompt=meta.task_text,trace=model_output" in err
+    document = json.loads(grace("preview", path, "--json")[1])
+    assert (document["schema"], document["guess"]) == (None, GUESS)
     assert grace("preview", tmp_path / "none.jsonl")[0] == 1
     assert sorted(each.name for each in tmp_path.iterdir()) == ["odd.jsonl"]

@@ -4,6 +4,7 @@ import pytest
 
 from grace_engine.errors import TraceRejected
 from grace_engine.ingest import APPENDED_ANSWER, answer_in, find_answer
+from grace_engine.ingest.thinking import reply_of
 
 MARKED = [
     # text, what announces the answer (with what is trimmed before it), the answer
@@ -42,6 +43,11 @@ MARKED = [
     ),
     ("Thus the answer is **18**.", "Thus the answer is **", "18"),
     ("**The answer is 18**", "**The answer is ", "18"),
+    ("The answer is *18*.", "The answer is *", "18"),
+    ("The answer is __18.__", "The answer is __", "18"),
+    ("The answer is `18`.", "The answer is `", "18"),
+    ("Half is 9.\n</think>\n\n**Answer:** 18", "**Answer:** ", "18"),
+    ("Half is 9.\n</think>\n\nAnswer: **18.**", "Answer: **", "18"),
     ("**The answer is:** 18", "**The answer is:** ", "18"),
     ("The answer is $x^2$.", "The answer is $", "x^2"),
     (r"The answer is \(x\).", r"The answer is \(", "x"),
@@ -148,6 +154,30 @@ def test_a_given_answer_is_appended_where_the_text_marks_none(build) -> None:
     assert (trace.answer.mark_start, trace.answer.start, trace.answer.end) == (11, 25, 27)
 
 
+@pytest.mark.parametrize(
+    ("reply", "mark", "answer"),
+    [
+        ("**42**", "**", "42"),
+        ("**42.**", "**", "42"),
+        ("42.", "", "42"),
+        ("$\\frac12$.", "$", "\\frac12"),
+        ("**Ann and Bob.**", "**", "Ann and Bob"),
+        ("A cat.", "", "A cat."),
+        ("__x__", "__", "x"),
+    ],
+)
+def test_what_is_set_apart_or_given_loses_its_wrappers(
+    build, reply: str, mark: str, answer: str
+) -> None:
+    text = f"Half is 9.\n</think>\n\n{reply}"
+    trace = build(text, apart=reply_of(text))
+    assert trace.answer.text == answer
+    assert text[trace.answer.mark_start : trace.answer.start] == mark
+    assert (
+        build("Half is 9.", answer=f" {reply} ").full_text == f"Half is 9.\nThe answer is {answer}"
+    )
+
+
 def test_an_appended_answer_may_hold_braces(build) -> None:
     assert build("It is a set.", answer="{1}").full_text.endswith("The answer is {1}")
 
@@ -165,8 +195,9 @@ def test_an_empty_given_answer_is_rejected(build) -> None:
 
 
 def test_what_follows_the_answer_belongs_to_nobody(build) -> None:
-    trace = build("Half is 9.\nSo $x = \\boxed{18}$ apples.\nI hope this helps.")
-    assert [trace.text[step.start : step.end] for step in trace.steps] == ["Half is 9.", "So $x ="]
+    trace = build("Half is 9.\nTwice that is $x = \\boxed{18}$ apples.\nI hope this helps.")
+    steps = [trace.text[step.start : step.end] for step in trace.steps]
+    assert steps == ["Half is 9.", "Twice that is $x ="]
 
 
 @pytest.mark.parametrize(

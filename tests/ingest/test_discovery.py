@@ -81,13 +81,30 @@ def test_a_pattern_stands_for_files_and_folders_in_order(tmp_path: Path) -> None
     touch(tmp_path, "train-00001-of-00002.jsonl", "train-00000-of-00002.jsonl", "test.jsonl",
           "notes.txt", "more/x.jsonl")  # fmt: skip
 
+    root = tmp_path.name
     assert found(tmp_path / "t*.jsonl", tmp_path) == [
-        ("test.jsonl", "test"), ("train-00000-of-00002.jsonl", "train"),
-        ("train-00001-of-00002.jsonl", "train"),
+        ("test.jsonl", f"{root}-test"), ("train-00000-of-00002.jsonl", f"{root}-train"),
+        ("train-00001-of-00002.jsonl", f"{root}-train"),
     ]  # fmt: skip
-    assert found(tmp_path / "[mn]*", tmp_path) == [("more/x.jsonl", "more")]
-    assert [name for name, _ in found(tmp_path / "**" / "x*", tmp_path)] == ["more/x.jsonl"]
+    assert found(tmp_path / "[mn]*", tmp_path) == [("more/x.jsonl", root)]
+    assert found(tmp_path / "**" / "x*", tmp_path) == [("more/x.jsonl", root)]
     assert [each.path.name for each in discover(tmp_path / "[mn]*").passed_over] == ["notes.txt"]
+
+
+def test_a_folder_and_a_pattern_of_its_files_go_to_the_same_datasets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path / "sums", "a.jsonl", "b.jsonl", "deep/c.jsonl")
+    touch(tmp_path / "split", "train-00000-of-00001.jsonl", "test.jsonl")
+    saved(tmp_path / "kept", "data-00000-of-00001.arrow")
+    for name, files in {"sums": "*", "split": "*.jsonl", "kept": "data-*.arrow"}.items():
+        folder = tmp_path / name
+        assert found(folder / files, folder) == found(folder, folder)
+        assert found(folder / "**" / files, folder) == found(folder, folder)
+        monkeypatch.chdir(folder)
+        assert [each.dataset for each in discover(files).files] == [
+            dataset for _, dataset in found(folder, folder)
+        ]
 
 
 def test_a_file_whose_name_looks_like_a_pattern_is_that_file(tmp_path: Path) -> None:
@@ -214,3 +231,78 @@ def test_splits_that_stand_in_one_folder_are_datasets_of_their_own(tmp_path: Pat
     }
     (folder / "extra.jsonl").write_text("{}\n")  # what is no split leaves all of them together
     assert {each.dataset for each in discover(tmp_path / "set").files} == {"set"}
+
+
+def test_a_link_that_leads_out_of_a_folder_is_refused_unless_it_is_named(
+    tmp_path: Path, grace
+) -> None:
+    touch(tmp_path, "sums/a.jsonl", "secret/s.jsonl")
+    (tmp_path / "sums" / "inside.jsonl").symlink_to(tmp_path / "sums" / "a.jsonl")
+    link = tmp_path / "sums" / "out.jsonl"
+    link.symlink_to(tmp_path / "secret" / "s.jsonl")
+    workspace = tmp_path / "w"
+
+    for named in (tmp_path / "sums", tmp_path / "sums" / "*.jsonl"):
+        assert [name for name, _ in found(named, tmp_path)] == ["sums/a.jsonl", "sums/inside.jsonl"]
+        status, out, err = grace("ingest", named, "-w", workspace, "--json")
+        said = {Path(each["path"]).name: each for each in json.loads(out)["files"]}
+        assert status == 1
+        assert "leads out of" in said["out.jsonl"]["fault"]
+        assert "name the file itself to read it." in " ".join(err.split())
+        opened = api.open_workspace(workspace, create=False)
+        assert [(each.name, each.n_traces) for each in api.datasets(opened)] == [("sums", 1)]
+    assert [(each.path, each.line) for each in api.rejects(opened)] == [(str(link), 0)]
+
+    assert grace("ingest", link, "-w", workspace)[0] == 0
+    assert api.rejects(opened) == []
+    (tmp_path / "sums" / "a.jsonl").unlink()
+    (tmp_path / "sums" / "inside.jsonl").unlink()
+    with pytest.raises(ReadError, match="is a link that leads out of"):
+        discover(tmp_path / "sums")
+
+
+def test_the_links_of_the_hub_s_cache_are_followed(tmp_path: Path) -> None:
+    touch(tmp_path, "datasets--sums/blobs/0123", "other/s.jsonl")
+    snapshot = tmp_path / "datasets--sums" / "snapshots" / "89ab"
+    snapshot.mkdir(parents=True)
+    (snapshot / "a.jsonl").symlink_to("../../blobs/0123")
+    (snapshot / "b.jsonl").symlink_to(tmp_path / "other" / "s.jsonl")
+    assert found(snapshot, snapshot) == [("a.jsonl", "89ab")]
+
+
+def test_a_loop_of_links_is_one_sentence(tmp_path: Path, grace) -> None:
+    (tmp_path / "sums").mkdir()
+    (tmp_path / "sums" / "a.jsonl").symlink_to(tmp_path / "sums" / "a.jsonl")
+    status, _, err = grace("ingest", tmp_path / "sums", "-w", tmp_path / "w")
+    assert (status, err.count("error:")) == (1, 1)
+
+
+def test_files_that_were_refused_whole_are_listed_until_they_are_read(
+    tmp_path: Path, grace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "sums"
+    touch(folder, "a.jsonl")
+    for name, content in {"b.jsonl": "", "c.json": "once", "d.jsonl": '{"x": 1}\n'}.items():
+        (folder / name).write_text(content)
+    workspace = tmp_path / "w"
+    assert grace("ingest", folder, tmp_path / "none.jsonl", "-w", workspace)[0] == 1
+
+    found = json.loads(grace("rejects", "-w", workspace, "--json")[1])["rejects"]
+    assert [(Path(each["path"]).name, each["line"], each["reason"]) for each in found] == [
+        ("b.jsonl", 0, "file-refused"), ("c.json", 0, "file-refused"),
+        ("d.jsonl", 0, "file-refused"),
+    ]  # fmt: skip
+    assert [each["detail"].split()[1:3] for each in found[:2]] == [
+        ["is", "empty:"],
+        ["is", "not"],
+    ]
+    assert "known format fits" in found[2]["detail"]
+    assert grace("rejects", "-w", workspace, "--dataset", "sums")[0] == 0
+    opened = api.open_workspace(workspace, create=False)
+    assert [each.n_rejected for each in api.datasets(opened)] == [0]
+
+    touch(folder, "b.jsonl")
+    (folder / "c.json").unlink()
+    monkeypatch.chdir(folder)  # named in another way, and to another dataset
+    assert grace("ingest", "b.jsonl", "-w", workspace)[0] == 0
+    assert [Path(each.path).name for each in api.rejects(opened)] == ["d.jsonl"]

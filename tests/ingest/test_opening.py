@@ -122,8 +122,24 @@ EXPECTED: dict[str, list[Told]] = {
             ],
             "5",
             None,
-            {"task": "GSM8K"},
+            {"first_wrong_step": 1, "task": "GSM8K"},
         )
+    ],
+    "metamath": [
+        (
+            "",
+            steps("Each bag holds 4 apples.", "3 bags hold 3 * 4 = 12 apples."),
+            "12",
+            None,
+            {"type": "GSM_Rephrased"},
+        ),
+        (
+            "",
+            steps("Half of a half is a fourth.", "So it is"),
+            r"\frac14",
+            None,
+            {"type": "MATH_AnsAug"},
+        ),
     ],
     "mmathcot": [
         (
@@ -180,6 +196,22 @@ EXPECTED: dict[str, list[Told]] = {
             {"difficulty": 7, "source": "ai2-adapt-dev/openmath-2-math", "subject": "math"},
         )
     ],
+    "openthoughts-metadata": [
+        (
+            "",
+            steps("Ten percent of 70 is 7.", "Three times 7 is 21.", "So 30% of 70 is"),
+            "21",
+            "21",
+            {"source": "numina_math", "subject": "math"},
+        ),
+        (
+            "",
+            steps("The sum is asked for.", "Python adds by a sign."),
+            "return a + b",
+            None,
+            {"source": "taco", "subject": "code"},
+        ),
+    ],
     "planted": [
         (
             "",
@@ -233,6 +265,12 @@ EXPECTED: dict[str, list[Told]] = {
             {"model": "Llama-3.1-8B-Instruct", "is_correct": True, "first_wrong_step": -1},
         ),
     ],
+    "prompt-response": [
+        ("", steps("3 and 4 make 7.", "7 and 5 make 12."), "12", None, {}),
+        ("", steps("Four around it.", "Two more above and below."), "6", None, {}),
+        ("", steps("Ten tens are 100.", "Ten more are 110."), "110", "110", {"model": "m"}),
+        ("", steps("It is 5.", "It is 6."), "6", "7", {"is_correct": False}),
+    ],
     "reasoned-reply": [
         (
             "",
@@ -248,6 +286,10 @@ EXPECTED: dict[str, list[Told]] = {
             "169",
             {"difficulty": "easy", "llm_judge_score": 1.0},
         ),
+    ],
+    "rendered-chat": [
+        ("", steps("17 plus 3 is 20.", "5 more is 25."), "25", "25", {"source": "hand"}),
+        ("", steps("Take 4 from 9.", "That leaves"), "5", None, {"is_correct": True}),
     ],
     "s1k": [
         ("", steps(*SUBSETS, "Two choices for each of 7 elements give"), "128", "128", AIME),
@@ -270,7 +312,7 @@ EXPECTED: dict[str, list[Told]] = {
     ],
     "sharegpt": [
         ("", steps("Nine times nine.", "That makes 81."), "81", None, {}),
-        ("", steps("Try 7.", "7 times 13 is 91."), "No.", None, {}),
+        ("", steps("Try 7.", "7 times 13 is 91."), "No", None, {}),
     ],
     "steps-list": [
         (
@@ -285,6 +327,8 @@ EXPECTED: dict[str, list[Told]] = {
             {"source": "hand", "subject": "motion"},
         ),
         ("", [("Take 4.", True), ("Add 4 more.", False)], "8", "8", {"is_correct": True}),
+        ("", steps("Two times 20 is 40.", "Two more is 42."), "42", "42", {"level": 2}),
+        ("", steps("50 less 10 is 40.", "2 more is 42."), "42", "42", {}),
     ],
 }
 
@@ -356,11 +400,13 @@ def test_problems_without_traces_are_kept_and_their_repeats_folded(
 
     workspace = api.open_workspace(tmp_path, create=False)
     found = api.list_problems(workspace)
-    assert [(p.record.line, p.reference, n) for p, n in found] == [(1, "42", 2), (3, "13", 1)]
-    assert found[1][0].prompt == "What is 6 plus 7?"
+    assert [(p.record.line, p.reference, n) for p, n in found] == [
+        (1, "42", 2), (3, "13", 1), (4, "17", 1),
+    ]  # fmt: skip
+    assert [p.prompt for p, _ in found[1:]] == ["What is 6 plus 7?", "What is 8 plus 9?"]
     assert found[0][0].labels["source"] == "math_dapo"
-    assert (status, again, "2 problems without a trace (1 repeats folded)" in err) == (0, 0, True)
-    assert [info.n_problems for info in api.datasets(workspace)] == [2]
+    assert (status, again, "3 problems without a trace (1 repeats folded)" in err) == (0, 0, True)
+    assert [info.n_problems for info in api.datasets(workspace)] == [3]
     assert api.rejects(workspace) == []
 
     api.delete_dataset(workspace, "dapo")

@@ -18,7 +18,7 @@ def test_repeats_of_a_problem_have_the_same_id() -> None:
     segmenter = parse_segmenter("auto")
     found = list(traces_of(FILE, dataset="d", segmenter=segmenter))
     assert all(isinstance(item, Problem) for item in found)
-    first, again, other = found
+    first, again, other, _ = found
     assert isinstance(other, Problem)
     assert first.id == again.id != other.id
     key = b'["d","problem","What is 6 plus 7?","13"]'

@@ -174,6 +174,8 @@ def test_a_null_answer_or_reference_counts_as_none() -> None:
         "prompt=q,trace=t,answer=a,reference=r", {"q": "Q", "t": "T", "a": None, "r": 7}
     )
     assert draft == Draft(prompt="Q", text="T", answer=None, reference="7")
+    draft = _mapped("prompt=q,trace=t,reference=r", {"q": "Q", "t": "T", "r": " "})
+    assert draft.reference is None
 
 
 @pytest.mark.parametrize("record", [{"q": "Q", "t": "T"}, {"q": "Q", "t": "T", "a": ["x"]}])

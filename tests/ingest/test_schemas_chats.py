@@ -144,7 +144,7 @@ def test_reasoning_may_stand_in_a_field_beside_the_reply(record: dict[str, Any])
 
 def test_an_alpaca_instruction_comes_with_its_input() -> None:
     record = {"instruction": "Add.", "input": "2 and 2", "output": "<think>\nA.\n</think>\n\n4"}
-    assert only("reasoned-reply", record).prompt == "Add.\n2 and 2"
+    assert only("reasoned-reply", record).prompt == "Add.\n\n2 and 2"
     assert only("reasoned-reply", {**record, "input": ""}).prompt == "Add."
 
 

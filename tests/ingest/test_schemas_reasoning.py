@@ -173,9 +173,9 @@ def test_a_solved_dapo_row_is_no_problem(row: Row) -> None:
         ("dapo", {"reward_model": None}, "schema-mismatch", "'reward_model' is null, not an obj"),
         (
             "dapo",
-            {"prompt": "What?"},
+            {"prompt": 7},
             "schema-mismatch",
-            "'prompt' is text, not a list of messages",
+            "'prompt' is a number, not a list of messages",
         ),
         ("dapo", {"reward_model": {"ground_truth": [1]}}, "wrong-type", "'ground_truth' is a list"),
     ],

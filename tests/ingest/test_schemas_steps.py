@@ -70,7 +70,10 @@ def test_what_is_no_list_of_steps_fits_no_schema(record: dict[str, Any]) -> None
         ({"answer": 4}, "4", None),
         ({"final_answer": "4", "answer": "5"}, "4", "5"),
         ({"prediction": "4", "ground_truth": "5"}, "4", "5"),
-        ({"answer": None, "target": 5}, None, "5"),
+        ({"answer": None, "target": 5}, "5", "5"),
+        ({"ground_truth": 5}, "5", "5"),
+        ({"target": 5, "is_correct": True}, "5", "5"),
+        ({"target": 5, "is_correct": False}, None, "5"),
         ({}, None, None),
     ],
 )
@@ -110,3 +113,23 @@ def test_a_record_that_is_not_as_it_should_be_is_rejected_with_what_was_seen(
     with pytest.raises(TraceRejected, match=detail) as rejected:
         only(record)
     assert rejected.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("inner", "outer", "answer", "reference"),
+    [
+        ({"answer": "4"}, {}, "4", None),
+        ({"answer": "4"}, {"answer": "5"}, "4", "5"),
+        ({"final_answer": "4"}, {"answer": "5"}, "4", "5"),
+        ({}, {"answer": "5"}, "5", None),
+    ],
+)
+def test_steps_and_answer_may_stand_one_level_deeper(
+    inner: dict[str, Any], outer: dict[str, Any], answer: str, reference: str | None
+) -> None:
+    for steps in ([*STEPS], [{"text": text} for text in STEPS]):
+        record = {"problem": "Q", "solution": {"steps": steps, **inner}, **outer}
+        assert [each.name for each in SCHEMAS.values() if each.matches(record)] == ["steps-list"]
+        draft = only(record)
+        assert (draft.prompt, draft.given_steps) == ("Q", GIVEN)
+        assert (draft.answer, draft.reference) == (answer, reference)

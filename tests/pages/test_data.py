@@ -160,8 +160,23 @@ def test_rejects_are_shown_with_their_reasons(open_data, scored_workspace: api.W
     assert not app.exception
     counts, table = (frame.value for frame in app.dataframe[:2])
     assert counts.to_numpy().tolist() == [["no-answer", 1]]
-    assert table.loc[0, "line"] == 6
+    assert table.loc[0, "from"] == "solutions.jsonl, line 6"
     assert "no answer mark" in table.loc[0, "detail"]
+
+
+def test_a_file_that_was_refused_whole_is_shown_without_a_line(
+    open_data, tmp_path: Path, sample_file: Path
+) -> None:
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "good.jsonl").write_bytes(sample_file.read_bytes())
+    (tmp_path / "files" / "odd.jsonl").write_bytes(b"")
+    api.ingest(api.open_workspace(tmp_path / "w", create=True), [tmp_path / "files"])
+    app = open_data(tmp_path / "w", view="Rejected")
+
+    table = app.dataframe[1].value
+    assert table["from"].tolist() == ["good.jsonl, line 6", "odd.jsonl"]
+    assert table.loc[1, ["reason"]].tolist() == ["file-refused"]
+    assert "is empty" in table.loc[1, "detail"]
 
 
 def test_a_known_file_is_previewed_and_ingested(

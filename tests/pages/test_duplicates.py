@@ -73,7 +73,8 @@ def test_one_click_finds_groups_and_shows_them_side_by_side(
     app = open_page("data", hostile.root, view="Duplicates")
     assert not app.exception
     said = shown(app)
-    assert "1 groups span datasets. In all 1 groups of traces" in said
+    assert "1 group of traces with a similarity of 0.8 or more: 2 traces among" in said
+    assert "Across datasets: 1." in said
     assert "Group 1 · 2 traces, 1 different traces · across" in said
     assert "equal to the first" in said
     texts = [each.value for each in app.html if "g-text" in each.value]

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from playwright.sync_api import TimeoutError as Late
 
-from grace_engine import api
+from grace_engine import api, store
 from tests.pages.conftest import Studio, serve
 
 pytestmark = pytest.mark.browser
@@ -132,8 +132,11 @@ def test_a_newcomer_gets_from_nothing_to_an_export_by_mouse(
     assert selection.name == "first tenth"
     assert len(lines) == len(chosen) == 80
     assert {line["grace"]["trace_id"] for line in lines} == set(chosen)
+    traces = {
+        trace.id: trace for batch in store.iter_traces(workspace, ids=chosen) for trace in batch
+    }
     for line in lines:
-        trace = api.trace_view(workspace, line["grace"]["trace_id"]).trace
+        trace = traces[line["grace"]["trace_id"]]
         assert [turn["role"] for turn in line["messages"]] == ["user", "assistant"]
         assert line["messages"][0]["content"] == trace.prompt
         assert line["grace"]["rank"] == chosen[trace.id].rank

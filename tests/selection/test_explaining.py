@@ -322,12 +322,12 @@ def test_a_saved_choice_compares_with_one_over_other_traces(own_workspace) -> No
 
 def test_a_notebook_compares_saved_selections_by_name_id_or_handle(own_workspace) -> None:
     mine = api.curate(own_workspace, "10", name="mine")
-    other = api.curate(own_workspace, "6", strategy="longest", name="<b>other</b>")
+    other = api.curate(own_workspace, "6", strategy="longest", name="<b>other")
     expected = api.compare(mine, other)
 
     handle = api.selection_view(own_workspace, "mine")
     theirs = api.selection_view(own_workspace, other.id)
-    by_name, *others = (handle.compare(it) for it in ("<b>other</b>", other.id, other, theirs))
+    by_name, *others = (handle.compare(it) for it in ("<b>other", other.id, other, theirs))
 
     assert handle.selection.id == mine.id
     assert (by_name.a.id, by_name.b.id) == (mine.id, other.id)
@@ -339,7 +339,7 @@ def test_a_notebook_compares_saved_selections_by_name_id_or_handle(own_workspace
 
     figure = by_name.figure()
     names = [f"In both: {expected.n_both}", f"Only in mine: {len(expected.only_a)}"]
-    names.append(f"Only in &lt;b&gt;other&lt;/b&gt;: {len(expected.only_b)}")
+    names.append(f"Only in &lt;b&gt;other: {len(expected.only_b)}")
     assert [trace.name for trace in figure.data] == names
     assert list(figure.data[1].customdata) == expected.only_a.index.tolist()
     assert list(figure.data[1].y) == expected.only_a["rank_b"].tolist()

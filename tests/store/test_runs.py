@@ -24,6 +24,7 @@ from grace_engine.store import (
     list_runs,
     reached_traces,
     read_grams,
+    runs_with,
     upsert_run,
 )
 
@@ -209,8 +210,15 @@ def test_one_trace_of_a_run_comes_with_its_segments(
         None,
         (),
     )
-    with pytest.raises(NotFoundError, match="holds no trace"):
-        get_run_trace(workspace, run.id, scored[2].rendered.trace_id)
+    missing = scored[2].rendered.trace_id
+    with pytest.raises(NotFoundError, match=r"holds no trace .* Run grace score to go on"):
+        get_run_trace(workspace, run.id, missing)
+    other = replace(run, id="r-00000002", data_digest="half")
+    upsert_run(workspace, other)
+    add_scored(workspace, other.id, scored[2:3])
+    assert runs_with(workspace, missing) == [other.id]
+    with pytest.raises(NotFoundError, match=f"Scored by {other.id}: name one with --run"):
+        get_run_trace(workspace, run.id, missing)
 
 
 def test_deleting_a_run_keeps_the_grams_that_another_uses(

@@ -1,12 +1,13 @@
 """How does a DAPO row become a problem?
 
-``prompt[{role, content}], reward_model{ground_truth}, data_source, ability``: there is no trace.
-Each problem stands there about a hundred times; repeats get the same id.
+``prompt[{role, content}], reward_model{ground_truth}, data_source, ability``, or with the prompt as
+a text (DAPO-Math-17k-Processed, whose ``solution`` is the bare answer): there is no trace. Each
+problem stands in the first about a hundred times; repeats get the same id.
 """
 
 from collections.abc import Iterator
 
-from grace_engine.ingest.chats import is_chat, prompt_of, turns_of
+from grace_engine.ingest.chats import Turn, is_chat, prompt_of, turns_of
 from grace_engine.ingest.drafts import (
     Fields,
     ProblemDraft,
@@ -16,13 +17,20 @@ from grace_engine.ingest.drafts import (
     mismatch,
     optional_answer,
 )
-from grace_engine.ingest.schemas import reasoned_reply
+from grace_engine.ingest.schemas import reasoned_reply, rendered_chat, steps_list
+from grace_engine.ingest.usual_names import RESPONSES, first_text
+
+# They find a trace in such a record.
+_RICHER = (reasoned_reply.SCHEMA, rendered_chat.SCHEMA, steps_list.SCHEMA)
 
 
 def _matches(fields: Fields) -> bool:
-    chat = is_chat(fields.get("prompt"), "role", "content")
-    unsolved = not reasoned_reply.SCHEMA.matches(fields)
-    return chat and isinstance(fields.get("reward_model"), dict) and unsolved
+    prompt = fields.get("prompt")
+    asked = is_chat(prompt, "role", "content")
+    if isinstance(prompt, str):
+        asked = first_text(fields, RESPONSES) is None
+    posed = asked and isinstance(fields.get("reward_model"), dict)
+    return posed and not any(schema.matches(fields) for schema in _RICHER)
 
 
 def _drafts(fields: Fields) -> Iterator[ProblemDraft]:
@@ -30,7 +38,10 @@ def _drafts(fields: Fields) -> Iterator[ProblemDraft]:
     if not isinstance(reward, dict):
         detail = f"field 'reward_model' is {kind_of(reward)}, not an object"
         raise mismatch(detail)
-    turns = turns_of(fields.get("prompt"), "prompt")
+    prompt = fields.get("prompt")
+    turns = (
+        [Turn(role="user", text=prompt)] if isinstance(prompt, str) else turns_of(prompt, "prompt")
+    )
     yield ProblemDraft(
         prompt=prompt_of(turns),
         reference=optional_answer(reward, "ground_truth"),

@@ -3,7 +3,8 @@
 ``input, label, task``: ``input`` is the problem and its steps ("Step 1: … ки"), ``label`` the same
 text with ``+`` or ``-`` where ``input`` has ``ки``. The prompt is what stands before the first
 step. The places of the labels, ``ки``, are no part of the trace; its steps are joined by line
-breaks, and their marks ("Step 1:") stand between them.
+breaks, and their marks ("Step 1:") stand between them. ``first_wrong_step`` counts from 0 to the
+first step with ``-``; -1 where none has it, as in ProcessBench.
 """
 
 import re
@@ -46,7 +47,10 @@ def _drafts(fields: Fields) -> Iterator[Draft]:
         given_steps=tuple(
             GivenStep(text=_MARK.sub("", step, count=1), label=label) for step, label in steps
         ),
-        labels=labels_in(fields, task="task"),
+        labels={
+            "first_wrong_step": next((i for i, (_, label) in enumerate(steps) if label == "-"), -1),
+            **labels_in(fields, task="task"),
+        },
     )
 
 

@@ -9,18 +9,31 @@ from collections.abc import Iterator
 
 from grace_engine.ingest.chats import Turn, draft_of, is_chat, turns_of
 from grace_engine.ingest.drafts import Draft, Fields, Schema, mismatch, names_of
-from grace_engine.ingest.schemas import inspect_log, mmathcot, openr1_math, steps_list
+from grace_engine.ingest.schemas import (
+    inspect_log,
+    mmathcot,
+    openr1_math,
+    rendered_chat,
+    steps_list,
+)
 from grace_engine.ingest.usual_names import (
     PROMPTS,
     REASONINGS,
     RESPONSES,
     first_text,
+    prompt_text,
     usual_labels,
     usual_reference,
 )
 
 # They find more in a record that holds such a reply.
-_RICHER = (inspect_log.SCHEMA, mmathcot.SCHEMA, openr1_math.SCHEMA, steps_list.SCHEMA)
+_RICHER = (
+    inspect_log.SCHEMA,
+    mmathcot.SCHEMA,
+    openr1_math.SCHEMA,
+    rendered_chat.SCHEMA,
+    steps_list.SCHEMA,
+)
 # Beside reasoning in a field of its own, "answer" is the bare answer and "content" the reply.
 _REPLIES = ("content", *(name for name in RESPONSES if name != "answer"))
 
@@ -45,10 +58,11 @@ def _drafts(fields: Fields) -> Iterator[Draft]:
         replied = [Turn(role="assistant", text=said, reasoning=reasoning)]
     else:
         replied = turns_of(said, reply)
-    asked, more = fields[prompt], fields.get("input")
-    if prompt == "instruction" and isinstance(more, str) and more.strip():
-        asked = f"{asked}\n{more}"  # what an Alpaca instruction is to be applied to
-    before = [Turn(role="user", text=asked)] if isinstance(asked, str) else turns_of(asked, prompt)
+    asked = fields[prompt]
+    if isinstance(asked, str):
+        before = [Turn(role="user", text=prompt_text(fields, prompt))]
+    else:
+        before = turns_of(asked, prompt)
     yield draft_of(
         [*before, *replied],
         reference=usual_reference(fields, but=reply),

@@ -1,8 +1,8 @@
 """How does a record with its steps in a list become a trace?
 
 A prompt and ``steps``, or their usual other names: a list of texts, or of objects with a text and
-perhaps a label or rating; labels may also stand in a list of their own, one a step. Steps are
-joined by line breaks.
+perhaps a label or rating; labels may also stand in a list of their own, one a step. The list may
+stand in an object, as in ``solution: {steps, answer}``. Steps are joined by line breaks.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,13 @@ from grace_engine.ingest.drafts import (
     optional_answer,
 )
 from grace_engine.ingest.schemas import planted, processbench
-from grace_engine.ingest.usual_names import PROMPTS, first_text, usual_labels, usual_reference
+from grace_engine.ingest.usual_names import (
+    ANSWERS,
+    PROMPTS,
+    first_text,
+    usual_labels,
+    usual_reference,
+)
 from grace_engine.records import Label
 
 # They know what the labels of such steps mean.
@@ -32,16 +38,18 @@ _STEP_LABELS = ("label", "rating", "is_correct", "correct", "correctness", "scor
                 "verdict")  # fmt: skip
 _LABEL_LISTS = ("labels", "step_labels", "ratings", "step_ratings", "step_scores", "step_rewards",
                 "rewards", "scores")  # fmt: skip
-_ANSWERS = ("final_answer", "answer", "prediction", "predicted_answer", "model_answer", "output",
-            "result")  # fmt: skip
+# Where the steps may stand one level deeper, as in ``solution: {steps, answer}``.
+_HOLDERS = ("solution", "response", "output", "completion", "reasoning", "trace", "rationale")
 
 
 def _matches(fields: Fields) -> bool:
-    shaped = first_text(fields, PROMPTS) is not None and _steps_name(fields) is not None
+    opened = _opened(fields)
+    shaped = first_text(opened, PROMPTS) is not None and _steps_name(opened) is not None
     return shaped and not any(schema.matches(fields) for schema in _RICHER)
 
 
 def _drafts(fields: Fields) -> Iterator[Draft]:
+    fields = _opened(fields)
     prompt, name = first_text(fields, PROMPTS), _steps_name(fields)
     if prompt is None or name is None:
         missing = "prompt" if prompt is None else "list of steps"
@@ -52,15 +60,36 @@ def _drafts(fields: Fields) -> Iterator[Draft]:
     if labels is not None:
         pairs = zip(steps, labels, strict=True)
         steps = [GivenStep(text=step.text, label=label) for step, label in pairs]
-    own = next((each for each in _ANSWERS if fields.get(each) is not None), "")
+    own = next((each for each in ANSWERS if fields.get(each) is not None), "")
+    answer, reference = optional_answer(fields, own), usual_reference(fields, but=own)
+    said = usual_labels(fields)
     yield Draft(
         prompt=str(fields[prompt]),
         text="\n".join(step.text for step in steps),
         given_steps=tuple(steps),
-        answer=optional_answer(fields, own),
-        reference=usual_reference(fields, but=own),
-        labels=usual_labels(fields),
+        # Steps that nobody calls wrong lead to the answer that the data holds to be right.
+        answer=reference if answer is None and said.get("is_correct") is not False else answer,
+        reference=reference,
+        labels=said,
     )
+
+
+def _opened(fields: Fields) -> Fields:
+    """The record; with its steps one level deeper, what stands beside them there as its own.
+
+    An answer beside the steps is theirs, so that one outside of it is the reference.
+    """
+    inner = next((value for name in _HOLDERS if _holds_steps(value := fields.get(name))), None)
+    if not isinstance(inner, dict):
+        return fields
+    told = {name: value for name, value in fields.items() if value is not inner}
+    if "answer" in inner and told.get("answer") is not None:
+        told.setdefault("reference", told.pop("answer"))
+    return {**told, **inner}
+
+
+def _holds_steps(value: object) -> bool:
+    return isinstance(value, dict) and _steps_name(value) is not None
 
 
 def _steps_name(fields: Fields) -> str | None:
