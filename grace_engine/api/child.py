@@ -12,7 +12,7 @@ from grace_engine.config import IngestConfig, ScoreConfig
 from grace_engine.errors import InputError
 from grace_engine.jobs import EXIT_STATUS, JobSpec, Reporter, carry_out
 from grace_engine.jobs.folder import read_spec
-from grace_engine.quantities import duration
+from grace_engine.quantities import counted, duration
 
 Outcome = tuple[str, Mapping[str, Any]]
 
@@ -59,8 +59,13 @@ def _scored(report: "api.ScoreReport") -> Outcome:
         f"{report.n_scored:,} traces scored in {duration(report.seconds)}, {report.n_cached:,} "
         f"were scored before, {report.n_rejected:,} cannot be scored"
         + (f" ({reasons})" if reasons else "")
-        + (f", {report.n_left:,} failed before and were not tried again" if report.n_left else "")
         + "."
+        + (
+            f" {counted(report.n_left, 'trace')} failed before and would most likely fail again: "
+            "grace score --retry-failed tries them."
+            if report.n_left
+            else ""
+        )
     )
     result = {
         "run": report.run.id,

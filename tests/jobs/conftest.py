@@ -16,7 +16,7 @@ from grace_engine.config import IngestConfig
 from grace_engine.jobs import Job, JobSpec, read_job
 from tests.conftest import SAMPLE
 
-PATIENCE = 180.0
+PATIENCE = 300.0
 
 # What ``settings`` may ask of it: units, nap, clock_back, fault, stubborn, megabytes, fill.
 WORKER = """
