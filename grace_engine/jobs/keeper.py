@@ -21,6 +21,7 @@ from grace_engine.jobs.folder import (
     ACTIVE,
     CANCEL,
     LOG,
+    RESERVE,
     JobSpec,
     State,
     Status,
@@ -88,6 +89,7 @@ class Keeper:
             self._see_through(work)
         finally:
             self._account(work.returncode, before)
+            (self._folder / RESERVE).unlink(missing_ok=True)
             if lock:
                 lock.close()
         return work.returncode if work.returncode >= 0 else 128 - work.returncode
@@ -109,6 +111,8 @@ class Keeper:
         lock = take_device(self._spec.device, what, self._queue)
         if self._status.state == "queued":
             self._say("The device is free now.")
+            self._status = replace(self._status, state="starting", message="")
+            self._write(self._status)
         return lock
 
     def _queue(self, sentence: str) -> None:
