@@ -18,7 +18,7 @@ test: $(READY) lint ## Checks, then all tests; browser tests alone, so that noth
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not browser and not slow"
 	$(BIN)/python -m pytest -q -m "browser and not slow"
 
-test-slow: $(READY) ## What takes minutes: many users at once, run alone
+test-slow: $(READY) ## What takes minutes: many users at once, runs killed thirty times, restarts
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow
 
 lint: $(READY)

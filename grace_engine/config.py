@@ -180,6 +180,8 @@ class ScoreConfig:
         workspace_elements: Upper bound of elements in one tile over the vocabulary; 0 takes 2^21
             on a CPU, whose caches hold little, and 2^25 elsewhere.
         gradient_memory: Bytes that ``exact`` may use for gradients; 0 takes half of what is free.
+        retry_failed: Try traces again that an earlier run of the same settings could not score;
+            those that did not fit in memory are always tried again.
     """
 
     model: str = ""
@@ -200,6 +202,7 @@ class ScoreConfig:
     max_length: int = 0
     workspace_elements: int = 0
     gradient_memory: int = 0
+    retry_failed: bool = False
 
     def __post_init__(self) -> None:
         """Refuse values that no run could use."""

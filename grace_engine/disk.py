@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from grace_engine.errors import StoreError
+from grace_engine.errors import DiskFullError, StoreError
 
 _FULL = re.compile(
     r"No space left on device|File too large|quota exceeded|not enough space", re.IGNORECASE
@@ -20,7 +20,7 @@ def disk_fault(error: Exception, path: Path) -> StoreError | None:
     """The fault behind an error with the workspace file at ``path``; None if it is another's."""
     said = str(error).partition("\n")[0]
     if is_full(error):
-        return StoreError(
+        return DiskFullError(
             f"The disk that holds {path} is full, so this step was not stored; what was stored "
             "before is safe. Free some space and run the command again."
         )

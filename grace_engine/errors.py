@@ -10,12 +10,16 @@ The tree, every leaf a sentence that says what happened, where, and what to do:
     ├── NotFoundError            a run, trace, selection or dataset that the workspace lacks
     ├── ModelError               a model, adapter or tokenizer that cannot be used
     ├── ResourceError            memory or disk that does not suffice
-    │   └── DeviceBusyError      another run has the device; names it
     ├── MissingExtraError        an optional library that is not installed
     └── StoreError               the workspace database cannot be used
+        ├── DiskFullError        there is no room; what was stored before is safe
         ├── StoreBusyError       another process holds it; names the holder
         └── StoreVersionError    written by a newer version of the studio
 """
+
+import errno
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
 class GraceError(Exception):
@@ -60,10 +64,6 @@ class ResourceError(GraceError):
     """Memory or disk that does not suffice for what was asked."""
 
 
-class DeviceBusyError(ResourceError):
-    """Another run has the device; the message names it."""
-
-
 class MissingExtraError(GraceError):
     """An optional library that is not installed; the message holds the exact install line."""
 
@@ -72,9 +72,27 @@ class StoreError(GraceError):
     """The workspace database cannot be used."""
 
 
+class DiskFullError(StoreError):
+    """The disk has no room for what was to be written; what was stored before is safe."""
+
+
 class StoreBusyError(StoreError):
     """Another process holds the workspace database; the message names it."""
 
 
 class StoreVersionError(StoreError):
     """The workspace was written by a newer version of the studio."""
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error, or one that it came from, says that a disk or a quota is full."""
+    seen: set[int] = set()
+    found: BaseException | None = error
+    while found is not None and id(found) not in seen:
+        seen.add(id(found))
+        if isinstance(found, DiskFullError):
+            return True
+        if isinstance(found, OSError) and found.errno in _NO_ROOM:
+            return True
+        found = found.__cause__ or found.__context__
+    return False

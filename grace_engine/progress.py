@@ -12,6 +12,9 @@ class Progress(Protocol):
     def advance(self, amount: int, *, tokens: int = 0) -> None:
         """That many more units are done, and tokens processed with them."""
 
+    def fail(self, reason: str, amount: int = 1) -> None:
+        """That many units failed alone, for the reason of this code; they count as done, too."""
+
     def say(self, message: str) -> None:
         """Something that the user should know, such as a batch that was halved."""
 
@@ -23,6 +26,9 @@ class Silent:
         """Do nothing."""
 
     def advance(self, amount: int, *, tokens: int = 0) -> None:
+        """Do nothing."""
+
+    def fail(self, reason: str, amount: int = 1) -> None:
         """Do nothing."""
 
     def say(self, message: str) -> None:

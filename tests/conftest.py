@@ -1,7 +1,7 @@
 """A small workspace of real traces, scored by the shipped model, for all who only look at it."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -12,6 +12,15 @@ from grace_engine.config import IngestConfig, ScoreConfig
 
 SAMPLE = Path(__file__).resolve().parents[1] / "sample_data"
 N_RECORDS = 8
+
+
+@pytest.fixture(scope="session", autouse=True)
+def devices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Devices of these tests' own: what else runs on this machine does not hold them up."""
+    folder = tmp_path_factory.mktemp("devices")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRACE_DEVICES", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -10,17 +10,17 @@ from typing import Any
 from grace_engine import api
 from grace_engine.config import IngestConfig, ScoreConfig
 from grace_engine.errors import InputError
-from grace_engine.jobs import JobSpec, Reporter, carry_out
-from grace_engine.jobs.folder import read_job
-from grace_engine.quantities import duration
+from grace_engine.jobs import EXIT_STATUS, JobSpec, Reporter, carry_out
+from grace_engine.jobs.folder import read_spec
+from grace_engine.quantities import counted, duration
 
 Outcome = tuple[str, Mapping[str, Any]]
 
 
 def main(folder: Path) -> int:
     """Do what the spec in ``folder`` asks for; the exit status."""
-    job = read_job(folder)
-    if job is None:
+    spec = read_spec(folder)
+    if spec is None:
         sys.stderr.write(f"error: {folder} holds no spec.json of a run.\n")
         return 2
 
@@ -34,13 +34,13 @@ def main(folder: Path) -> int:
             "duplicates": _duplicates,
             "check": _check,
         }
-        if job.spec.kind not in kinds:
+        if spec.kind not in kinds:
             raise InputError(
-                f"A run of kind {job.spec.kind!r} is not known to this version of the studio."
+                f"A run of kind {spec.kind!r} is not known to this version of the studio."
             )
-        return kinds[job.spec.kind](workspace, job.spec, reporter)
+        return kinds[spec.kind](workspace, spec, reporter)
 
-    return {"finished": 0, "cancelled": 130}.get(carry_out(folder, os.getpid(), work), 1)
+    return EXIT_STATUS[carry_out(folder, os.getpid(), work)]
 
 
 def _score(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outcome:
@@ -58,13 +58,22 @@ def _scored(report: "api.ScoreReport") -> Outcome:
     message = (
         f"{report.n_scored:,} traces scored in {duration(report.seconds)}, {report.n_cached:,} "
         f"were scored before, {report.n_rejected:,} cannot be scored"
-        + (f" ({reasons})." if reasons else ".")
+        + (f" ({reasons})" if reasons else "")
+        + "."
+        + (
+            f" {counted(report.n_left, 'trace')} failed before and would most likely fail again: "
+            "grace score --retry-failed tries them."
+            if report.n_left
+            else ""
+        )
     )
     result = {
         "run": report.run.id,
         "n_scored": report.n_scored,
         "n_cached": report.n_cached,
         "n_rejected": report.n_rejected,
+        "n_left": report.n_left,
+        "by_reason": dict(report.by_reason),
         "n_tokens": report.n_tokens,
         "seconds": report.seconds,
     }

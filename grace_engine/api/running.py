@@ -10,7 +10,7 @@ from grace_engine import jobs
 from grace_engine.answers import Limits
 from grace_engine.config import OF, IngestConfig, ScoreConfig, require_one_of
 from grace_engine.duplicates import require_threshold
-from grace_engine.errors import InputError, NotFoundError
+from grace_engine.errors import NotFoundError
 from grace_engine.jobs import Job, JobSpec
 from grace_engine.records import Of
 from grace_engine.store import Workspace, check_counts, datasets, get_run
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _RENDERED = 200
 # Files that the title of an ingest names.
 _NAMED = 3
-_CHILD = ("-m", "grace_engine.api.child")
+_COMMAND = (sys.executable, "-m", "grace_engine.api.child")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,10 +98,9 @@ def forecast(workspace: Workspace, config: ScoreConfig | None = None) -> Forecas
 
 
 def start_scoring(workspace: Workspace, config: ScoreConfig | None = None) -> Job:
-    """Score in the background.
+    """Score in the background, after the runs that have or await the device.
 
     Raises:
-        DeviceBusyError: Another run has the device.
         ModelError: The device is not there.
     """
     from grace_engine.api.scoring import with_default_model
@@ -120,11 +119,7 @@ def start_scoring(workspace: Workspace, config: ScoreConfig | None = None) -> Jo
 
 
 def start_sample(workspace: Workspace) -> Job:
-    """Ingest the shipped traces and score them with the shipped model, in the background.
-
-    Raises:
-        DeviceBusyError: Another run has the device.
-    """
+    """Ingest the shipped traces and score them with the shipped model, in the background."""
     title = "Prepare the sample: ingest the shipped traces, score them with the shipped model"
     return _start(workspace, JobSpec(kind="sample", title=title, device=_device("auto")))
 
@@ -191,17 +186,13 @@ def start_checking(
 
 
 def resume_job(workspace: Workspace, wanted: str) -> Job:
-    """Do again what a background run was asked to; it goes on where that one ended.
+    """Go on with a background run that ended before its work was done, in the same run folder.
 
     Raises:
         NotFoundError: There is no such run.
-        InputError: It has not ended yet.
-        DeviceBusyError: Another run has the device.
+        InputError: It has not ended yet, or it has finished.
     """
-    job = get_job(workspace, wanted)
-    if job.is_active:
-        raise InputError(f"Run {job.id} has not ended yet: it is {job.state}.")
-    return _start(workspace, job.spec)
+    return jobs.resume(get_job(workspace, wanted), _COMMAND)
 
 
 def list_jobs(workspace: Workspace) -> list[Job]:
@@ -225,16 +216,27 @@ def cancel_job(workspace: Workspace, wanted: str) -> tuple[Job, bool]:
     return get_job(workspace, job.id), asked
 
 
+def forget_job(workspace: Workspace, wanted: str) -> Job:
+    """Remove the folder of a background run that has ended; what it stored stays. The run it was.
+
+    Raises:
+        NotFoundError: There is no such run.
+        InputError: It has not ended yet.
+    """
+    job = get_job(workspace, wanted)
+    jobs.forget(job)
+    return job
+
+
 def _start(workspace: Workspace, spec: JobSpec) -> Job:
-    return jobs.start(workspace.root, spec, [sys.executable, *_CHILD])
+    return jobs.start(workspace.root, spec, _COMMAND)
 
 
 def _device(asked: str) -> str:
     """The name under which a device is taken: what ``auto`` means here."""
-    from grace_engine.models.load import resolve_device
+    from grace_engine.models.load import device_name, resolve_device
 
-    device = resolve_device(asked)
-    return device.type if device.index in (None, 0) else str(device)
+    return device_name(resolve_device(asked))
 
 
 def _is_here(config: ScoreConfig) -> bool:

@@ -6,6 +6,8 @@ from pathlib import Path
 from grace_engine import store
 from grace_engine.api.sample import sample_folder
 from grace_engine.config import ScoreConfig
+from grace_engine.jobs import having_device
+from grace_engine.models.load import device_name
 from grace_engine.progress import Progress, Silent
 from grace_engine.records import RejectedTrace
 from grace_engine.scoring import (
@@ -47,12 +49,21 @@ def score(
 ) -> ScoreReport:
     """Compute the step Grams that are not stored yet; ``planned`` is what ``plan`` gave.
 
+    One run at a time has a device: where the model is needed, this waits until it is free.
+
     Raises:
         NotFoundError, ModelError: As ``plan``.
         ResourceError: Gradients of ``exact`` that do not fit in memory.
     """
     progress = progress or Silent()
-    return run_scoring(workspace, planned or plan(workspace, config, progress), progress)
+    planned = planned or plan(workspace, config, progress)
+    if not planned.pending:
+        return run_scoring(workspace, planned, progress)
+    what = f"run in the foreground of {workspace.root}"
+    with having_device(device_name(planned.device), what, progress.say) as waited:
+        if waited:  # whoever had it may have scored some of these
+            planned = plan(workspace, planned.config, progress)
+        return run_scoring(workspace, planned, progress)
 
 
 def failed(workspace: Workspace, run: str = "latest") -> list[RejectedTrace]:

@@ -118,7 +118,7 @@ def speaks(command: Callable[P, T]) -> Callable[P, T]:
 
 
 class _RateColumn(TextColumn):
-    """Units and tokens per second of a phase."""
+    """Units and tokens per second of a phase, and units that failed."""
 
     def __init__(self) -> None:
         super().__init__("")
@@ -129,7 +129,8 @@ class _RateColumn(TextColumn):
             return ""
         rate = f"{task.completed / elapsed:,.1f} {task.fields['unit']}/s"
         tokens = task.fields["tokens"]
-        return rate + (f"  {tokens / elapsed:,.0f} tokens/s" if tokens else "")
+        failed = f"  {task.fields['failed']:,} failed" if task.fields["failed"] else ""
+        return rate + (f"  {tokens / elapsed:,.0f} tokens/s" if tokens else "") + failed
 
 
 class _LeftColumn(TimeRemainingColumn):
@@ -176,13 +177,22 @@ class ShellProgress:
     def begin(self, what: str, total: int, unit: str) -> None:
         """Start a bar; the one before it has ended."""
         self._end()
-        self._task = self._bars.add_task(what, total=total or None, unit=unit, tokens=0)
+        self._task = self._bars.add_task(what, total=total or None, unit=unit, tokens=0, failed=0)
 
     def advance(self, amount: int, *, tokens: int = 0) -> None:
         """Move the current bar."""
         if self._task is not None:
-            task = next(t for t in self._bars.tasks if t.id == self._task)
-            self._bars.update(self._task, advance=amount, tokens=task.fields["tokens"] + tokens)
+            tokens += self._current("tokens")
+            self._bars.update(self._task, advance=amount, tokens=tokens)
+
+    def fail(self, _reason: str, amount: int = 1) -> None:
+        """Count units that failed; the command's last line names the reasons."""
+        if self._task is not None:
+            self._bars.update(self._task, failed=self._current("failed") + amount)
+
+    def _current(self, name: str) -> int:
+        task = next(t for t in self._bars.tasks if t.id == self._task)
+        return int(task.fields[name])
 
     def say(self, message: str) -> None:
         """A line above the bars."""

@@ -1,22 +1,34 @@
-"""How does the shell list background runs, end one, and take one up again?"""
+"""How does the shell list background runs, follow one, end one, and take one up again?"""
 
+import sys
 import time
 from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
-from grace_engine import api
+from grace_engine import api, jobs
 from grace_engine.cli import console
 from grace_engine.cli.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption
+from grace_engine.errors import InputError
 from grace_engine.jobs import Job
+
+RunArgument = Annotated[
+    str, typer.Argument(help="Run id, a unique beginning of one, or latest.", show_default=False)
+]
+# Of the log, what a terminal would take for a command; a carriage return draws a bar anew.
+_CONTROLS = {c: f"\\x{c:02x}" for c in (*range(32), *range(127, 160)) if chr(c) not in "\n\t\r"} | {
+    ord("\r"): "\n"
+}
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(runs)
+    app.command()(logs)
     app.command()(cancel)
     app.command()(resume)
+    app.command()(forget)
 
 
 @console.speaks
@@ -31,12 +43,13 @@ def runs(workspace: WorkspaceOption = DEFAULT_WORKSPACE, as_json: JsonOption = F
         return
     console.table(
         "Background runs",
-        ["run", "state", "done", "began", "what", "says"],
+        ["run", "state", "done", "failed", "began", "what", "says"],
         [
             (
                 job.id,
-                "cancelling" if job.cancelling else job.state,
+                job.word,
                 _done(job),
+                job.failures,
                 time.strftime("%Y-%m-%d %H:%M", time.localtime(job.status.began_at)),
                 job.spec.title,
                 job.says,
@@ -47,8 +60,42 @@ def runs(workspace: WorkspaceOption = DEFAULT_WORKSPACE, as_json: JsonOption = F
 
 
 @console.speaks
+def logs(
+    run: RunArgument = "latest",
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what is added until the run ends.")
+    ] = False,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=0, help="Lines from the end; 0 for all.")
+    ] = 100,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    as_json: JsonOption = False,
+) -> None:
+    """Print what a background run said and printed, and how it stands."""
+    if follow and as_json:
+        raise InputError("--json is one document and --follow has no end: use one of the two.")
+    opened = api.open_workspace(workspace, create=False)
+    job = api.get_job(opened, run)
+    if as_json:
+        log = jobs.last_lines(job, lines)
+        console.emit_json(document(job) | {"events": jobs.read_events(job.folder), "log": log})
+        return
+    if not follow:
+        _write(jobs.last_lines(job, lines))
+    else:
+        try:
+            for text in jobs.follow(job, lines):
+                _write(text)
+        except KeyboardInterrupt:
+            console.note(f"Run {job.id} goes on in the background.")
+            raise SystemExit(console.INTERRUPTED) from None
+        job = api.get_job(opened, job.id)
+    console.note(f"Run {job.id}: {job.word}. {job.says}".rstrip())
+
+
+@console.speaks
 def cancel(
-    run: Annotated[str, typer.Argument(help="Run id, a unique beginning of one, or latest.")],
+    run: RunArgument,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     as_json: JsonOption = False,
 ) -> None:
@@ -57,27 +104,41 @@ def cancel(
     if asked:
         console.note(f"Run {job.id} was asked to end; what it has finished is kept.")
     else:
-        console.note(f"Run {job.id} has ended already: {job.state}.")
+        console.note(f"Run {job.id} has ended already: {job.word}.")
     if as_json:
         console.emit_json({"cancelled": asked, **document(job)})
 
 
 @console.speaks
 def resume(
-    run: Annotated[str, typer.Argument(help="Run id, a unique beginning of one, or latest.")],
+    run: RunArgument,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     as_json: JsonOption = False,
 ) -> None:
-    """Do again what a background run was asked to; it goes on where that one ended."""
+    """Go on with a background run that ended before its work was done."""
     job = api.resume_job(api.open_workspace(workspace, create=False), run)
-    console.note(f"Run {job.id} goes on with it in the background.")
+    say_started(job, as_json=as_json)
+
+
+@console.speaks
+def forget(
+    run: RunArgument,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove the folder of a background run that has ended; what it stored stays."""
+    job = api.forget_job(api.open_workspace(workspace, create=False), run)
+    console.note(f"Run {job.id} is forgotten; what it stored in the workspace stays.")
     if as_json:
-        console.emit_json(document(job))
+        console.emit_json({"forgotten": job.id})
 
 
 def say_started(job: Job, *, as_json: bool) -> None:
     """That a run goes on without this shell, and how to see and end it."""
-    console.note(f"Run {job.id} goes on in the background: grace runs, grace cancel {job.id}.")
+    console.note(
+        f"Run {job.id} goes on in the background: grace runs, grace logs -f {job.id}, "
+        f"grace cancel {job.id}."
+    )
     if as_json:
         console.emit_json(document(job))
 
@@ -88,6 +149,7 @@ def document(job: Job) -> dict[str, Any]:
         "id": job.id,
         "state": job.state,
         "cancelling": job.cancelling,
+        "resumable": job.is_resumable,
         "says": job.says,
         "folder": str(job.folder),
         "spec": asdict(job.spec),
@@ -102,3 +164,9 @@ def _done(job: Job) -> str:
     total = f" of {status.total:,}" if status.total else ""
     rate = f", {status.rate:,.1f}/s" if job.is_active and status.rate else ""
     return f"{status.phase}: {status.done:,}{total} {status.unit}{rate}"
+
+
+def _write(text: str) -> None:
+    """Write text of a log as it stands; nothing in it moves the terminal."""
+    sys.stdout.write(text.replace("\r\n", "\n").translate(_CONTROLS))
+    sys.stdout.flush()

@@ -14,6 +14,7 @@ from grace_engine.cli.options import (
     WorkspaceOption,
 )
 from grace_engine.config import ScoreConfig
+from grace_engine.quantities import counted
 
 
 def register(app: typer.Typer) -> None:
@@ -62,6 +63,10 @@ def score(
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Run Python code that comes with the model.")
     ] = False,
+    retry_failed: Annotated[
+        bool,
+        typer.Option("--retry-failed", help="Try traces again that could not be scored before."),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and stop.")
     ] = False,
@@ -86,6 +91,7 @@ def score(
         with_marks=with_marks,
         with_end_token=with_end_token,
         trust_remote_code=trust_remote_code,
+        retry_failed=retry_failed,
     )
     opened = api.open_workspace(workspace, create=False)
     if background and not dry_run:
@@ -124,10 +130,14 @@ def _say_plan(planned: "api.ScoringPlan", expected: "api.Estimate | None") -> No
         + (f", entropy discount {discount:g})." if discount else ").")
     )
     console.note(
-        f"{planned.n_traces:,} traces: {planned.n_done + len(planned.linkable):,} cached or "
-        f"reached before, {len(planned.rejected):,} cannot be scored, {len(planned.pending):,} to "
-        f"run ({planned.n_tokens:,} tokens)."
+        f"{planned.n_traces:,} traces: {planned.n_cached:,} cached, {len(planned.rejected):,} "
+        f"cannot be scored, {len(planned.pending):,} to run ({planned.n_tokens:,} tokens)."
     )
+    if planned.n_left:
+        console.note(
+            f"{counted(planned.n_left, 'trace')} could not be scored before and would most likely "
+            "fail again, so they are left out: --retry-failed tries them again."
+        )
     if expected is not None:
         console.note(
             f"About {console.duration(max(1.0, expected.seconds))} and "
@@ -138,7 +148,8 @@ def _say_plan(planned: "api.ScoringPlan", expected: "api.Estimate | None") -> No
 def _plan_json(planned: "api.ScoringPlan", expected: "api.Estimate | None") -> dict[str, Any]:
     return {
         "n_traces": planned.n_traces,
-        "n_cached": planned.n_done + len(planned.linkable),
+        "n_cached": planned.n_cached,
+        "n_left": planned.n_left,
         "n_pending": len(planned.pending),
         "n_rejected": len(planned.rejected),
         "n_tokens": planned.n_tokens,

@@ -1,39 +1,50 @@
-"""What does a run folder say of its job?
+"""Which files does a run folder hold, and how are they written and read?
 
 ``spec.json``: what was asked for; written once. ``status.json``: how far it is; replaced as a
-whole. ``events.jsonl``: what happened, a line each. ``log.txt``: what it printed. ``cancel``: its
-end was asked for. The folder is the truth: nobody keeps the state of a job anywhere else.
+whole. ``events.jsonl``: what happened, a line each. ``log.txt``: the same for people, and what the
+work printed. ``cancel``: its end was asked for. ``claim``: locked by whoever works on it.
+``reserve``: bytes that are given up so that a last word fits on a full disk.
 """
 
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import orjson
 
+from grace_engine.errors import is_disk_full
 from grace_engine.jobs.processes import is_same
 
-State: TypeAlias = Literal["starting", "running", "finished", "cancelled", "failed", "died"]
-ACTIVE: tuple[State, ...] = ("starting", "running")
+State: TypeAlias = Literal[
+    "starting",
+    "queued",
+    "running",
+    "no-progress",
+    "finished",
+    "cancelled",
+    "failed",
+    "died",
+    "killed-for-memory",
+    "disk-full",
+]
+ACTIVE: tuple[State, ...] = ("starting", "queued", "running", "no-progress")
 """States in which there is something to wait for."""
 
-SPEC, STATUS, EVENTS, LOG, CANCEL = (
+SPEC, STATUS, EVENTS, LOG, CANCEL, CLAIM, RESERVE = (
     "spec.json",
     "status.json",
     "events.jsonl",
     "log.txt",
     "cancel",
+    "claim",
+    "reserve",
 )
-CANCELLED = "Cancelled. What was finished is kept; the same run goes on from there."
-_DIED = (
-    "Its process ended without a word: it was killed, or the machine went down. What was finished "
-    "is kept; run it again and it goes on from there."
-)
-# A folder whose starter was killed before it noted the process down is given up after that time.
-_PATIENCE = 30.0
+# Room for a status, an event and their blocks.
+_RESERVED = 32_768
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,33 +56,49 @@ class JobSpec:
         title: One line for people; may hold names that users gave.
         settings: What the work needs, as JSON values.
         device: The device that it takes for itself; "" for none.
+        cwd: The folder that relative paths of the settings start from; "" for that of whoever
+            starts it.
     """
 
     kind: str
     title: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     device: str = ""
+    cwd: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """How far a job is, as it last said itself. Times are seconds since 1970.
+    """How far a job is, as it last said itself, or as its keeper said when it could not.
+
+    Times ``…_at`` are seconds since 1970, for people. Whatever is decided is decided by numbers and
+    by ``…_clock``, seconds of the machine's own clock (``time.monotonic``), which nobody sets.
 
     Attributes:
-        state: As the job knows it; it cannot know that it died.
+        state: As was said; ``no-progress`` is found by whoever reads.
         phase: What it is doing: ``Scoring``.
         done: Units done of the phase.
         total: Units of the phase; 0 where it is not known.
         unit: Their name.
+        failures: Units that failed alone, by reason code; of all phases.
         rate: Units a second of the phase.
         tokens_rate: Tokens a second of the phase; 0 where none are read.
-        message: The last thing that it said; of a failed job, why.
-        began_at: When the job began.
+        message: The last thing that it said; of a job that ended badly, why.
+        number: Its place in the order in which jobs of the workspace were started, from 1.
+        attempt: 1, and one more each time that it was resumed.
+        began_at: When this attempt began.
         ended_at: When it ended; 0 until then.
         heartbeat_at: When this was written.
         progress_at: When the last unit was done.
-        pid: Its process.
+        seconds: Since the attempt began.
+        began_clock: When the attempt began.
+        heartbeat_clock: When this was written.
+        progress_clock: When the last unit was done.
+        boot: Which start of the machine clocks and processes belong to (``processes.boot``).
+        pid: The process that works; before there is one, that which will start it.
         pid_born: When that process began (``processes.born``).
+        keeper_pid: The process that started it and waits for its end.
+        keeper_born: When that process began.
         result: What came out, as JSON values.
     """
 
@@ -80,15 +107,25 @@ class Status:
     done: int = 0
     total: int = 0
     unit: str = ""
+    failures: Mapping[str, int] = field(default_factory=dict)
     rate: float = 0.0
     tokens_rate: float = 0.0
     message: str = ""
+    number: int = 0
+    attempt: int = 1
     began_at: float = 0.0
     ended_at: float = 0.0
     heartbeat_at: float = 0.0
     progress_at: float = 0.0
+    seconds: float = 0.0
+    began_clock: float = 0.0
+    heartbeat_clock: float = 0.0
+    progress_clock: float = 0.0
+    boot: str = ""
     pid: int = 0
     pid_born: float = 0.0
+    keeper_pid: int = 0
+    keeper_born: float = 0.0
     result: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -98,76 +135,29 @@ class Status:
             return None
         return max(0, self.total - self.done) / self.rate
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """A job as its folder showed it at one moment.
-
-    Attributes:
-        id: Name of its folder: kind, time and four hex digits.
-        folder: Where it lives.
-        spec: What was asked for.
-        status: What it said last.
-        state: What it is: the status's state, or ``died`` or ``cancelled`` where its process went
-            without a word.
-        cancelling: Its end was asked for and has not come yet.
-    """
-
-    id: str
-    folder: Path
-    spec: JobSpec
-    status: Status
-    state: State
-    cancelling: bool
-
     @property
-    def is_active(self) -> bool:
-        """Whether there is something to wait for."""
-        return self.state in ACTIVE
-
-    @property
-    def says(self) -> str:
-        """What it said last; of one that could not speak any more, what became of it."""
-        if self.state == "died":
-            return _DIED
-        unheard = self.state == "cancelled" and self.status.state in ACTIVE
-        return CANCELLED if unheard else self.status.message
-
-    def log_tail(self, n_bytes: int = 4000) -> str:
-        """The end of what it printed."""
-        try:
-            with (self.folder / LOG).open("rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - n_bytes))
-                return file.read().decode("utf-8", errors="replace")
-        except OSError:
-            return ""
+    def is_alive(self) -> bool:
+        """Whether its process lives, or the one that will say how that ended."""
+        return is_same(self.pid, self.pid_born, self.boot) or is_same(
+            self.keeper_pid, self.keeper_born, self.boot
+        )
 
 
-def read_job(folder: Path) -> Job | None:
-    """The job of a run folder; None where the folder holds none."""
+def read_spec(folder: Path) -> JobSpec | None:
+    """What was asked for; None where the folder holds no job."""
     document = _read(folder / SPEC)
-    if document is None:
+    if document is None or not {"kind", "title"} <= document.keys():
         return None
-    spec = JobSpec(**document)
-    status = read_status(folder)
-    asked = (folder / CANCEL).exists()
-    state = _state(folder, status, asked=asked)
-    return Job(
-        id=folder.name,
-        folder=folder,
-        spec=spec,
-        status=status or Status(),
-        state=state,
-        cancelling=asked and state in ACTIVE,
-    )
+    known = {each.name for each in fields(JobSpec)}
+    return JobSpec(**{name: value for name, value in document.items() if name in known})
 
 
 def read_status(folder: Path) -> Status | None:
-    """The status that stands in a run folder; None where there is none yet."""
+    """The status that stands in a run folder; None where there is none."""
     document = _read(folder / STATUS)
-    known = {each.name for each in fields(Status)}
     if document is None:
         return None
+    known = {each.name for each in fields(Status)}
     return Status(**{name: value for name, value in document.items() if name in known})
 
 
@@ -177,20 +167,32 @@ def write_spec(folder: Path, spec: JobSpec) -> None:
 
 
 def write_status(folder: Path, status: Status) -> None:
-    """Replace the status as a whole: a reader sees the old one or the new one."""
-    _replace(folder / STATUS, asdict(status))
+    """Replace the status as a whole, marked with this moment: a reader sees the old or the new."""
+    clock = time.monotonic()
+    now = replace(
+        status,
+        heartbeat_at=time.time(),
+        heartbeat_clock=clock,
+        seconds=clock - status.began_clock,
+    )
+    _replace(folder / STATUS, asdict(now))
 
 
-def write_first_status(folder: Path, status: Status) -> None:
-    """Write the status unless the job was faster and wrote its own."""
-    aside = folder / f".{STATUS}.{os.getpid()}.first"
-    aside.write_bytes(orjson.dumps(asdict(status)))
+def write_last_status(folder: Path, status: Status) -> None:
+    """As ``write_status``; on a full disk the bytes that were set aside make room."""
     try:
-        os.link(aside, folder / STATUS)
-    except FileExistsError:
-        pass
-    finally:
-        aside.unlink()
+        write_status(folder, status)
+    except OSError as fault:
+        if not is_disk_full(fault):
+            raise
+        (folder / RESERVE).unlink(missing_ok=True)
+        write_status(folder, status)
+
+
+def set_aside(folder: Path) -> None:
+    """Take the bytes that a last word will need; where there are none, it may fail."""
+    with suppress(OSError):
+        (folder / RESERVE).write_bytes(os.urandom(_RESERVED))  # no file system makes these small
 
 
 def add_event(folder: Path, **event: object) -> None:
@@ -200,29 +202,33 @@ def add_event(folder: Path, **event: object) -> None:
         file.write(line)
 
 
-def _state(folder: Path, status: Status | None, *, asked: bool) -> State:
-    if status is None:
-        # Between the folder and the first word; the starter may have been killed there.
-        waited = time.time() - (folder / SPEC).stat().st_mtime
-        return "starting" if waited < _PATIENCE else "died"
-    if status.state in ACTIVE and not is_same(status.pid, status.pid_born):
-        # It may have spoken its last word between the two looks.
-        last = read_status(folder)
-        if last is not None and last.state not in ACTIVE:
-            return last.state
-        return "cancelled" if asked else "died"
-    return status.state
+def read_events(folder: Path) -> list[dict[str, Any]]:
+    """What happened, in order; a line that was cut short is left out."""
+    try:
+        lines = (folder / EVENTS).read_bytes().splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        with suppress(orjson.JSONDecodeError):
+            found.append(orjson.loads(line))
+    return found
 
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
         document = orjson.loads(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError, orjson.JSONDecodeError):
+    except (OSError, orjson.JSONDecodeError):
         return None
     return document if isinstance(document, dict) else None
 
 
 def _replace(path: Path, document: object) -> None:
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    aside.write_bytes(orjson.dumps(document))
-    aside.replace(path)
+    try:
+        aside.write_bytes(orjson.dumps(document))
+        aside.replace(path)
+    except OSError:
+        with suppress(OSError):
+            aside.unlink()
+        raise

@@ -1,12 +1,23 @@
 """Is a process still the one that was noted down, or has its number gone to another?"""
 
 import os
+from functools import cache
 from pathlib import Path
 
 import psutil
 
 # Clock ticks and psutil's floats of one process differ by less than that, in seconds.
 _SAME = 0.5
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+@cache
+def boot() -> str:
+    """Which start of the machine this is: another text after each; "" where it does not tell."""
+    try:
+        return _BOOT.read_text().strip()
+    except OSError:
+        return ""
 
 
 def born(pid: int) -> float | None:
@@ -27,8 +38,16 @@ def born(pid: int) -> float | None:
         return None
 
 
-def is_same(pid: int, began: float) -> bool:
-    """Whether process ``pid`` lives and is the one that began then."""
+def is_same(pid: int, began: float, during: str = "") -> bool:
+    """Whether process ``pid`` lives and is the one that began then.
+
+    Args:
+        pid: Its number.
+        began: ``born`` of it, when it was noted down.
+        during: ``boot`` at that time; "" where nobody knows.
+    """
+    if during and during != boot():
+        return False  # numbers and times begin anew with each start of the machine
     found = born(pid) if pid > 0 else None
     return found is not None and abs(found - began) < _SAME
 

@@ -42,6 +42,11 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
+def device_name(device: torch.device) -> str:
+    """``cpu``, ``cuda``, ``cuda:1``: one name for one device."""
+    return device.type if device.index in (None, 0) else str(device)
+
+
 def resolve_dtype(name: str, device: torch.device) -> str:
     """``auto`` is bfloat16 on a CUDA device that computes in it, else float32."""
     if name != "auto":

@@ -31,7 +31,7 @@ from grace_engine.store import Workspace
 _BATCH = 1000
 # Some 5 kB each.
 _KEPT_TRACES = 20_000
-# Memory may suffice the next time; every other reason would only come again.
+# Memory may suffice the next time; every other reason would most likely come again.
 _WORTH_ANOTHER_TRY = "out-of-memory"
 
 
@@ -66,7 +66,8 @@ class ScoringPlan:
         tokenizer: The model's tokenizer.
         device: Where it would run.
         n_traces: Traces that the run covers, or the sample of them.
-        n_done: Traces that it has reached before.
+        n_done: Traces that it has reached before and leaves as they are.
+        n_left: Those among them that could not be scored.
         linkable: Traces not reached before whose Gram is stored all the same.
         pending: Traces that need the model.
         rejected: Traces that it cannot score, with the reason.
@@ -82,10 +83,16 @@ class ScoringPlan:
     device: torch.device
     n_traces: int
     n_done: int
+    n_left: int
     linkable: tuple[str, ...]
     pending: tuple[PendingTrace, ...] = field(repr=False)
     rejected: tuple[RejectedTrace, ...] = field(repr=False)
     kept: dict[str, RenderedTrace] = field(repr=False)
+
+    @property
+    def n_cached(self) -> int:
+        """Traces whose Gram is stored already."""
+        return self.n_done - self.n_left + len(self.linkable)
 
     @property
     def n_tokens(self) -> int:
@@ -123,7 +130,12 @@ def plan_scoring(workspace: Workspace, config: ScoreConfig, progress: Progress) 
     # Ids are digests, so the lowest of them are a fair draw, and a larger sample holds a smaller.
     wanted = set(ids[: config.sample] if config.sample else ids)
     reached = store.reached_traces(workspace, run.id)
-    todo = {name for name in wanted if reached.get(name, _WORTH_ANOTHER_TRY) == _WORTH_ANOTHER_TRY}
+    left = {
+        name
+        for name in wanted
+        if reached.get(name) not in (None, _WORTH_ANOTHER_TRY) and not config.retry_failed
+    }
+    todo = {name for name in wanted - left if name not in reached or reached[name] is not None}
     limit = config.max_length or length_limit(model_config)
     pending: list[PendingTrace] = []
     linkable: list[str] = []
@@ -133,7 +145,10 @@ def plan_scoring(workspace: Workspace, config: ScoreConfig, progress: Progress) 
         progress.begin("Rendering", len(todo), "traces")
     for batch in _render(workspace, run, todo, tokenizer, limit):
         rendered = [item for item in batch if isinstance(item, RenderedTrace)]
-        rejected += [item for item in batch if isinstance(item, RejectedTrace)]
+        for item in batch:
+            if isinstance(item, RejectedTrace):
+                rejected.append(item)
+                progress.fail(item.reason)
         keys = store.known_gram_keys(workspace, run.fingerprint, [item.digest for item in rendered])
         linkable += [item.trace_id for item in rendered if item.digest in keys]
         pending += [_pending(item) for item in rendered if item.digest not in keys]
@@ -150,6 +165,7 @@ def plan_scoring(workspace: Workspace, config: ScoreConfig, progress: Progress) 
         device=device,
         n_traces=len(wanted),
         n_done=len(wanted) - len(todo),
+        n_left=len(left),
         linkable=tuple(linkable),
         pending=tuple(pending),
         rejected=tuple(rejected),

@@ -35,6 +35,7 @@ class ScoreReport:
         n_cached: Traces whose Grams were stored before.
         n_scored: Traces that the model scored now.
         n_rejected: Traces that could not be scored now.
+        n_left: Traces that could not be scored before and were not tried again.
         by_reason: ``n_rejected`` by reason code.
         n_tokens: Tokens that the model read now.
         seconds: Time of the model's part.
@@ -44,6 +45,7 @@ class ScoreReport:
     n_cached: int
     n_scored: int
     n_rejected: int
+    n_left: int = 0
     by_reason: Mapping[str, int] = field(default_factory=dict)
     n_tokens: int = 0
     seconds: float = 0.0
@@ -85,9 +87,10 @@ def run_scoring(workspace: Workspace, plan: ScoringPlan, progress: Progress) -> 
             failures += writer.failures
     return ScoreReport(
         run=store.get_run(workspace, plan.run.id),
-        n_cached=plan.n_done + len(plan.linkable),
+        n_cached=plan.n_cached,
         n_scored=n_scored,
         n_rejected=sum(failures.values()),
+        n_left=plan.n_left,
         by_reason=dict(failures.most_common()),
         n_tokens=n_tokens,
         seconds=time.monotonic() - started,
@@ -145,6 +148,8 @@ def _score_window(
             batch = [remaining[index] for index in indices]
             for trace, outcome in zip(batch, scorer.score(batch), strict=True):
                 writer.add(trace, outcome)
+                if isinstance(outcome, TraceRejected):
+                    progress.fail(outcome.reason)
             writer.flush_when_due()
             progress.advance(len(batch), tokens=sum(len(trace.token_ids) for trace in batch))
             taken.update(indices)

@@ -1,5 +1,6 @@
 """What are the step Grams of a batch of rendered traces?"""
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from grace_engine.config import ScoreConfig
-from grace_engine.errors import ModelError, TraceRejected
+from grace_engine.errors import GraceError, ModelError, TraceRejected
 from grace_engine.models.heads import Head, captured_hidden
 from grace_engine.models.load import LoadedModel
 from grace_engine.records import RenderedTrace, StepGram
@@ -17,6 +18,10 @@ from grace_engine.scoring.gradients import lm_head_gram, upstream_gradients
 from grace_engine.signals import pack
 
 Outcome: TypeAlias = StepGram | TraceRejected
+
+# Traces on which a model may fail, one by one, before any is scored; then it is the model.
+_FAILED_FIRST = 16
+_LOG = logging.getLogger(__name__)
 
 
 class Scorer:
@@ -54,30 +59,66 @@ class Scorer:
         on_cpu = loaded.device.type == "cpu"
         self._tile = config.workspace_elements or (1 << 21 if on_cpu else 1 << 25)
         self.tokens_per_batch = config.tokens_per_batch
+        self._n_scored = self._n_failed = 0
 
     def score(self, traces: Sequence[RenderedTrace]) -> list[Outcome]:
         """Grams of one batch in its order; a trace that fails alone comes back rejected.
 
-        Out of memory halves the batch, down to single traces.
+        A batch that fails is halved, down to single traces; for memory, later batches are as small.
+
+        Raises:
+            ModelError: The model fails on every trace, or its device does not work any more.
         """
         try:
-            return self._each_alone_if_not_finite(traces, self._score(traces))
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
-                raise
+            outcomes = self._each_alone_if_not_finite(traces, self._score(traces))
+        except GraceError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a model may raise anything
+            _LOG.debug("A batch of %d traces failed.", len(traces), exc_info=True)
+            memory, said = _is_out_of_memory(error), f"{type(error).__name__}: {error}"[:300]
+        else:
+            self._n_scored += sum(isinstance(outcome, StepGram) for outcome in outcomes)
+            return outcomes
         # Outside the handler, so that the failed batch's tensors are no longer referenced.
-        if self._loaded.device.type == "cuda":
-            torch.cuda.empty_cache()
+        self._require_device(said)
         if len(traces) == 1:
-            tokens = len(traces[0].token_ids)
-            return [TraceRejected("out-of-memory", f"{tokens} tokens do not fit in memory alone")]
+            return [self._failed_alone(traces[0], said, memory=memory)]
         half = len(traces) // 2
-        self.tokens_per_batch = max(1, half * max(len(t.token_ids) for t in traces))
-        self._say(
-            f"Out of memory with {len(traces)} traces at once: going on with batches of "
-            f"{self.tokens_per_batch} tokens."
-        )
+        if memory:
+            self.tokens_per_batch = max(1, half * max(len(t.token_ids) for t in traces))
+            self._say(
+                f"Out of memory with {len(traces)} traces at once: going on with batches of "
+                f"{self.tokens_per_batch} tokens."
+            )
         return self.score(traces[:half]) + self.score(traces[half:])
+
+    def _failed_alone(self, trace: RenderedTrace, said: str, *, memory: bool) -> TraceRejected:
+        """Why one trace could not be scored; raises where it is the model that cannot."""
+        if memory:
+            tokens = len(trace.token_ids)
+            return TraceRejected("out-of-memory", f"{tokens} tokens do not fit in memory alone")
+        self._n_failed += 1
+        if not self._n_scored and self._n_failed >= _FAILED_FIRST:
+            raise ModelError(
+                f"The model fails on every trace that was tried, {self._n_failed} so far: {said}. "
+                "Check that it, its tokenizer and the installed transformers go together."
+            )
+        return TraceRejected("model-error", f"the model failed with {said}")
+
+    def _require_device(self, said: str) -> None:
+        """Free what a failed batch held; raise where the device does nothing any more."""
+        device = self._loaded.device
+        if device.type == "cpu":
+            return
+        try:
+            if device.type == "cuda":
+                torch.cuda.empty_cache()
+            torch.ones(1, device=device).sum().item()
+        except RuntimeError as error:
+            raise ModelError(
+                f"The device {device} does not work any more after {said}. What was finished is "
+                "kept; run this again and it goes on from there."
+            ) from error
 
     def _each_alone_if_not_finite(
         self, traces: Sequence[RenderedTrace], outcomes: list[Outcome]

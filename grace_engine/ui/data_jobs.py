@@ -9,7 +9,7 @@ import streamlit as st
 from grace_engine import api
 from grace_engine.errors import GraceError
 from grace_engine.figures.frames import marks_named, plain
-from grace_engine.jobs import Job
+from grace_engine.jobs import Job, State
 from grace_engine.quantities import duration
 from grace_engine.ui import tables
 from grace_engine.ui.text import as_markdown
@@ -24,15 +24,21 @@ SAMPLE = (
 """What the sample is. The time is that of ``grace sample`` in an empty folder."""
 
 _POLL_SECONDS = 1.0
-# Without a unit done for so long the page says so.
-_QUIET_SECONDS = 120.0
 _SEEN, _FAULT, _BESIDE = "data-active", "data-fault", "data-beside"
-_LOOKS = {
-    "finished": ("check_circle", "Finished"),
-    "cancelled": ("cancel", "Cancelled"),
-    "failed": ("error", "Failed"),
-    "died": ("error", "Died"),
+_ICONS: dict[State, str] = {
+    "starting": "hourglass_top",
+    "queued": "hourglass_top",
+    "running": "play_circle",
+    "no-progress": "pending",
+    "finished": "check_circle",
+    "cancelled": "cancel",
+    "failed": "error",
+    "died": "error",
+    "killed-for-memory": "memory",
+    "disk-full": "disc_full",
 }
+# Of the log, what a page shows of it.
+_LOGGED_BYTES = 8000
 
 
 def known_jobs(workspace: str) -> list[Job]:
@@ -83,10 +89,12 @@ def history(jobs: list[Job]) -> None:
     rows = [
         {
             "run": job.id,
-            "state": "cancelling" if job.cancelling else job.state,
+            "state": job.word,
             "began": _clock(job.status.began_at),
-            "took": duration(max(0.0, (job.status.ended_at or _end(job)) - job.status.began_at)),
+            "took": duration(job.status.seconds),
+            "attempts": job.status.attempt,
             "what": job.spec.title,
+            "failed": job.failures,
             "says": job.says,
         }
         for job in jobs
@@ -121,7 +129,7 @@ def _active(workspace: str, job: Job) -> None:
     status = job.status
     with st.container(border=True, key=f"job-{job.id}"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.text(plain(job.spec.title), width="stretch")
+            _named(job)
             st.button(
                 "Cancelling…" if job.cancelling else "Cancel",
                 key=f"cancel-{job.id}",
@@ -133,14 +141,17 @@ def _active(workspace: str, job: Job) -> None:
             )
         share = min(1.0, status.done / status.total) if status.total else 0.0
         st.progress(share, text=as_markdown(_progress(job)))
-        if status.message:
-            st.caption(as_markdown(status.message))
+        if job.says:
+            st.caption(as_markdown(job.says))
+        _log(job)
 
 
 def _progress(job: Job) -> str:
     status = job.status
     if job.cancelling:
         return "Ending; what is done is being stored."
+    if job.state == "queued":
+        return "Queued; it begins by itself."
     if not status.phase:
         return "Starting…"
     parts = [
@@ -154,19 +165,17 @@ def _progress(job: Job) -> str:
         parts.append(f"{status.tokens_rate:,.0f} tokens a second")
     if status.seconds_left:
         parts.append(f"about {duration(status.seconds_left)} left")
-    quiet = time.time() - status.progress_at
-    if quiet > _QUIET_SECONDS:
-        parts.append(f"no progress for {duration(quiet)}")
+    if job.failures:
+        parts.append(f"failed: {job.failures}")
+    if job.state == "no-progress":
+        parts.append(f"no progress for {duration(job.quiet)}")
     return " · ".join(parts)
 
 
 def _ended(workspace: str, job: Job) -> None:
-    icon, word = _LOOKS[job.state]
     with st.container(border=True, key=f"job-{job.id}"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            # The icon and the word are ours; the title may hold names that users gave.
-            st.markdown(f":material/{icon}: **{word}**", width="content")
-            st.text(plain(job.spec.title), width="stretch")
+            _named(job)
             run = str(job.status.result.get("run", ""))
             if run:
                 st.page_link(
@@ -175,9 +184,9 @@ def _ended(workspace: str, job: Job) -> None:
                     icon=":material/grid_on:",
                     query_params={"run": run},
                 )
-            if job.state != "finished":
+            if job.is_resumable:
                 st.button(
-                    "Run again",
+                    "Resume",
                     key=f"again-{job.id}",
                     icon=":material/replay:",
                     help="Goes on where it ended.",
@@ -185,10 +194,32 @@ def _ended(workspace: str, job: Job) -> None:
                     args=(api.resume_job, job.id),
                     kwargs={"workspace": workspace},
                 )
+            st.button(
+                "Remove",
+                key=f"forget-{job.id}",
+                icon=":material/delete:",
+                help="Removes the folder of this run with its log; what it stored stays.",
+                on_click=launch,
+                args=(api.forget_job, job.id),
+                kwargs={"workspace": workspace},
+            )
         st.caption(as_markdown(f"{_clock(job.status.ended_at or _end(job))}   {job.says}"))
-        if job.state in ("failed", "died") and (said := job.log_tail()):
-            with st.expander("What it printed last", icon=":material/terminal:"):
-                st.code(marks_named(said), language=None, wrap_lines=True)
+        _log(job)
+
+
+def _named(job: Job) -> None:
+    """Its state and what it is."""
+    # The icon and the word are ours; the title may hold names that users gave.
+    word = job.word.capitalize()
+    st.markdown(f":material/{_ICONS[job.state]}: **{word}**", width="content")
+    st.text(plain(job.spec.title), width="stretch")
+
+
+def _log(job: Job) -> None:
+    """What it said and printed last."""
+    if said := job.log_tail(_LOGGED_BYTES):
+        with st.expander("Log", icon=":material/terminal:"):
+            st.code(marks_named(said), language=None, wrap_lines=True)
 
 
 def _cancel(workspace: str, job: str) -> None:

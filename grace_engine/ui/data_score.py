@@ -141,14 +141,13 @@ def _start_buttons(
     workspace: str, config: ScoreConfig, total: int, *, scored: bool, begun: bool
 ) -> None:
     busy = any(job.is_active and job.spec.device for job in data_jobs.known_jobs(workspace))
-    why = "One run at a time: wait until the one above has ended, or cancel it." if busy else None
+    why = "It waits in the queue until the run above has ended." if busy else None
     with st.container(horizontal=True, vertical_alignment="center"):
         if total > _SAMPLE:
             _button(
                 f"Score a sample of {_SAMPLE}",
                 replace(config, sample=_SAMPLE),
                 workspace,
-                disabled=busy,
                 why=why or "To see whether model and steps make sense before the whole is scored.",
                 primary=not begun,
             )
@@ -156,7 +155,6 @@ def _start_buttons(
             f"Score all {total:,}",
             config,
             workspace,
-            disabled=busy,
             why=why or ("All of these are scored under these settings." if scored else None),
             primary=not scored and (begun or total <= _SAMPLE),
         )
@@ -167,7 +165,6 @@ def _button(
     config: ScoreConfig,
     workspace: str,
     *,
-    disabled: bool,
     why: str | None,
     primary: bool = False,
 ) -> None:
@@ -175,7 +172,6 @@ def _button(
         name,
         type="primary" if primary else "secondary",
         icon=":material/play_arrow:",
-        disabled=disabled,
         help=why,
         on_click=data_jobs.launch,
         args=(api.start_scoring, config),

@@ -228,6 +228,9 @@ class Impatient:
     def advance(self, amount: int, *, tokens: int = 0) -> None:
         raise KeyboardInterrupt
 
+    def fail(self, reason: str, amount: int = 1) -> None:
+        pass
+
     def say(self, message: str) -> None:
         pass
 

@@ -97,7 +97,7 @@ def test_one_click_prepares_the_sample_in_the_background_and_cancel_ends_it(
     assert (job.spec.kind, job.state) == ("sample", "cancelled")
     again = open_data(tmp_path / "w")
     assert "Cancelled. What was finished is kept" in shown(again).replace("\\", "")
-    assert button(again, "Run again")
+    assert button(again, "Resume")
 
 
 def test_a_filled_workspace_is_listed(open_data, scored_workspace: api.Workspace) -> None:
@@ -308,7 +308,7 @@ def test_the_estimate_stands_before_the_start_and_a_sample_is_offered(
     assert not app.exception
     (job,) = api.list_jobs(workspace)
     assert (job.spec.kind, job.spec.settings["sample"]) == ("score", 100)
-    assert button(app, "Score all 400").disabled
+    assert "waits in the queue" in button(app, "Score all 400").help
     wait_for_the_end(workspace.root)
     (run,) = api.list_runs(workspace)
     assert (run.n_scored, run.n_pending) == (100, 300)

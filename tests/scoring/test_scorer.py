@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grace_engine.config import ScoreConfig
-from grace_engine.errors import TraceRejected
+from grace_engine.errors import ModelError, TraceRejected
 from grace_engine.models.load import LoadedModel
 from grace_engine.records import RenderedTrace, StepGram
 from grace_engine.scoring.batches import batches_by_tokens
@@ -109,15 +109,56 @@ def test_a_trace_too_large_for_memory_alone_is_rejected_and_others_are_scored(
     assert outcomes[5].reason == "out-of-memory"
 
 
-def test_another_runtime_error_is_not_taken_for_scarce_memory(
-    qwen: LoadedModel, traces: list[RenderedTrace], monkeypatch: pytest.MonkeyPatch
+def test_a_trace_on_which_the_model_fails_alone_is_rejected_and_others_are_scored(
+    qwen: LoadedModel, traces: list[RenderedTrace]
+) -> None:
+    from dataclasses import replace
+
+    said: list[str] = []
+    scorer = Scorer(qwen, ScoreConfig(), say=said.append)
+    whole = packed(scorer.score(traces))
+    # A token that the model has no embedding for, as of a tokenizer with tokens added.
+    broken = replace(traces[2], token_ids=(*traces[2].token_ids[:-1], 10_000))
+
+    outcomes = scorer.score([*traces[:2], broken, *traces[3:]])
+
+    failed = outcomes.pop(2)
+    assert isinstance(failed, TraceRejected)
+    assert (failed.reason, "IndexError: index out of range" in failed.detail) == (
+        "model-error",
+        True,
+    )
+    assert_same(packed(outcomes), whole[:2] + whole[3:])
+    assert scorer.tokens_per_batch == ScoreConfig().tokens_per_batch, "memory was not scarce"
+    assert not said
+
+
+def test_a_model_that_fails_on_every_trace_ends_the_run(
+    qwen: LoadedModel, make_trace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(self: Scorer, batch: list[RenderedTrace]) -> torch.Tensor:
         raise RuntimeError("shapes do not match")
 
     monkeypatch.setattr(Scorer, "_hidden_states", broken)
-    with pytest.raises(RuntimeError, match="shapes"):
-        Scorer(qwen, ScoreConfig()).score(traces)
+    few, many = ([make_trace(seed, (3, 3)) for seed in range(n)] for n in (15, 16))
+
+    assert all(isinstance(each, TraceRejected) for each in Scorer(qwen, ScoreConfig()).score(few))
+    with pytest.raises(ModelError, match=r"every trace .* 16 so far: RuntimeError: shapes"):
+        Scorer(qwen, ScoreConfig()).score(many)
+
+
+def test_a_device_that_does_nothing_any_more_ends_the_run(
+    qwen: LoadedModel, traces: list[RenderedTrace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    def broken(self: Scorer, batch: list[RenderedTrace]) -> torch.Tensor:
+        raise RuntimeError("device-side assert triggered")
+
+    monkeypatch.setattr(Scorer, "_hidden_states", broken)
+    gone = replace(qwen, device=torch.device("mps"))
+    with pytest.raises(ModelError, match="mps does not work any more after RuntimeError: device"):
+        Scorer(gone, ScoreConfig()).score(traces)
 
 
 def test_a_model_that_gives_nan_rejects_the_trace_with_the_reason(

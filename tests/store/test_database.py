@@ -12,6 +12,7 @@ import duckdb
 import pytest
 
 from grace_engine.errors import (
+    DiskFullError,
     GraceError,
     NotFoundError,
     ResourceError,
@@ -302,7 +303,7 @@ def test_a_damaged_file_is_said_to_be_damaged(workspace: Workspace, damage: str)
     [
         (
             'Could not write file "w/grace.duckdb": No space left on device',
-            StoreError,
+            DiskFullError,
             "disk that holds w/grace.duckdb is full",
         ),
         (

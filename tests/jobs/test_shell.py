@@ -1,0 +1,80 @@
+"""Does the shell print, follow and forget a run, and say what it cannot do?"""
+
+import json
+import shutil
+from pathlib import Path
+
+import psutil
+import pytest
+
+from grace_engine import api, jobs
+from grace_engine.errors import NotFoundError
+from grace_engine.jobs import follow, last_lines
+from tests.jobs.conftest import PATIENCE, at_work, ended
+
+
+def test_the_log_is_printed_and_ends_with_how_the_run_stands(begin, tmp_path: Path, grace) -> None:
+    api.open_workspace(tmp_path, create=True)
+    job = ended(begin(units=4))
+    at = ("--workspace", tmp_path)
+
+    status, out, err = grace("logs", "latest", *at)
+    assert status == 0
+    assert [line.split("  ")[-1] for line in out.splitlines()] == [
+        "at work",
+        "Counting: 4 units",
+        "counted",
+        "All counted.",
+    ]
+    assert err == f"Run {job.id}: finished. All counted.\n"
+    assert grace("logs", job.id, "-n", "1", *at)[1].endswith("  All counted.\n")
+    document = json.loads(grace("logs", job.id, "--json", *at)[1])
+    assert document["log"] == out
+    assert [event["event"] for event in document["events"]] == ["phase", "message", "finished"]
+    table = grace("runs", *at)[1]
+    assert "1 (1 third)" in table, "units that failed alone are counted"
+    status, out, err = grace("logs", job.id, "-f", "--json", *at)
+    assert (status, json.loads(out)["error"]["kind"]) == (1, "InputError")
+
+
+def test_a_run_is_followed_until_it_ends(begin) -> None:
+    job = at_work(begin(units=30, nap=0.05))
+
+    text = "".join(follow(job, 1))
+
+    assert text.splitlines()[0].endswith("Counting: 30 units")
+    assert text.splitlines()[-1].endswith("All counted.")
+
+
+def test_a_run_whose_folder_is_removed_is_not_followed_for_ever(begin) -> None:
+    job = at_work(begin(units=60, nap=0.05))
+    text = follow(job, 0)
+    assert next(text).startswith("at work")
+
+    while job.folder.exists():  # the job writes into it meanwhile
+        shutil.rmtree(job.folder, ignore_errors=True)
+
+    with pytest.raises(NotFoundError, match="was removed while its log was followed"):
+        list(text)
+    assert not jobs.cancel(job), "nobody knows of it any more"
+    psutil.Process(job.status.pid).wait(PATIENCE)
+
+
+def test_nothing_in_a_log_moves_the_terminal(begin, tmp_path: Path, grace) -> None:
+    api.open_workspace(tmp_path, create=True)
+    job = ended(begin())
+    (job.folder / "log.txt").write_bytes("ü\x1b[2Jx\r50%\r\n\x07end\n".encode())
+
+    assert grace("logs", "--workspace", tmp_path)[1] == "ü\\x1b[2Jx\n50%\n\\x07end\n"
+    assert last_lines(job, 1) == "\x07end\n"
+
+
+def test_a_run_is_forgotten_by_name(begin, tmp_path: Path, grace) -> None:
+    api.open_workspace(tmp_path, create=True)
+    job = ended(begin())
+
+    status, out, _ = grace("forget", job.id, "--json", "--workspace", tmp_path)
+
+    assert (status, json.loads(out)) == (0, {"forgotten": job.id})
+    assert jobs.jobs(tmp_path) == []
+    assert grace("resume", job.id, "--workspace", tmp_path)[0] == 1

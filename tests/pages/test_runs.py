@@ -1,0 +1,109 @@
+"""Does the page name every state of a run, say what became of it, and offer what can be done?"""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from grace_engine import api
+from grace_engine.jobs import JobSpec, State, Status, folder, processes
+from tests.pages.conftest import ROOT
+
+ACTIVE, ENDED = ["Cancel"], ["Remove"]
+RESUMABLE = ["Resume", "Remove"]
+# Of each state: what its process said last, the word and the sentence shown, the buttons.
+SHOWN: dict[State, tuple[str, str, str, list[str]]] = {
+    "queued": ("Waiting for it.", "Queued", "Waiting for it.", ACTIVE),
+    "running": ("", "Running", "Scoring: 3 of 9 traces · failed: 2", ACTIVE),
+    "no-progress": ("", "No progress", "has done nothing for 10 min", ACTIVE),
+    "finished": ("All done.", "Finished", "All done.", ENDED),
+    "cancelled": ("Cancelled. Kept.", "Cancelled", "Cancelled. Kept.", RESUMABLE),
+    "failed": ("No such file.", "Failed", "No such file.", RESUMABLE),
+    "died": ("Ended by SIGKILL.", "Died", "Ended by SIGKILL.", RESUMABLE),
+    "killed-for-memory": ("Memory.", "Killed for memory", "Memory.", RESUMABLE),
+    "disk-full": ("Full.", "Disk full", "Full.", RESUMABLE),
+}
+
+
+@pytest.fixture
+def open_with(
+    own_workspace: api.Workspace, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[State, str], AppTest]:
+    """Open the Data page over a workspace in which one run is in this state."""
+
+    def open_at(state: State, message: str) -> AppTest:
+        run(own_workspace.root, state, message)
+        monkeypatch.setenv("GRACE_WORKSPACE", str(own_workspace.root))
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        app.switch_page("pages/data.py")
+        return app.run()
+
+    return open_at
+
+
+def run(workspace: Path, state: State, message: str) -> None:
+    """A run folder in this state, of a process that lives: this one."""
+    place = workspace / "runs" / "score-20260101-000000-0000"
+    place.mkdir(parents=True, exist_ok=True)
+    me, clock = os.getpid(), time.monotonic()
+    quiet = 600.0 if state == "no-progress" else 0.0
+    status = Status(
+        state="running" if state == "no-progress" else state,
+        phase="" if state == "queued" else "Scoring",
+        done=0 if state == "queued" else 3,
+        total=9,
+        unit="traces",
+        failures={"not-finite": 2},
+        message=message,
+        number=1,
+        began_at=time.time(),
+        began_clock=clock - 700,
+        progress_clock=clock - quiet,
+        pid=me,
+        pid_born=processes.born(me) or 0.0,
+        boot=processes.boot(),
+    )
+    folder.write_status(place, status)
+    folder.write_spec(place, JobSpec(kind="score", title="Score all traces", device="cpu"))
+    (place / "log.txt").write_text("12:00:00  Scoring: 9 traces\n")
+
+
+def shown(app: AppTest) -> str:
+    kinds = (app.text, app.markdown, app.caption, app.code)
+    values = [str(each.value) for kind in kinds for each in kind]
+    values += [each.proto.text for each in app.get("progress")]
+    return "\n".join(values).replace("\\", "")
+
+
+@pytest.mark.parametrize("state", SHOWN)
+def test_a_state_has_its_word_its_sentence_its_buttons_and_the_log(
+    open_with: Callable[[State, str], AppTest], state: State
+) -> None:
+    said, word, sentence, buttons = SHOWN[state]
+
+    app = open_with(state, said)
+
+    assert not app.exception
+    assert f"**{word}**" in shown(app)
+    assert sentence in shown(app)
+    labels = [each.label for each in app.button]
+    assert [label for label in labels if label in ("Cancel", "Resume", "Remove")] == buttons
+    assert [each.label for each in app.expander if each.label == "Log"]
+    assert "12:00:00 Scoring: 9 traces" in shown(app).replace("  ", " ")
+    table = app.dataframe[-1].value
+    assert table.loc[0, ["state", "failed"]].tolist() == [word.lower(), "2 (2 not-finite)"]
+
+
+def test_a_run_is_removed_by_its_button(
+    open_with: Callable[[State, str], AppTest], own_workspace: api.Workspace
+) -> None:
+    app = open_with("died", "Ended by SIGKILL.")
+
+    next(each for each in app.button if each.label == "Remove").click().run()
+
+    assert not app.exception
+    assert api.list_jobs(own_workspace) == []
+    assert "Ended by SIGKILL" not in shown(app)
