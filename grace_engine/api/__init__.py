@@ -76,6 +76,7 @@ if TYPE_CHECKING:
         start_ingest,
         start_sample,
         start_scoring,
+        start_training,
     )
     from grace_engine.api.sample import (
         SampleReport,
@@ -96,6 +97,15 @@ if TYPE_CHECKING:
     from grace_engine.api.selected import ComparisonView, SelectionView, selection_view
     from grace_engine.api.steps import (
         export_steps,
+    )
+    from grace_engine.api.training import (
+        TrainPlan,
+        TrainReport,
+        TrainRequest,
+        plan_training,
+        request_of,
+        train,
+        training_report,
     )
     from grace_engine.api.views import (
         STEP_SIGNALS,
@@ -155,6 +165,9 @@ __all__ = [
     "ScoringPlan",
     "SelectionView",
     "TraceView",
+    "TrainPlan",
+    "TrainReport",
+    "TrainRequest",
     "UnscoredTrace",
     "Why",
     "Workspace",
@@ -210,6 +223,7 @@ __all__ = [
     "open_workspace",
     "override",
     "plan",
+    "plan_training",
     "prepare_sample",
     "preview",
     "ranking_frame",
@@ -217,6 +231,7 @@ __all__ = [
     "rejects",
     "rename_selection",
     "replay",
+    "request_of",
     "resegment",
     "resume_job",
     "reweighted",
@@ -235,10 +250,13 @@ __all__ = [
     "start_ingest",
     "start_sample",
     "start_scoring",
+    "start_training",
     "step_kinds",
     "summary",
     "trace_json",
     "trace_view",
+    "train",
+    "training_report",
     "undo",
     "unscored",
     "usage",
@@ -269,6 +287,7 @@ _HOMES = {
         "start_ingest",
         "start_sample",
         "start_scoring",
+        "start_training",
     ),
     "grace_engine.api.annotating": (
         "Annotations",
@@ -346,6 +365,15 @@ _HOMES = {
     ),
     "grace_engine.api.selected": ("ComparisonView", "SelectionView", "selection_view"),
     "grace_engine.api.steps": ("export_steps",),
+    "grace_engine.api.training": (
+        "TrainPlan",
+        "TrainReport",
+        "TrainRequest",
+        "plan_training",
+        "request_of",
+        "train",
+        "training_report",
+    ),
     "grace_engine.api.views": (
         "RunView",
         "STEP_SIGNALS",

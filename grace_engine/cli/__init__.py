@@ -19,6 +19,7 @@ from grace_engine.cli import (
     running,
     scoring,
     studio,
+    training,
     workspaces,
 )
 
@@ -45,6 +46,7 @@ for module in (
     duplicating,
     choosing,
     comparing,
+    training,
     workspaces,
     studio,
 ):

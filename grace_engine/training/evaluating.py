@@ -13,7 +13,7 @@ from grace_engine.records import OUTCOMES, AnswerPair, Label, Outcome
 from grace_engine.training.examples import MASKED, Example, prompt_text
 
 # Problems of one batch.
-_BATCH = 64
+_BATCH = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
