@@ -1,6 +1,6 @@
 """Is one training better than another, or could it be the draw of problems and seeds?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from grace_engine.errors import InputError
 
-_DRAWS = 10_000
+_DRAWS, _AT_ONCE = 10_000, 500
 LEVEL = 0.95
 """Share of resampled means that an interval holds."""
 
@@ -43,7 +43,9 @@ def mean_interval(shares: npt.ArrayLike, *, seed: int = 0) -> Interval:
     Raises:
         InputError: It is empty.
     """
-    return _interval(_table(shares), seed)
+    table, rng = _table(shares), np.random.default_rng(seed)
+    means = [_drawn_means(table, weights, rng) for weights in _problem_weights(table.shape[1], rng)]
+    return _interval(float(table.mean()), np.concatenate(means))
 
 
 def paired_interval(ours: npt.ArrayLike, theirs: npt.ArrayLike, *, seed: int = 0) -> Interval:
@@ -68,44 +70,37 @@ def paired_interval(ours: npt.ArrayLike, theirs: npt.ArrayLike, *, seed: int = 0
             f"{first.shape[1]:,}, the other on {second.shape[1]:,}."
         )
     rng = np.random.default_rng(seed)
-    means = np.empty(_DRAWS)
-    n_problems = first.shape[1]
-    for draw in range(_DRAWS):
-        problems = _drawn(n_problems, rng)
-        means[draw] = _drawn_mean(first, problems, rng) - _drawn_mean(second, problems, rng)
+    means = np.concatenate(
+        [
+            _drawn_means(first, weights, rng) - _drawn_means(second, weights, rng)
+            for weights in _problem_weights(first.shape[1], rng)
+        ]
+    )
+    return _interval(float(first.mean() - second.mean()), means)
+
+
+def _interval(mean: float, means: npt.NDArray[np.float64]) -> Interval:
     low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(mean=float(first.mean() - second.mean()), low=float(low), high=float(high))
+    return Interval(mean=mean, low=float(low), high=float(high))
 
 
-def against_all(
-    arms: Mapping[str, Sequence[Sequence[float]]], reference: str
-) -> dict[str, Interval]:
-    """The reference arm less each other arm; arms by name, shares as ``paired_interval`` takes."""
-    ours = np.asarray(arms[reference], dtype=float)
-    return {
-        name: paired_interval(ours, np.asarray(shares, dtype=float))
-        for name, shares in arms.items()
-        if name != reference
-    }
+def _problem_weights(
+    n_problems: int, rng: np.random.Generator
+) -> Iterator[npt.NDArray[np.float64]]:
+    """How often each problem is drawn, as shares: ``[d, P]`` at a time, 10,000 rows in all."""
+    alike = np.full(n_problems, 1 / n_problems)
+    for _ in range(_DRAWS // _AT_ONCE):
+        yield rng.multinomial(n_problems, alike, size=_AT_ONCE) / n_problems
 
 
-def _interval(table: npt.NDArray[np.float64], seed: int) -> Interval:
-    rng = np.random.default_rng(seed)
-    n_problems = table.shape[1]
-    means = np.array([_drawn_mean(table, _drawn(n_problems, rng), rng) for _ in range(_DRAWS)])
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(mean=float(table.mean()), low=float(low), high=float(high))
-
-
-def _drawn_mean(
-    table: npt.NDArray[np.float64], problems: npt.NDArray[np.int64], rng: np.random.Generator
-) -> float:
-    seeds = _drawn(len(table), rng)
-    return float(table[np.ix_(seeds, problems)].mean())
-
-
-def _drawn(n: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    return rng.integers(n, size=(n,), dtype=np.int64)
+def _drawn_means(
+    table: npt.NDArray[np.float64], weights: npt.NDArray[np.float64], rng: np.random.Generator
+) -> npt.NDArray[np.float64]:
+    """``[d]`` means of an arm under drawn problems, its seeds drawn anew for each."""
+    n_seeds = len(table)
+    seeds = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=len(weights)) / n_seeds
+    means: npt.NDArray[np.float64] = ((seeds @ table) * weights).sum(axis=1)
+    return means
 
 
 def _table(shares: npt.ArrayLike) -> npt.NDArray[np.float64]:

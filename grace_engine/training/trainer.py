@@ -123,7 +123,7 @@ def _arguments(settings: TrainSettings, folder: Path, device: torch.device) -> d
         "per_device_train_batch_size": settings.batch_size,
         "gradient_accumulation_steps": settings.accumulation,
         "max_length": settings.max_length,
-        "gradient_checkpointing": settings.gradient_checkpointing,
+        "activation_checkpointing": settings.gradient_checkpointing,
         "seed": settings.seed,
         "data_seed": settings.seed,
         "use_cpu": device.type == "cpu",
