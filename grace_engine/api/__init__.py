@@ -105,6 +105,9 @@ if TYPE_CHECKING:
         plan_training,
         request_of,
         train,
+        training_answers,
+        training_metrics,
+        training_problems,
         training_report,
     )
     from grace_engine.api.views import (
@@ -256,6 +259,9 @@ __all__ = [
     "trace_json",
     "trace_view",
     "train",
+    "training_answers",
+    "training_metrics",
+    "training_problems",
     "training_report",
     "undo",
     "unscored",
@@ -372,6 +378,9 @@ _HOMES = {
         "plan_training",
         "request_of",
         "train",
+        "training_answers",
+        "training_metrics",
+        "training_problems",
         "training_report",
     ),
     "grace_engine.api.views": (

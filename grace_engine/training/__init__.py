@@ -30,10 +30,11 @@ from grace_engine.training.settings import (
     preset,
     settings_of,
 )
-from grace_engine.training.trainer import Trained, last_checkpoint, train
+from grace_engine.training.trainer import METRICS, Trained, last_checkpoint, train
 
 __all__ = [
     "AGAINST",
+    "METRICS",
     "PRESETS",
     "Answered",
     "ArmResult",

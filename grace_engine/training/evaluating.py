@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from grace_engine.answers import Checker
 from grace_engine.models.render import Renderer, template_name_of
 from grace_engine.progress import Progress
 from grace_engine.records import OUTCOMES, AnswerPair, Label, Outcome
 from grace_engine.training.examples import MASKED, Example, prompt_text
+
+if TYPE_CHECKING:
+    import torch
 
 # Problems of one batch.
 _BATCH = 32
@@ -143,8 +144,10 @@ def evaluate(
     )
 
 
-def held_out_loss(model: Any, examples: Iterable[Example], device: torch.device) -> float:
+def held_out_loss(model: Any, examples: Iterable[Example], device: "torch.device") -> float:
     """Mean cross-entropy over all learned tokens, in nats a token; NaN without any."""
+    import torch
+
     total, n_tokens = 0.0, 0
     for example in examples:
         columns = example.columns()
@@ -168,6 +171,8 @@ def _answers(
     temperature: float,
     seed: int,
 ) -> Iterator[tuple[str, list[str]]]:
+    import torch
+
     renderer = Renderer(tokenizer, template_name=template_name_of(tokenizer))
     prompts = [prompt_text(problem.prompt, renderer) for problem in problems]
     # Like lengths together: a batch is padded to its longest prompt.

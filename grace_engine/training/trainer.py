@@ -12,16 +12,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
-import torch
 
 from grace_engine.errors import MissingExtraError, ResourceError
-from grace_engine.models.load import resolve_device, resolve_dtype
 from grace_engine.progress import Progress
 from grace_engine.training.examples import Example
 from grace_engine.training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    import torch
 
 INSTALL = "pip install 'grace-studio[training]'"
 CHECKPOINTS, MODEL, METRICS = "checkpoints", "model", "metrics.jsonl"
@@ -68,7 +69,10 @@ def train(
         ResourceError: The device's memory did not suffice.
     """
     sft = _library()
+    import torch
     from transformers.trainer_callback import PrinterCallback
+
+    from grace_engine.models.load import resolve_device
 
     began = time.monotonic()
     device = resolve_device(settings.device)
@@ -111,7 +115,9 @@ def last_checkpoint(folder: Path) -> Path | None:
     return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
-def _arguments(settings: TrainSettings, folder: Path, device: torch.device) -> dict[str, Any]:
+def _arguments(settings: TrainSettings, folder: Path, device: "torch.device") -> dict[str, Any]:
+    from grace_engine.models.load import resolve_dtype
+
     dtype = resolve_dtype(settings.dtype, device)
     return {
         "output_dir": str(folder / CHECKPOINTS),
