@@ -38,7 +38,9 @@ def metrics_chart(metrics: pd.DataFrame, *, dark: bool) -> Any:
             row=1,
             col=place,
         )
-        figure.update_xaxes(title_text="Step", row=1, col=place)
+        figure.update_xaxes(
+            title_text="Step", tickformat=",d", nticks=min(10, len(metrics) + 1), row=1, col=place
+        )
     figure.update_layout(height=240, margin={"l": 8, "r": 8, "t": 32, "b": 8})
     return figure
 

@@ -89,7 +89,7 @@ def _arms(job: Job, *, dark: bool) -> None:
                 "seeds": arm.n_seeds,
                 "steps": round(arm.n_steps),
                 "tokens a pass": round(arm.n_tokens),
-                "right": f"{arm.accuracy.mean:.1%}" if arm.accuracy else "",
+                "accuracy": f"{arm.accuracy.mean:.1%}" if arm.accuracy else "",
                 "subset less this": f"{arm.less.mean:+.1%} ({arm.less.low:+.1%} – "
                 f"{arm.less.high:+.1%})"
                 if arm.less

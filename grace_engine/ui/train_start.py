@@ -10,7 +10,7 @@ from grace_engine.figures.frames import marks_named, plain
 from grace_engine.quantities import counted, size
 from grace_engine.records import Selection
 from grace_engine.store import WorkspaceUsage
-from grace_engine.training import AGAINST, PRESETS, Lora, TrainPreview, TrainSettings, preset
+from grace_engine.training import AGAINST, Lora, TrainPreview, TrainSettings, preset
 from grace_engine.ui import data_jobs, data_paths, data_score
 from grace_engine.ui.text import as_markdown, facts_html
 
@@ -22,9 +22,9 @@ _PRESETS = {
     "paper": "paper: GRACE's settings, LoRA",
 }
 _AGAINST = {
-    "random": "a random subset of the same tokens",
-    "full": "the full pool",
-    "untrained": "the model before",
+    "random": "random",
+    "full": "full pool",
+    "untrained": "untrained",
 }
 
 
@@ -75,6 +75,7 @@ def _choose(workspace: str, saved: list[Selection], held: WorkspaceUsage) -> api
             default=["random", "untrained"],
             format_func=_AGAINST.__getitem__,
             key="train-against",
+            help="A random subset of the same tokens, the full pool, the model before.",
         )
         seeds = st.number_input(
             "Seeds",
@@ -86,7 +87,7 @@ def _choose(workspace: str, saved: list[Selection], held: WorkspaceUsage) -> api
         )
     with middle:
         name = st.selectbox(
-            "Preset", list(PRESETS), format_func=_PRESETS.__getitem__, key="train-preset"
+            "Preset", list(_PRESETS), format_func=_PRESETS.__getitem__, key="train-preset"
         )
         settings = _settings(name, workspace, held)
     with right:
