@@ -33,5 +33,11 @@ st.navigation(
             icon=":material/tune:",
             help="A budget turned into a subset: who is in, why, what it favours; save and export.",
         ),
+        st.Page(
+            "pages/train.py",
+            title="Train",
+            icon=":material/model_training:",
+            help="Fine-tune on a selection; hold it against a random one, the pool, the model.",
+        ),
     ]
 ).run()

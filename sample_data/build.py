@@ -1,6 +1,6 @@
 """How is everything in this folder made again?
 
-    python sample_data/build.py data       the traces with planted errors
+    python sample_data/build.py data       the planted traces and the held-out problems
     python sample_data/build.py model      the tokenizer and both models
     python sample_data/build.py evaluate   the figures of the models that are there
     python sample_data/build.py            all: data, then model, then evaluate
@@ -39,13 +39,15 @@ from sample_data.cards import Bounds, Figures, model_card  # noqa: E402
 from sample_data.evaluate import held_out_problems, perplexity, score_arithmetic  # noqa: E402
 from sample_data.grade_school import read_pairs  # noqa: E402
 from sample_data.make_tokenizer import make_tokenizer  # noqa: E402
-from sample_data.planting import plant_many  # noqa: E402
+from sample_data.planting import clean_of_test, plant_many  # noqa: E402
 from sample_data.recipe import Progress, Recipe  # noqa: E402
 from sample_data.train_model import make_model, publish, train  # noqa: E402
 
 log = logging.getLogger("sample_data")
 
 PLANTED = FOLDER / "planted" / "traces.jsonl"
+HELD_OUT = FOLDER / "planted" / "held_out.jsonl"
+HELD_OUT_SEED, HELD_OUT_COUNT = 0, 300
 PLANTED_SEED, PLANTED_COUNT, CLEAN_SHARE = 0, 400, 0.4
 FINISHED, EARLY = FOLDER / "tiny-reasoner", FOLDER / "tiny-reasoner-early"
 STATE = FOLDER / "training.state.pt"
@@ -66,13 +68,20 @@ def planted_lines() -> str:
     return "".join(json.dumps(trace.row()) + "\n" for trace in traces)
 
 
+def held_out_lines() -> str:
+    """The text of the file of held-out problems, each with a clean trace."""
+    traces = clean_of_test(HELD_OUT_SEED, HELD_OUT_COUNT)
+    return "".join(json.dumps(trace.row()) + "\n" for trace in traces)
+
+
 def build_data() -> None:
-    """Writes the traces with planted errors."""
+    """Writes the traces with planted errors and the held-out problems."""
     PLANTED.parent.mkdir(exist_ok=True)
-    part = PLANTED.with_suffix(".part")
-    part.write_text(planted_lines(), encoding="utf-8")
-    part.replace(PLANTED)
-    log.info("wrote %s", PLANTED.relative_to(FOLDER))
+    for file, text in ((PLANTED, planted_lines()), (HELD_OUT, held_out_lines())):
+        part = file.with_suffix(".part")
+        part.write_text(text, encoding="utf-8")
+        part.replace(file)
+        log.info("wrote %s", file.relative_to(FOLDER))
 
 
 def build_model() -> None:

@@ -14,6 +14,7 @@ from sample_data.arithmetic import (
     Equation,
     Move,
     Problem,
+    Split,
     draw_problem,
     right_equations,
     say_equation,
@@ -82,11 +83,11 @@ class Draft:
     bad: tuple[int, ...] = ()
 
 
-def plant(rng: Random, kind: Kind, row_id: str) -> PlantedTrace:
-    """Draws a problem of the planted split and a trace of it that goes wrong as `kind` says."""
+def plant(rng: Random, kind: Kind, row_id: str, split: Split = "planted") -> PlantedTrace:
+    """Draws a problem of `split` and a trace of it that goes wrong as `kind` says."""
     while True:
         # Three steps at least, so that a fault has a before and an after.
-        problem = draw_problem(rng, "planted", rng.randint(3, MAX_STEPS))
+        problem = draw_problem(rng, split, rng.randint(3, MAX_STEPS))
         draft = _PLANTERS[kind](rng, problem)
         if draft is not None:
             break
@@ -111,6 +112,16 @@ def plant_many(seed: int, count: int, clean_share: float) -> list[PlantedTrace]:
     kinds += [PLANTED_KINDS[i % len(PLANTED_KINDS)] for i in range(count - n_clean)]
     rng.shuffle(kinds)
     return [plant(rng, kind, f"planted-{i:04d}") for i, kind in enumerate(kinds)]
+
+
+def clean_of_test(seed: int, count: int) -> list[PlantedTrace]:
+    """Draws `count` clean traces of different held-out problems."""
+    rng = Random(f"held out/traces/{seed}")
+    found: dict[str, PlantedTrace] = {}
+    while len(found) < count:
+        trace = plant(rng, "clean", f"held-out-{len(found):04d}", "test")
+        found.setdefault(trace.prompt, trace)
+    return list(found.values())
 
 
 def _words(rng: Random, problem: Problem, equations: list[Equation]) -> tuple[str, ...]:

@@ -78,6 +78,7 @@ if TYPE_CHECKING:
         start_ingest,
         start_sample,
         start_scoring,
+        start_training,
     )
     from grace_engine.api.sample import (
         SampleReport,
@@ -98,6 +99,18 @@ if TYPE_CHECKING:
     from grace_engine.api.selected import ComparisonView, SelectionView, selection_view
     from grace_engine.api.steps import (
         export_steps,
+    )
+    from grace_engine.api.training import (
+        TrainPlan,
+        TrainReport,
+        TrainRequest,
+        plan_training,
+        request_of,
+        train,
+        training_answers,
+        training_metrics,
+        training_problems,
+        training_report,
     )
     from grace_engine.api.views import (
         STEP_SIGNALS,
@@ -163,6 +176,9 @@ __all__ = [
     "ScoringPlan",
     "SelectionView",
     "TraceView",
+    "TrainPlan",
+    "TrainReport",
+    "TrainRequest",
     "UnscoredTrace",
     "Why",
     "Workspace",
@@ -222,6 +238,7 @@ __all__ = [
     "open_workspace",
     "override",
     "plan",
+    "plan_training",
     "prepare_sample",
     "preview",
     "ranking_frame",
@@ -230,6 +247,7 @@ __all__ = [
     "rejects",
     "rename_selection",
     "replay",
+    "request_of",
     "resegment",
     "restore",
     "resume_job",
@@ -250,10 +268,16 @@ __all__ = [
     "start_ingest",
     "start_sample",
     "start_scoring",
+    "start_training",
     "step_kinds",
     "summary",
     "trace_json",
     "trace_view",
+    "train",
+    "training_answers",
+    "training_metrics",
+    "training_problems",
+    "training_report",
     "undo",
     "unscored",
     "usage",
@@ -285,6 +309,7 @@ _HOMES = {
         "start_ingest",
         "start_sample",
         "start_scoring",
+        "start_training",
     ),
     "grace_engine.api.annotating": (
         "Annotations",
@@ -363,6 +388,18 @@ _HOMES = {
     ),
     "grace_engine.api.selected": ("ComparisonView", "SelectionView", "selection_view"),
     "grace_engine.api.steps": ("export_steps",),
+    "grace_engine.api.training": (
+        "TrainPlan",
+        "TrainReport",
+        "TrainRequest",
+        "plan_training",
+        "request_of",
+        "train",
+        "training_answers",
+        "training_metrics",
+        "training_problems",
+        "training_report",
+    ),
     "grace_engine.api.views": (
         "RunView",
         "STEP_SIGNALS",

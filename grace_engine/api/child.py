@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ def main(folder: Path) -> int:
             "ingest": _ingest,
             "duplicates": _duplicates,
             "check": _check,
+            "train": partial(_train, folder),
         }
         if spec.kind not in kinds:
             raise InputError(
@@ -114,6 +116,14 @@ def _duplicates(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> 
         f"datasets: {found.n_members:,} of {found.n_traces:,} traces are in one."
     )
     return message, {"finding": found.id, "n_groups": found.n_groups}
+
+
+def _train(folder: Path, workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outcome:
+    request = api.request_of(spec.settings)
+    report = api.train(workspace, request, folder, reporter)
+    said = [f"{len(report.cells):,} of {report.n_cells:,} trainings and evaluations are finished."]
+    said += [f"{a.arm}: {a.accuracy.mean:.1%} right." for a in report.arms if a.accuracy]
+    return " ".join(said), {"selection": report.selection, "n_cells": len(report.cells)}
 
 
 def _check(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outcome:

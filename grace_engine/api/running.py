@@ -17,6 +17,7 @@ from grace_engine.store import Workspace, check_counts, datasets, get_run
 
 if TYPE_CHECKING:
     from grace_engine.api.scoring import Estimate
+    from grace_engine.api.training import TrainRequest
 
 # Traces that a forecast renders: enough for a mean, few enough for a moment.
 _RENDERED = 200
@@ -181,6 +182,23 @@ def start_checking(
         kind="check",
         title=f"Check answers{of} against their references",
         settings={"datasets": list(names), "timeout": timeout, "again": again},
+    )
+    return _start(workspace, spec)
+
+
+def start_training(workspace: Workspace, request: "TrainRequest") -> Job:
+    """Train in the background, once the device is free; the run folder keeps what is finished.
+
+    Raises:
+        ModelError: The device is not there.
+    """
+    model = PurePath(request.settings.model).name or "the shipped model"
+    against = f", against {', '.join(request.against)}" if request.against else ""
+    spec = JobSpec(
+        kind="train",
+        title=f"Train {model} on {PurePath(request.what).name}{against}",
+        settings=request.document(),
+        device=_device(request.settings.device),
     )
     return _start(workspace, spec)
 

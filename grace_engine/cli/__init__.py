@@ -20,6 +20,7 @@ from grace_engine.cli import (
     scoring,
     studio,
     tending,
+    training,
     workspaces,
 )
 
@@ -46,6 +47,7 @@ for module in (
     duplicating,
     choosing,
     comparing,
+    training,
     workspaces,
     tending,
     studio,

@@ -1,0 +1,276 @@
+"""How does the shell train on a selection, watch it, and say what came out?"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from grace_engine import api
+from grace_engine.cli import console, running
+from grace_engine.cli.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption
+from grace_engine.errors import GraceError, InputError
+from grace_engine.jobs import Job
+
+_LOOK = 0.5  # seconds between two looks at a run folder
+_SHOWN = 3  # examples of a preview
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(train)
+    app.command()(trained)
+
+
+@console.speaks
+def train(
+    what: Annotated[str, typer.Argument(help="A selection, or a file of traces.")],
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    method: Annotated[str, typer.Option(help="sft.")] = "sft",
+    preset: Annotated[
+        str, typer.Option(help="cpu: a small model on this machine; paper: GRACE's settings.")
+    ] = "cpu",
+    model: Annotated[
+        str, typer.Option(help="Folder or hub id of a causal LM; a shipped one when left out.")
+    ] = "",
+    revision: Annotated[str, typer.Option(help="Branch, tag or commit of a hub id.")] = "",
+    lora: Annotated[str, typer.Option(help="Train adapters: r=8,alpha=32. none: all weights.")] = (
+        ""
+    ),
+    epochs: Annotated[float | None, typer.Option(help="Passes over the examples.")] = None,
+    lr: Annotated[float | None, typer.Option("--lr", help="Highest learning rate.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Examples of one forward pass.")] = None,
+    accumulation: Annotated[
+        int | None, typer.Option(help="Forward passes of one optimizer step.")
+    ] = None,
+    max_length: Annotated[
+        int | None, typer.Option(help="Tokens of an example above which its end is cut.")
+    ] = None,
+    accept_cut: Annotated[
+        bool, typer.Option("--accept-cut", help="Train although examples lose their end.")
+    ] = False,
+    against: Annotated[
+        str, typer.Option(help="Other arms, with commas: random, full, untrained.")
+    ] = "",
+    seeds: Annotated[int, typer.Option(help="Trainings of each arm.")] = 1,
+    evaluate_on: Annotated[
+        str,
+        typer.Option("--eval", help="Dataset or file of problems with reference answers."),
+    ] = "",
+    problems: Annotated[int, typer.Option(help="Most problems of --eval; 0 for all.")] = 0,
+    max_new_tokens: Annotated[int, typer.Option(help="Tokens of one answer.")] = 512,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be trained on, and stop.")
+    ] = False,
+    background: Annotated[
+        bool, typer.Option("--background", help="Go on without this shell: see grace runs.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the last run that trained on this.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Fine-tune on a selection with TRL, and hold it against a random one, the pool, the model."""
+    from grace_engine.training import Lora
+    from grace_engine.training import preset as preset_of
+
+    given: dict[str, Any] = {
+        "epochs": epochs,
+        "learning_rate": lr,
+        "batch_size": batch_size,
+        "accumulation": accumulation,
+        "max_length": max_length,
+    }
+    if lora:
+        given["lora"] = Lora.parse(lora) if lora != "none" else None
+    settings = preset_of(
+        preset,
+        model=model,
+        revision=revision,
+        method=method,
+        accept_cut=accept_cut,
+        device=device,
+        **{name: value for name, value in given.items() if value is not None or name == "lora"},
+    )
+    request = api.TrainRequest(
+        what=str(Path(what).absolute()) if Path(what).is_file() else what,
+        settings=settings,
+        against=tuple(filter(None, (name.strip() for name in against.split(",")))),
+        n_seeds=seeds,
+        evaluate_on=str(Path(evaluate_on).absolute())
+        if Path(evaluate_on).is_file()
+        else evaluate_on,
+        n_problems=problems,
+        max_new_tokens=max_new_tokens,
+    )
+    opened = api.open_workspace(workspace, create=False)
+    if resume:
+        job = _job_of(opened, request)
+        job = job if job.is_active else api.resume_job(opened, job.id)
+    else:
+        with console.progress() as bars:
+            plan = api.plan_training(opened, request, bars)
+        _say(plan)
+        if dry_run:
+            _show_examples(plan)
+            if as_json:
+                console.emit_json(_plan_json(plan))
+            return
+        for looked in filter(None, (plan.subset, plan.pool)):
+            looked.require_whole(settings)
+        job = api.start_training(opened, request)
+    console.note(f"Run {job.id}: grace logs, grace cancel {job.id}, grace resume {job.id}.")
+    if not background:
+        job = _follow(opened, job)
+        if job.state != "finished":
+            raise InputError(f"Run {job.id} is {job.state}. {job.says}")
+    _report(job, as_json=as_json, finished=not background)
+
+
+@console.speaks
+def trained(
+    run: Annotated[str, typer.Argument(help="Run id, a unique beginning, or latest.")] = "latest",
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    as_json: JsonOption = False,
+) -> None:
+    """What a training run found so far: accuracy of each arm, with intervals."""
+    _report(api.get_job(api.open_workspace(workspace, create=False), run), as_json=as_json)
+
+
+def _report(job: Job, *, as_json: bool, finished: bool = True) -> None:
+    document = running.document(job)
+    if not finished:
+        if as_json:
+            console.emit_json(document)
+        return
+    report = api.training_report(job.folder)
+    if as_json:
+        arms = [asdict(arm) | {"verdict": arm.verdict} for arm in report.arms]
+        cells = [asdict(cell) | {"accuracy": cell.accuracy} for cell in report.cells]
+        console.emit_json(
+            document | {"n_problems": report.n_problems, "arms": arms, "cells": cells}
+        )
+        return
+    console.table(
+        f"Run {job.id}: {len(report.cells)} of {report.n_cells} trainings and evaluations",
+        ["arm", "seeds", "steps", "tokens", "right", "95% interval", "subset less this", "says"],
+        [
+            (
+                arm.arm,
+                arm.n_seeds,
+                f"{arm.n_steps:,.0f}",
+                f"{arm.n_tokens:,.0f}",
+                f"{arm.accuracy.mean:.1%}" if arm.accuracy else "not evaluated",
+                f"{arm.accuracy.low:.1%} – {arm.accuracy.high:.1%}" if arm.accuracy else "",
+                f"{arm.less.mean:+.1%} ({arm.less.low:+.1%} – {arm.less.high:+.1%})"
+                if arm.less
+                else "",
+                arm.verdict,
+            )
+            for arm in report.arms
+        ],
+    )
+    if report.n_problems:
+        console.note(
+            f"Greedy answers to {report.n_problems:,} problems, checked with math-verify. "
+            "Intervals: bootstrap over problems (paired) and seeds; with one seed they speak of "
+            "problems only."
+        )
+    else:
+        console.note("Nothing was evaluated: --eval names problems with reference answers.")
+
+
+def _say(plan: "api.TrainPlan") -> None:
+    subset, settings = plan.subset, plan.request.settings
+    how = f"LoRA {settings.lora}" if settings.lora else "all weights"
+    if plan.overlap is not None:
+        console.note(str(plan.overlap))
+    console.note(
+        f"{plan.model}, {how}, {settings.epochs:g} × at a rate of {settings.learning_rate:g}: "
+        f"{len(subset.examples):,} examples, {subset.n_tokens:,} tokens of which "
+        f"{subset.n_learned:,} are learned, {subset.n_steps:,} optimizer steps."
+    )
+    if subset.rejected:
+        reasons = ", ".join(f"{n:,} {why}" for why, n in subset.rejected_by_reason.items())
+        console.note(f"{len(subset.rejected):,} traces cannot be shown to the model: {reasons}.")
+    if subset.n_cut or subset.n_masked:
+        console.note(
+            f"At {settings.max_length:,} tokens {subset.n_cut:,} examples lose their end; of "
+            f"{subset.n_masked:,} nothing would be learned."
+        )
+    if plan.pool is not None:
+        console.note(
+            f"The pool: {len(plan.pool.examples):,} examples, {plan.pool.n_tokens:,} tokens, "
+            f"{plan.pool.n_steps:,} optimizer steps."
+        )
+    console.note(
+        f"{len(plan.cells):,} trainings and evaluations: "
+        f"{', '.join(cell.name for cell in plan.cells)}. Memory about "
+        f"{console.size(subset.memory)} ({subset.memory_basis})."
+    )
+
+
+def _show_examples(plan: "api.TrainPlan") -> None:
+    for example in plan.subset.examples[:_SHOWN]:
+        given, learned = example.token_ids[: example.n_given], example.token_ids[example.n_given :]
+        console.note(f"— {example.trace_id}, given ({len(given):,} tokens):")
+        console.note(plan.tokenizer.decode(given))
+        console.note(f"  learned ({len(learned):,} tokens):")
+        console.note(plan.tokenizer.decode(learned))
+
+
+def _plan_json(plan: "api.TrainPlan") -> Mapping[str, Any]:
+    def look(found: Any) -> dict[str, Any]:
+        return {
+            "n_examples": len(found.examples),
+            "n_rejected": len(found.rejected),
+            "rejected_by_reason": found.rejected_by_reason,
+            "n_cut": found.n_cut,
+            "n_masked": found.n_masked,
+            "n_tokens": found.n_tokens,
+            "n_learned": found.n_learned,
+            "n_steps": found.n_steps,
+            "memory_bytes_estimate": found.memory,
+            "memory_basis": found.memory_basis,
+        }
+
+    return {
+        "model": plan.model,
+        "settings": plan.request.settings.document(),
+        "subset": look(plan.subset),
+        "pool": look(plan.pool) if plan.pool else None,
+        "n_problems": len(plan.problems),
+        "overlap": list(plan.overlap.ids) if plan.overlap else [],
+        "cells": [cell.name for cell in plan.cells],
+    }
+
+
+def _follow(workspace: "api.Workspace", job: Job) -> Job:
+    """Show a run's progress until it ends; Ctrl-C asks it to end and waits for its checkpoint."""
+    phase, done = "", 0
+    with console.progress() as bars:
+        while job.is_active:
+            status = job.status
+            if status.phase != phase or status.done < done:
+                phase, done = status.phase, 0
+                bars.begin(phase, status.total, status.unit)
+            if status.done > done:
+                bars.advance(status.done - done)
+                done = status.done
+            try:
+                time.sleep(_LOOK)
+            except KeyboardInterrupt:
+                api.cancel_job(workspace, job.id)
+                bars.say(f"Run {job.id} was asked to end: it writes a checkpoint.")
+            job = api.get_job(workspace, job.id)
+    return job
+
+
+def _job_of(workspace: "api.Workspace", request: "api.TrainRequest") -> Job:
+    for job in api.list_jobs(workspace):
+        if job.spec.kind == "train" and job.spec.settings.get("what") == request.what:
+            return job
+    raise GraceError(f"No run has trained on {request.what} yet: leave out --resume.")

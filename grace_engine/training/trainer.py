@@ -1,0 +1,261 @@
+"""How is a model fine-tuned so that a run can be cancelled, killed and resumed to the same end?
+
+TRL's ``SFTTrainer`` trains, on ready-made token ids and labels. A checkpoint is written on cancel
+and every few minutes; one counts when it is marked complete, which is the last thing that happens
+to it. The order of examples and all random numbers go on from a checkpoint as if nothing had been.
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from grace_engine.errors import MissingExtraError, ResourceError
+from grace_engine.progress import Progress
+from grace_engine.training.examples import Example
+from grace_engine.training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    import torch
+
+INSTALL = "pip install 'grace-studio[training]'"
+CHECKPOINTS, MODEL, METRICS = "checkpoints", "model", "metrics.jsonl"
+_COMPLETE = "grace-complete"
+_CHECKPOINT_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """What came out of a training.
+
+    Attributes:
+        folder: The model's folder, adapters merged.
+        n_steps: Optimizer steps of it.
+        n_tokens: Tokens read, those of resumed parts included.
+        loss: Mean training loss of the last logged step, in nats a token.
+        seconds: Time of this process; earlier parts of a resumed training are not counted.
+        resumed_at: The step from which this process went on; 0 from the start.
+    """
+
+    folder: Path
+    n_steps: int
+    n_tokens: int
+    loss: float
+    seconds: float
+    resumed_at: int
+
+
+def train(
+    model: Any,
+    tokenizer: Any,
+    examples: Sequence[Example],
+    settings: TrainSettings,
+    folder: Path,
+    progress: Progress,
+) -> Trained:
+    """Fine-tune ``model`` on ``examples`` in ``folder``, from the last complete checkpoint there.
+
+    Writes ``metrics.jsonl`` (a line a step), ``checkpoints/`` and, at the end, ``model/``.
+
+    Raises:
+        KeyboardInterrupt: The run was asked to end; a checkpoint is written.
+        MissingExtraError: TRL or peft is not installed.
+        ResourceError: The device's memory did not suffice.
+    """
+    sft = _library()
+    import torch
+    from transformers.trainer_callback import PrinterCallback
+
+    from grace_engine.models.load import resolve_device
+
+    began = time.monotonic()
+    device = resolve_device(settings.device)
+    last = last_checkpoint(folder / CHECKPOINTS)
+    watcher = _watcher(folder, progress)
+    trainer = sft.SFTTrainer(
+        model=model,
+        args=sft.SFTConfig(**_arguments(settings, folder, device)),
+        train_dataset=_dataset(examples),
+        processing_class=tokenizer,
+        peft_config=_adapters(settings),
+        callbacks=[watcher],
+    )
+    trainer.remove_callback(PrinterCallback)  # it writes to standard output
+    with _asked_to_end(watcher.stop):
+        try:
+            trainer.train(resume_from_checkpoint=str(last) if last else None)
+        except torch.OutOfMemoryError as fault:
+            raise ResourceError(
+                f"The memory of {device} did not suffice for {settings.batch_size} examples at "
+                "once: take a smaller --batch-size with more --accumulation, LoRA, or gradient "
+                "checkpointing."
+            ) from fault
+    if watcher.stop.is_set() and trainer.state.global_step < trainer.state.max_steps:
+        raise KeyboardInterrupt
+    _save(trainer, tokenizer, folder / MODEL)
+    return Trained(
+        folder=folder / MODEL,
+        n_steps=int(trainer.state.global_step),
+        n_tokens=int(trainer.state.num_input_tokens_seen),
+        loss=watcher.loss,
+        seconds=time.monotonic() - began,
+        resumed_at=int(last.name.rpartition("-")[2]) if last else 0,
+    )
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The latest checkpoint that was written to its end; None where there is none."""
+    complete = [path.parent for path in folder.glob(f"checkpoint-*/{_COMPLETE}")]
+    return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def _arguments(settings: TrainSettings, folder: Path, device: "torch.device") -> dict[str, Any]:
+    from grace_engine.models.load import resolve_dtype
+
+    dtype = resolve_dtype(settings.dtype, device)
+    return {
+        "output_dir": str(folder / CHECKPOINTS),
+        "num_train_epochs": settings.epochs,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": settings.schedule,
+        "warmup_steps": settings.warmup_ratio,
+        "weight_decay": settings.weight_decay,
+        "per_device_train_batch_size": settings.batch_size,
+        "gradient_accumulation_steps": settings.accumulation,
+        "max_length": settings.max_length,
+        "activation_checkpointing": settings.gradient_checkpointing,
+        "seed": settings.seed,
+        "data_seed": settings.seed,
+        "use_cpu": device.type == "cpu",
+        "bf16": dtype == "bfloat16",
+        "fp16": dtype == "float16",
+        "logging_steps": 1,
+        "logging_first_step": True,
+        "save_strategy": "no",  # the watcher says when
+        "save_total_limit": 2,
+        "include_num_input_tokens_seen": "all",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "dataloader_pin_memory": device.type == "cuda",
+        "dataset_num_proc": None,
+    }
+
+
+def _library() -> Any:
+    try:
+        import trl
+    except ImportError as fault:
+        raise MissingExtraError(f"Training needs the trl library: {INSTALL}") from fault
+    return trl
+
+
+def _adapters(settings: TrainSettings) -> Any:
+    if settings.lora is None:
+        return None
+    try:
+        from peft import LoraConfig
+    except ImportError as fault:
+        raise MissingExtraError(f"LoRA needs the peft library: {INSTALL}") from fault
+    return LoraConfig(
+        r=settings.lora.rank,
+        lora_alpha=settings.lora.alpha,
+        lora_dropout=settings.lora.dropout,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+
+
+def _dataset(examples: Sequence[Example]) -> Any:
+    from datasets import Dataset, disable_progress_bars
+
+    disable_progress_bars()
+    columns = [example.columns() for example in examples]
+    return Dataset.from_dict(
+        {name: [each[name] for each in columns] for name in ("input_ids", "labels")}
+    )
+
+
+def _save(trainer: Any, tokenizer: Any, folder: Path) -> None:
+    """Write the trained model, adapters merged, so that whatever loads models loads it."""
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    if hasattr(model, "merge_and_unload"):
+        model = model.merge_and_unload()
+    part = folder.with_name(f".{folder.name}.part")
+    model.save_pretrained(part, safe_serialization=True)
+    tokenizer.save_pretrained(part)
+    part.rename(folder)
+
+
+def _watcher(folder: Path, progress: Progress) -> Any:
+    """The trainer's callback: progress, metrics, checkpoints, and an end when it is asked for."""
+    from transformers import TrainerCallback
+
+    class Watcher(TrainerCallback):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.stop = threading.Event()
+            self.loss = float("nan")
+            self._saved_at = time.monotonic()
+            self._tokens = 0
+
+        def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
+            progress.begin("Training", state.max_steps, "steps")
+            if state.global_step:
+                progress.advance(state.global_step)
+            self._tokens = state.num_input_tokens_seen
+
+        def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
+            seen = state.num_input_tokens_seen
+            progress.advance(1, tokens=int(seen - self._tokens))
+            self._tokens = seen
+            if self.stop.is_set():
+                control.should_training_stop = True
+            late = time.monotonic() - self._saved_at > _CHECKPOINT_SECONDS
+            control.should_save = self.stop.is_set() or late
+
+        def on_log(self, _args: Any, state: Any, _control: Any, logs: Any = None, **_: Any) -> None:
+            if not logs or "loss" not in logs:
+                return
+            self.loss = float(logs["loss"])
+            line = {
+                "at": time.time(),
+                "step": state.global_step,
+                "epoch": state.epoch,
+                "loss": self.loss,
+                "learning_rate": logs.get("learning_rate"),
+                "gradient_norm": logs.get("grad_norm"),
+                "n_tokens": int(state.num_input_tokens_seen),
+            }
+            with (folder / METRICS).open("ab") as file:
+                file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+
+        def on_save(self, args: Any, state: Any, _control: Any, **_: Any) -> None:
+            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / _COMPLETE).touch()
+            self._saved_at = time.monotonic()
+
+    return Watcher()
+
+
+@contextmanager
+def _asked_to_end(stop: threading.Event) -> Iterator[None]:
+    """Let the first SIGINT or SIGTERM ask for a checkpoint and an end, and a second end at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ask(_number: int, _frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {name: signal.signal(name, ask) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)

@@ -1,0 +1,229 @@
+"""What should be trained on, how, and against what?"""
+
+from dataclasses import replace
+
+import streamlit as st
+
+from grace_engine import api
+from grace_engine.errors import GraceError, InputError
+from grace_engine.figures.frames import marks_named, plain
+from grace_engine.quantities import counted, size
+from grace_engine.records import Selection
+from grace_engine.store import WorkspaceUsage
+from grace_engine.training import AGAINST, Lora, TrainPreview, TrainSettings, preset
+from grace_engine.ui import data_jobs, data_paths, data_score
+from grace_engine.ui.text import as_markdown, facts_html
+
+SELECTION = "selection"
+_PLAN = "train-plan"
+_SHOWN = 3
+_PRESETS = {
+    "cpu": "cpu: all weights of a small model",
+    "paper": "paper: GRACE's settings, LoRA",
+}
+_AGAINST = {
+    "random": "random",
+    "full": "full pool",
+    "untrained": "untrained",
+}
+
+
+def form(workspace: str, saved: list[Selection], held: WorkspaceUsage) -> None:
+    """Choose, see what the trainer will do, start."""
+    try:
+        request = _choose(workspace, saved, held)
+    except GraceError as fault:
+        st.error(as_markdown(str(fault)), icon=":material/error:")
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Preview",
+            icon=":material/visibility:",
+            help="What the trainer reads, cuts and learns from. No weights are loaded.",
+            on_click=lambda: st.session_state.update({_PLAN: request}),
+        )
+        st.button(
+            "Train",
+            type="primary",
+            icon=":material/play_arrow:",
+            key="train-start",
+            help="Begins in the background; where the device is taken, it waits for it.",
+            on_click=data_jobs.launch,
+            args=(api.start_training, request),
+            kwargs={"workspace": workspace},
+        )
+    if st.session_state.get(_PLAN) == request:
+        _preview(workspace, request)
+    else:
+        st.caption("Preview shows the examples with what is learned, cut rows, steps and memory.")
+
+
+def _choose(workspace: str, saved: list[Selection], held: WorkspaceUsage) -> api.TrainRequest:
+    names = {one.id: f"{plain(one.name, 40) or one.id} · {one.budget} · {one.id}" for one in saved}
+    left, middle, right = st.columns(3, gap="medium")
+    with left:
+        chosen = st.selectbox(
+            "Selection",
+            list(names),
+            format_func=names.__getitem__,
+            key=SELECTION,
+            bind="query-params",
+        )
+        against = st.multiselect(
+            "Against",
+            AGAINST,
+            default=["random", "untrained"],
+            format_func=_AGAINST.__getitem__,
+            key="train-against",
+            help="A random subset of the same tokens, the full pool, the model before.",
+        )
+        seeds = st.number_input(
+            "Seeds",
+            1,
+            20,
+            1,
+            key="train-seeds",
+            help="Trainings of each arm. With one, an interval speaks of problems only.",
+        )
+    with middle:
+        name = st.selectbox(
+            "Preset", list(_PRESETS), format_func=_PRESETS.__getitem__, key="train-preset"
+        )
+        settings = _settings(name, workspace, held)
+    with right:
+        evaluate_on = st.text_input(
+            "Judged on",
+            value=_shipped_problems(held),
+            key="train-eval",
+            placeholder="a dataset, or the path of a file",
+            help="Problems with reference answers that no arm is trained on.",
+        ).strip()
+        n_problems = st.number_input(
+            "Problems", 0, 100_000, 100, key="train-problems", help="The first ones; 0 for all."
+        )
+    if evaluate_on and evaluate_on not in {each.name for each in held.datasets}:
+        evaluate_on = _problems_file(evaluate_on, workspace)
+    return api.TrainRequest(
+        what=chosen or "",
+        settings=settings,
+        against=tuple(against),
+        n_seeds=int(seeds),
+        evaluate_on=evaluate_on,
+        n_problems=int(n_problems),
+    )
+
+
+def _settings(name: str, workspace: str, held: WorkspaceUsage) -> TrainSettings:
+    base = preset(name)
+    shipped = str(api.sample_folder() / "tiny-reasoner-early")
+    known = list(dict.fromkeys([shipped, *(run.model for run in held.runs)]))
+    model = st.selectbox(
+        "Model",
+        known,
+        format_func=lambda path: (
+            "tiny-reasoner-early (shipped)" if path == shipped else plain(path)
+        ),
+        accept_new_options=True,
+        key="train-model",
+        help="A hub id, or the path of a folder with a causal LM in safetensors.",
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        epochs = st.number_input(
+            "Epochs", 0.01, 100.0, base.epochs, key=f"train-epochs-{name}", width=110
+        )
+        rate = st.number_input(
+            "Learning rate",
+            0.0,
+            1.0,
+            base.learning_rate,
+            format="%.1e",
+            key=f"train-rate-{name}",
+            width=140,
+        )
+        lora = st.toggle("LoRA", value=base.lora is not None, key=f"train-lora-{name}")
+    with st.expander("More settings", icon=":material/tune:"):
+        batch = st.number_input("Batch size", 1, 4096, base.batch_size, key=f"train-batch-{name}")
+        steps = st.number_input(
+            "Accumulation", 1, 4096, base.accumulation, key=f"train-accumulation-{name}"
+        )
+        length = st.number_input(
+            "Maximum length", 2, 1_000_000, base.max_length, key=f"train-length-{name}"
+        )
+        accept = st.checkbox("Train although examples lose their end", key=f"train-accept-{name}")
+    return replace(
+        base,
+        model=data_score.confined_model(model or "", set(known), workspace),
+        epochs=float(epochs),
+        learning_rate=float(rate),
+        lora=(base.lora or Lora()) if lora else None,
+        batch_size=int(batch),
+        accumulation=int(steps),
+        max_length=int(length),
+        accept_cut=accept,
+    )
+
+
+def _shipped_problems(held: WorkspaceUsage) -> str:
+    """The shipped held-out problems, where the shipped traces are what is trained on."""
+    planted = any(each.name == "planted" for each in held.datasets)
+    file = api.sample_folder() / "planted" / "held_out.jsonl"
+    return str(file) if planted and file.is_file() else ""
+
+
+def _problems_file(typed: str, workspace: str) -> str:
+    if typed == str(api.sample_folder() / "planted" / "held_out.jsonl"):
+        return typed
+    path = data_paths.confined(typed, workspace)
+    if not path.is_file():
+        raise InputError(f"{typed} is neither a dataset of this workspace nor a file.")
+    return str(path)
+
+
+def _preview(workspace: str, request: api.TrainRequest) -> None:
+    try:
+        with st.spinner("Rendering the examples…"):
+            plan = _plan(workspace, request)
+    except GraceError as fault:
+        st.error(as_markdown(str(fault)), icon=":material/error:")
+        return
+    if plan.overlap is not None:
+        show = st.warning if plan.overlap.ids else st.success
+        show(as_markdown(str(plan.overlap)))
+    subset, settings = plan.subset, request.settings
+    facts = {
+        "Subset": _amount(subset),
+        "Left out": ", ".join(f"{n:,} {why}" for why, n in subset.rejected_by_reason.items())
+        or "nothing: every trace can be shown to the model",
+        f"At {settings.max_length:,} tokens": f"{subset.n_cut:,} lose their end; of "
+        f"{subset.n_masked:,} nothing would be learned",
+        "Memory": f"about {size(subset.memory)} ({subset.memory_basis})",
+        "Trainings": f"{len(plan.cells):,}: {', '.join(cell.name for cell in plan.cells)}",
+        "Judged on": counted(len(plan.problems), "problem") if plan.problems else "nothing",
+    }
+    if plan.pool is not None:
+        facts["Pool"] = _amount(plan.pool)
+    st.html(facts_html(facts))
+    try:
+        subset.require_whole(settings)
+    except InputError as fault:
+        st.error(as_markdown(str(fault)), icon=":material/error:")
+    for example in subset.examples[:_SHOWN]:
+        with st.expander(f"Example {example.trace_id[:12]}: {example.n_learned:,} tokens learned"):
+            st.caption("Given, nothing is learned from it")
+            given = plan.tokenizer.decode(example.token_ids[: example.n_given])
+            st.code(marks_named(given), language=None, wrap_lines=True)
+            st.caption("Learned")
+            learned = plan.tokenizer.decode(example.token_ids[example.n_given :])
+            st.code(marks_named(learned), language=None, wrap_lines=True)
+
+
+def _amount(found: TrainPreview) -> str:
+    return (
+        f"{counted(len(found.examples), 'example')}, {found.n_tokens:,} tokens of which "
+        f"{found.n_learned:,} are learned, {counted(found.n_steps, 'optimizer step')}"
+    )
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _plan(workspace: str, request: api.TrainRequest) -> api.TrainPlan:
+    return api.plan_training(api.open_workspace(workspace, create=False), request)

@@ -1,0 +1,114 @@
+"""Does a selection train from the shell, in the background, to a report one can read?"""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from grace_engine import api
+from grace_engine.jobs import Job
+from tests.conftest import SAMPLE
+
+PATIENCE = 300.0
+
+
+@pytest.fixture
+def selected(own_workspace: api.Workspace) -> api.Workspace:
+    api.curate(own_workspace, "25%", name="quarter")
+    return own_workspace
+
+
+def asked(workspace: api.Workspace, *more: object) -> list[object]:
+    problems = SAMPLE / "planted" / "held_out.jsonl"
+    return [
+        *("train", "quarter", "-w", workspace.root, "--eval", problems, "--problems", 4),
+        *("--batch-size", 3, "--max-new-tokens", 60, *more),
+    ]
+
+
+def test_a_subset_is_held_against_a_random_one_and_the_model_before(
+    grace, selected: api.Workspace
+) -> None:
+    status, out, err = grace(*asked(selected, "--against", "random,untrained", "--json"))
+    assert status == 0, err
+    found = json.loads(out)
+    assert found["state"] == "finished"
+    assert "None of the 4 evaluation prompts is a training prompt." in err
+    arms = {arm["arm"]: arm for arm in found["arms"]}
+    assert set(arms) == {"subset", "random", "untrained"}
+    assert arms["untrained"]["n_steps"] == 0
+    assert 0 < arms["random"]["n_tokens"] <= arms["subset"]["n_tokens"]
+    assert all(sum(arm["by_outcome"].values()) == 4 for arm in arms.values())
+    cells = {cell["cell"]["arm"]: cell for cell in found["cells"]}
+    assert cells["subset"]["n_examples"] == 10
+    assert cells["subset"]["n_steps"] == 4
+    assert cells["subset"]["held_out_loss"] > 0
+    folder = Path(found["folder"]) / "cells" / "subset-0"
+    assert (folder / "model" / "model.safetensors").is_file()
+    assert len(api.training_answers(Path(found["folder"]), "subset-0")) == 4
+
+    status, out, _ = grace("trained", "-w", selected.root)
+    assert status == 0
+    assert "no difference shown" in out or "the subset is" in out
+
+
+def test_a_dry_run_shows_what_is_learned_and_starts_nothing(grace, selected: api.Workspace) -> None:
+    status, out, err = grace(*asked(selected, "--dry-run", "--json", "--against", "full"))
+    assert status == 0, err
+    found = json.loads(out)
+    assert found["subset"]["n_examples"] == 10
+    assert found["pool"]["n_examples"] == 39
+    assert found["cells"] == ["subset-0", "full-0"]
+    assert "learned (" in err
+    assert not [job for job in api.list_jobs(selected) if job.spec.kind == "train"]
+
+
+def test_examples_that_would_lose_their_answer_are_refused(grace, selected: api.Workspace) -> None:
+    status, _, err = grace(*asked(selected, "--max-length", 120))
+    assert status == 1
+    assert "lose their end, the answer with it" in err
+    assert "--accept-cut" in err
+
+
+def test_a_file_has_no_pool_to_draw_from(grace, selected: api.Workspace, tmp_path: Path) -> None:
+    file = tmp_path / "chosen.jsonl"
+    assert grace("export", "quarter", "--to", file, "--as", "messages", "-w", selected.root)[0] == 0
+    status, _, err = grace("train", file, "-w", selected.root, "--against", "random")
+    assert status == 1
+    assert "what it was chosen from is not known" in err
+    status, out, err = grace("train", file, "-w", selected.root, "--dry-run", "--json")
+    assert status == 0, err
+    assert json.loads(out)["subset"]["n_examples"] == 10
+
+
+@pytest.mark.slow
+def test_a_training_that_was_cancelled_goes_on_to_the_same_model(
+    grace, selected: api.Workspace
+) -> None:
+    more = ("--batch-size", 1, "--epochs", 2, "--background", "--json")
+    whole = json.loads(grace(*asked(selected, *more))[1])
+    ended(selected, whole["id"])
+    parts = json.loads(grace(*asked(selected, *more))[1])
+    deadline = time.monotonic() + PATIENCE
+    while not api.training_metrics(Path(parts["folder"]), "subset-0"):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert grace("cancel", parts["id"], "-w", selected.root)[0] == 0
+    assert ended(selected, parts["id"]).state == "cancelled"
+    assert not (Path(parts["folder"]) / "cells" / "subset-0" / "model").exists()
+    assert grace("resume", parts["id"], "-w", selected.root)[0] == 0
+    assert ended(selected, parts["id"]).state == "finished"
+    ours, theirs = (
+        (Path(each["folder"]) / "cells" / "subset-0" / "model" / "model.safetensors").read_bytes()
+        for each in (parts, whole)
+    )
+    assert ours == theirs
+
+
+def ended(workspace: api.Workspace, run: str) -> Job:
+    deadline = time.monotonic() + PATIENCE
+    while (job := api.get_job(workspace, run)).is_active:
+        assert time.monotonic() < deadline, job
+        time.sleep(0.2)
+    return job
