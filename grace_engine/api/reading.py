@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -18,6 +18,9 @@ from grace_engine.progress import Progress, Silent
 from grace_engine.store import IngestCount, Workspace
 
 _DETECTION_ROWS = 32
+
+# Bytes of a file that several processes will be needed for.
+_LARGE = 16 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,19 +80,21 @@ def ingest(
 
     def read(path: Path, dataset: str) -> FileIngest:
         require_name("Dataset", dataset)  # that of a file or folder is no better
-        schema = _schema_of(path, config)
-        source = store.Source(
-            path=str(path.resolve()),
-            digest=file_digest(path),
-            size=path.stat().st_size,
-            schema_name=schema,
-            mapping=dict(part.split("=", 1) for part in config.mapping.split(",") if part),
-            segmenter=segmenter.name,
-        )
-        progress.begin(f"Reading {path.name}", 0, "traces")
-        count = store.add_staged(
-            workspace, dataset, source, partial(_stage, path, dataset, source, config, progress)
-        )
+        schema, size = _schema_of(path, config), path.stat().st_size
+        with Pool(config.processes or usual_processes()) as pool:
+            if size > _LARGE:
+                pool.start()
+            source = store.Source(
+                path=str(path.resolve()),
+                digest=file_digest(path),
+                size=size,
+                schema_name=schema,
+                mapping=dict(part.split("=", 1) for part in config.mapping.split(",") if part),
+                segmenter=segmenter.name,
+            )
+            progress.begin(f"Reading {path.name}", 0, "traces")
+            fill = partial(_stage, pool, path, _recipe(dataset, source, config), progress)
+            count = store.add_staged(workspace, dataset, source, fill)
         return FileIngest(path=str(path), dataset=dataset, schema=schema, count=count)
 
     results = []
@@ -145,26 +150,24 @@ def _schema_of(path: Path, config: IngestConfig) -> str:
     return "auto"
 
 
-def _stage(
-    path: Path,
-    dataset: str,
-    source: store.Source,
-    config: IngestConfig,
-    progress: Progress,
-    folder: Path,
-) -> Counter[str]:
-    """Cut the rows of a file, in several processes where there are many; rejects by reason."""
-    recipe = Recipe(
+def _recipe(dataset: str, source: store.Source, config: IngestConfig) -> Recipe:
+    return Recipe(
         dataset=dataset,
         schema=source.schema_name,
         mapping=config.mapping,
         segmenter=source.segmenter,
-        folder=folder,
+        folder=Path(),
     )
+
+
+def _stage(
+    pool: Pool, path: Path, recipe: Recipe, progress: Progress, folder: Path
+) -> Counter[str]:
+    """Cut the rows of a file, in several processes where there are many; rejects by reason."""
     reasons: Counter[str] = Counter()
     n_items = 0
-    with Pool(config.processes or usual_processes()) as pool:
-        for staged in pool.stage(recipe, chunks_of_file(path)):
+    with pool:  # its processes end before the database takes memory
+        for staged in pool.stage(replace(recipe, folder=folder), chunks_of_file(path)):
             reasons.update(staged.reasons)
             n_items += staged.n_items
             progress.advance(staged.n_items)

@@ -10,7 +10,7 @@ import orjson
 from grace_engine import ingest
 from grace_engine.ingest import Block, FieldMap, Row, Segmenter
 from grace_engine.records import Reject
-from grace_engine.store import stage_chunk
+from grace_engine.staging import stage_chunk
 
 # So many rows that starting on them costs nothing, so few that a handful of chunks is no memory.
 _ROWS, _BYTES = 4096, 8 * 1024**2
@@ -103,7 +103,7 @@ def stage_rows(recipe: Recipe, chunk: Chunk) -> Staged:
     """
     segmenter, mapping = _parsed(recipe.segmenter, recipe.mapping)
     items = list(
-        ingest.traces_of_rows(
+        ingest.parts_of_rows(
             _rows(chunk),
             dataset=recipe.dataset,
             segmenter=segmenter,

@@ -18,6 +18,12 @@ from grace_engine.errors import GraceError, ResourceError
 _CHILD = ("-m", "grace_engine.cutting.child")
 # Chunks that wait for each process, so that none is ever idle.
 _AHEAD = 2
+# Memory of a chunk is kept for the next: the system would clear it again each time.
+_KEEP_MEMORY = {
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MALLOC_MMAP_THRESHOLD_": str(128 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
+}
 # Beyond that the one process that reads the file is what they wait for.
 _MOST = 8
 
@@ -29,7 +35,9 @@ def usual_processes() -> int:
 
 
 class Pool:
-    """Processes that cut chunks; started for the second chunk, killed at the end of the block.
+    """Processes that cut chunks; killed at the end of the block.
+
+    They are started for the second chunk, or by ``start``.
 
     Not ``multiprocessing``'s: that imports the caller's main module again in each process, which a
     script without a guard does not survive, and leaves processes behind where the caller is killed.
@@ -44,6 +52,7 @@ class Pool:
         self._threads = ThreadPoolExecutor(max(1, processes), thread_name_prefix="cutting")
         self._own = threading.local()
         self._children: list[tuple[subprocess.Popen[bytes], Connection]] = []
+        self._idle: list[Connection] = []
         self._closed = False
         self._lock = threading.Lock()
 
@@ -59,6 +68,12 @@ class Pool:
         for child, pipe in self._children:
             child.wait()
             pipe.close()
+
+    def start(self) -> None:
+        """Start the processes before there is work for them: each needs a while to be ready."""
+        if self._processes > 1:
+            with suppress(OSError):  # whoever needs one tries again, and says so
+                self._idle += [self._start() for _ in range(self._processes)]
 
     def stage(self, recipe: Recipe, chunks: Iterable[Chunk]) -> Iterator[Staged]:
         """Cut and stage chunks, drawn a few ahead; what became of each, in their order.
@@ -92,7 +107,7 @@ class Pool:
         try:
             pipe = getattr(self._own, "pipe", None)
             if pipe is None:
-                pipe = self._own.pipe = self._start()
+                pipe = self._own.pipe = self._idle.pop() if self._idle else self._start()
             pipe.send((recipe, chunk))
             answer = pipe.recv()
         except (EOFError, OSError) as fault:
@@ -114,6 +129,7 @@ class Pool:
             child = subprocess.Popen(
                 [sys.executable, *_CHILD, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
+                env=os.environ | _KEEP_MEMORY,
                 start_new_session=True,  # Ctrl-C is for the one that asks
             )
             self._children.append((child, ours))

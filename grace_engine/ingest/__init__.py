@@ -1,7 +1,13 @@
 """How does a file of records become traces, with no database in sight?"""
 
 from grace_engine.ingest.answer_marks import answer_in, find_answer
-from grace_engine.ingest.build import APPENDED_ANSWER, build_trace, traces_of, traces_of_rows
+from grace_engine.ingest.build import (
+    APPENDED_ANSWER,
+    build_trace,
+    parts_of_rows,
+    traces_of,
+    traces_of_rows,
+)
 from grace_engine.ingest.discovery import Found, FoundFile, PassedOver, discover
 from grace_engine.ingest.drafts import Draft, GivenStep, ProblemDraft, RejectedDraft, Schema
 from grace_engine.ingest.guessing import FieldSample, field_samples, guess_mapping
@@ -50,6 +56,7 @@ __all__ = [
     "no_rows",
     "parse_mapping",
     "parse_segmenter",
+    "parts_of_rows",
     "read_block",
     "read_rows",
     "readable_endings",

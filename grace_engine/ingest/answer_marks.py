@@ -85,8 +85,19 @@ _Found = tuple[int, int, int]  # mark_start, start, end of what the mark announc
 def find_answer(text: str) -> Answer | None:
     """The answer that a text marks as its last word; None when it marks none.
 
-    Its ``text`` is empty when nothing follows the mark. In a text with ``</think>`` what follows
-    the tag is asked first, then what precedes it.
+    Its ``text`` is empty when nothing follows the mark.
+    """
+    found = answer_span(text)
+    if found is None:
+        return None
+    mark_start, start, end = found
+    return Answer(text=text[start:end], start=start, end=end, mark_start=mark_start)
+
+
+def answer_span(text: str) -> tuple[int, int, int] | None:
+    """``mark_start``, ``start`` and ``end`` of the answer that ``find_answer`` finds.
+
+    In a text with ``</think>`` what follows the tag is asked first, then what precedes it.
     """
     split = text.rfind(_CLOSING_TAG)
     found = _find(text, split + len(_CLOSING_TAG), len(text)) if split >= 0 else None
@@ -95,8 +106,7 @@ def find_answer(text: str) -> Answer | None:
         return None
     mark_start, start, end = found
     plain = _PLAIN.match(text, start, end)
-    start, end = plain.span(1) if plain else _unwrapped(text, start, end)
-    return Answer(text=text[start:end], start=start, end=end, mark_start=mark_start)
+    return mark_start, *(plain.span(1) if plain else _unwrapped(text, start, end))
 
 
 def answer_in(text: str) -> str | None:

@@ -9,7 +9,7 @@ import orjson
 
 from grace_engine.config import require_one_of
 from grace_engine.errors import InputError, TraceRejected
-from grace_engine.ingest.answer_marks import bare, find_answer
+from grace_engine.ingest.answer_marks import answer_span, bare
 from grace_engine.ingest.drafts import Draft, ProblemDraft, RejectedDraft, Schema
 from grace_engine.ingest.mapping import FieldMap, mapped_schema
 from grace_engine.ingest.problems import build_problem
@@ -17,7 +17,7 @@ from grace_engine.ingest.readers import read_rows
 from grace_engine.ingest.rows import Row, excerpt_of
 from grace_engine.ingest.schemas import detect, no_schema_fits, schema_named
 from grace_engine.ingest.segmenters import Segmenter
-from grace_engine.records import Answer, Item, Reject, SourceRecord, Trace
+from grace_engine.records import Drawn, Item, Parts, Reject, SourceRecord, Trace, trace_of
 
 APPENDED_ANSWER = "\nThe answer is {answer}"
 """What is appended to a text whose answer stands only in a field of its record.
@@ -74,6 +74,27 @@ def traces_of_rows(
     mapping: FieldMap | None = None,
 ) -> Iterator[Item]:
     """The traces of some rows of a file, as ``traces_of`` finds them."""
+    record: SourceRecord | None = None
+    for item in parts_of_rows(
+        rows, dataset=dataset, segmenter=segmenter, schema=schema, mapping=mapping
+    ):
+        if not isinstance(item, Parts):
+            yield item
+            continue
+        if record is None or (item.line, item.digest) != (record.line, record.digest):
+            record = SourceRecord(digest=item.digest, path=item.path, line=item.line, raw=item.raw)
+        yield trace_of(item, record, dataset=dataset, segmenter=segmenter.name)
+
+
+def parts_of_rows(
+    rows: Iterable[Row | Reject],
+    *,
+    dataset: str,
+    segmenter: Segmenter,
+    schema: str = "auto",
+    mapping: FieldMap | None = None,
+) -> Iterator[Drawn]:
+    """The same with traces in parts, for those who make no use of objects."""
     chosen, rows = _chosen(schema, mapping), iter(rows)
     if chosen is None:
         for row in rows:
@@ -85,7 +106,7 @@ def traces_of_rows(
         if isinstance(row, Reject):
             yield row
         elif chosen:
-            yield from _traces_of_row(row, chosen, dataset, segmenter)
+            yield from _drawn_from(row, chosen, dataset, segmenter)
 
 
 def build_trace(draft: Draft, *, dataset: str, record: SourceRecord, segmenter: Segmenter) -> Trace:
@@ -98,41 +119,59 @@ def build_trace(draft: Draft, *, dataset: str, record: SourceRecord, segmenter: 
         TraceRejected: ``null-character``, ``no-prompt``, ``no-answer``, ``empty-answer``,
             ``no-steps``, ``no-given-steps`` or ``given-step-not-found``.
     """
+    row = Row(path=record.path, line=record.line, raw=record.raw, fields={})
+    parts = _parts_of(draft, row, record.digest, dataset, segmenter)
+    return trace_of(parts, record, dataset=dataset, segmenter=segmenter.name)
+
+
+def _parts_of(draft: Draft, row: Row, digest: str, dataset: str, segmenter: Segmenter) -> Parts:
+    """The trace of a draft, in parts; what ``build_trace`` promises."""
+    text = draft.text
     _refuse_nulls(draft)
     if not draft.prompt or draft.prompt.isspace():
         raise TraceRejected("no-prompt", "the prompt is empty")
-    answer = _answer_of(draft)
-    steps = segmenter.steps(draft.text, min(answer.mark_start, len(draft.text)), draft.given_steps)
+    answer, start, end, mark_start, appended = _answer_of(draft)
+    steps = segmenter.steps(text, min(mark_start, len(text)), draft.given_steps)
     if not steps:
         raise TraceRejected("no-steps", "there is no text before the answer")
-    key = orjson.dumps([dataset, record.digest, draft.variant])
-    return Trace(
-        id=sha256(key).hexdigest()[:_ID_DIGITS],
-        dataset=dataset,
-        variant=draft.variant,
-        prompt=draft.prompt,
-        text=draft.text,
-        steps=steps,
-        answer=answer,
-        reference=_reference_of(draft, answer),
-        labels=draft.labels,
-        images=draft.images,
-        segmenter=segmenter.name,
-        record=record,
+    key = orjson.dumps([dataset, digest, draft.variant])
+    return Parts(
+        sha256(key).hexdigest()[:_ID_DIGITS],
+        row.path,
+        row.line,
+        draft.variant,
+        draft.prompt,
+        text,
+        appended,
+        answer,
+        start,
+        end,
+        mark_start,
+        _reference_of(draft, answer),
+        draft.labels,
+        draft.images,
+        steps,
+        digest,
+        row.raw,
     )
 
 
-def _answer_of(draft: Draft) -> Answer:
-    """The answer that the text marks, or the record sets apart in it; else the given, appended."""
+def _answer_of(draft: Draft) -> tuple[str, int, int, int, str]:
+    """The answer that the text marks, or the record sets apart in it; else the given, appended.
+
+    Its ``text``, ``start``, ``end``, ``mark_start`` and ``appended``.
+    """
     text, given, apart = draft.text, draft.answer, draft.apart
-    found = find_answer(text)
-    if apart and (found is None or found.start < apart.mark_start):
-        return apart
+    found = answer_span(text)
+    if apart and (found is None or found[1] < apart.mark_start):
+        return apart.text, apart.start, apart.end, apart.mark_start, apart.appended
     if found:
-        if not found.text:
-            mark = text[found.mark_start : found.start].strip()
+        mark_start, start, end = found
+        answer = text[start:end]
+        if not answer:
+            mark = text[mark_start:start].strip()
             raise TraceRejected("empty-answer", f"nothing follows the answer mark {mark!r}")
-        return found
+        return answer, start, end, mark_start, ""
     if given is None:
         raise TraceRejected("no-answer", f"no answer mark in the text, which ends {text[-60:]!r}")
     low, high = bare(given, 0, len(given))
@@ -141,20 +180,14 @@ def _answer_of(draft: Draft) -> Answer:
         raise TraceRejected(
             "empty-answer", "the text has no answer mark, and the given answer is empty"
         )
-    start = len(text) + _ANSWER_OFFSET
-    return Answer(
-        text=given,
-        start=start,
-        end=start + len(given),
-        mark_start=len(text) + _MARK_OFFSET,
-        appended=APPENDED_ANSWER.format(answer=given),
-    )
+    start, appended = len(text) + _ANSWER_OFFSET, APPENDED_ANSWER.format(answer=given)
+    return given, start, start + len(given), len(text) + _MARK_OFFSET, appended
 
 
-def _reference_of(draft: Draft, answer: Answer) -> str | None:
+def _reference_of(draft: Draft, answer: str) -> str | None:
     """What the data holds to be right: its reference, else the answer that it gives as a field."""
     if draft.is_reference:
-        return answer.text
+        return answer
     if draft.reference is None and draft.labels.get("is_correct") is not False:
         return draft.answer
     return draft.reference
@@ -162,8 +195,9 @@ def _reference_of(draft: Draft, answer: Answer) -> str | None:
 
 def _refuse_nulls(draft: Draft) -> None:
     """Refuse text with U+0000, which databases and tokenizers treat each in their own way."""
-    optional = (draft.answer, draft.reference, *draft.labels.values(), *draft.images)
-    for value in (draft.prompt, draft.text, draft.variant, *optional):
+    answer, reference = draft.answer, draft.reference
+    values = [draft.prompt, draft.text, draft.variant, answer, reference, *draft.images]
+    for value in (*values, *draft.labels.values()) if draft.labels else values:
         if value.__class__ is str and "\0" in value:
             raise TraceRejected("null-character", f"U+0000 in {value[:60]!r}")
 
@@ -189,10 +223,9 @@ def _detected(rows: Iterator[Row | Reject]) -> tuple[Schema, Iterator[Row | Reje
     raise no_schema_fits(records[0].path, [record.fields for record in records])
 
 
-def _traces_of_row(row: Row, schema: Schema, dataset: str, segmenter: Segmenter) -> Iterator[Item]:
+def _drawn_from(row: Row, schema: Schema, dataset: str, segmenter: Segmenter) -> Iterator[Drawn]:
     """The traces of one record, which they share."""
     digest = sha256(row.raw).hexdigest()
-    record = SourceRecord(digest=digest, path=row.path, line=row.line, raw=row.raw)
     count = 0
     try:
         for draft in schema.drafts(row.fields):
@@ -201,10 +234,11 @@ def _traces_of_row(row: Row, schema: Schema, dataset: str, segmenter: Segmenter)
                 yield _rejected(row, draft.reason, draft.detail, draft.variant)
                 continue
             if isinstance(draft, ProblemDraft):
+                record = SourceRecord(digest=digest, path=row.path, line=row.line, raw=row.raw)
                 yield build_problem(draft, dataset=dataset, record=record)
                 continue
             try:
-                yield build_trace(draft, dataset=dataset, record=record, segmenter=segmenter)
+                yield _parts_of(draft, row, digest, dataset, segmenter)
             except TraceRejected as fault:
                 yield _rejected(row, fault.reason, fault.detail, draft.variant)
     except TraceRejected as fault:

@@ -1,10 +1,14 @@
 """What does a schema find in a record, before the text is cut?"""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from grace_engine.errors import TraceRejected
 from grace_engine.records import Answer, Label
+
+# Without leading zeros, which numbers of things have; short enough to be exact.
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,14})(?:\.\d{1,15})?")
 
 # Whole numbers above this are no longer exact once JSON has been read into a float.
 _LARGEST_EXACT = 2**53
@@ -25,7 +29,7 @@ class GivenStep:
     label: Label = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen, which makes a new one take some times longer
 class Draft:
     """One trace of a record: its parts, not yet segmented or checked.
 
@@ -164,8 +168,20 @@ def labels_in(fields: Fields, **names: str) -> dict[str, Label]:
     return found
 
 
+def typed(text: str) -> Label:
+    """A label from a cell of a table, which knows no types: ``True``, ``3``, ``0.5``, else text."""
+    word = text.strip()
+    if word.lower() in ("true", "false"):
+        return word.lower() == "true"
+    if _NUMBER.fullmatch(word):
+        return float(word) if "." in word else int(word)
+    return text
+
+
 def kind_of(value: object) -> str:
-    """What a JSON value is, in words."""
+    """What a JSON value is, in words; the words true and false of a table are no text."""
+    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+        return "true or false"
     match value:
         case None:
             return "null"

@@ -14,6 +14,7 @@ from grace_engine.ingest.drafts import (
     answer_text,
     kind_of,
     names_of,
+    typed,
 )
 from grace_engine.records import Label
 
@@ -140,7 +141,9 @@ def _reference_at(fields: Fields, path: str) -> str | None:
 def _label_at(fields: Fields, path: str) -> Label:
     """A label's value; None where the record lacks it, for that is no reason to lose the trace."""
     value = _at_or_none(fields, path)
-    if value is None or isinstance(value, str | int | float):
+    if isinstance(value, str):
+        return typed(value)
+    if value is None or isinstance(value, int | float):
         return value
     raise TraceRejected("wrong-type", f"field {path!r} is {kind_of(value)}: a label is one value")
 

@@ -47,7 +47,7 @@ def protected_spans(text: str, start: int, end: int) -> list[Span]:
         or "|" in text
         or "`" in text
         or "~" in text
-        or "[asy]" in text
+        or ("[" in text and "[asy]" in text)
         or ("$" in text and _CLOSING_DOLLAR.search(text, start, end))
     ):
         return []

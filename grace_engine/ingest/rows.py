@@ -9,7 +9,7 @@ from grace_engine.records import Reject
 _EXCERPT_LENGTH = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen, which makes a new one take some times longer
 class Row:
     """One record of a file.
 

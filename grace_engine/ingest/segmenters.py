@@ -17,13 +17,13 @@ from grace_engine.ingest.sentences import sentence_ends
 from grace_engine.ingest.spans import Span, is_inside, trimmed
 from grace_engine.ingest.step_marks import find_step_marks
 from grace_engine.ingest.thoughts import LONG_TRACE, readable_steps, thinks_aloud
-from grace_engine.records import Step
+from grace_engine.records import StepParts
 
 AUTO, GIVEN, REGEX = "auto", "given", "regex:"
 
 _THINK_TAG = re.compile(r"</?think>")
 
-_Cut = Callable[[str, int, int], list[Step]]
+_Cut = Callable[[str, int, int], list[StepParts]]
 
 
 def _line_spans(text: str, start: int, end: int) -> list[Span]:
@@ -41,12 +41,12 @@ def _line_spans(text: str, start: int, end: int) -> list[Span]:
     return spans
 
 
-def _lines(text: str, start: int, end: int) -> list[Step]:
+def _lines(text: str, start: int, end: int) -> list[StepParts]:
     """Every line that is not blank."""
     return _steps(_line_spans(text, start, end))
 
 
-def _blank_lines(text: str, start: int, end: int) -> list[Step]:
+def _blank_lines(text: str, start: int, end: int) -> list[StepParts]:
     """Every paragraph: lines with no blank line between them."""
     return _steps(_paragraphs(text, _line_spans(text, start, end)))
 
@@ -62,24 +62,24 @@ def _paragraphs(text: str, lines: list[Span]) -> list[Span]:
     return paragraphs
 
 
-def _markers(text: str, start: int, end: int) -> list[Step]:
+def _markers(text: str, start: int, end: int) -> list[StepParts]:
     """What follows each step's mark, and what precedes the first."""
     return _marked(text, start, end, find_step_marks(text, _line_spans(text, start, end)))
 
 
-def _marked(text: str, start: int, end: int, marks: list[Span]) -> list[Step]:
+def _marked(text: str, start: int, end: int, marks: list[Span]) -> list[StepParts]:
     marks = [(start, start), *marks]  # what precedes the first mark
     ends = [*(mark_start for mark_start, _ in marks[1:]), end]
-    steps = []
+    steps: list[StepParts] = []
     for (mark_start, mark_end), step_end in zip(marks, ends, strict=True):
         first, last = trimmed(text, mark_end, step_end)
         if first < last:
             mark = first if mark_start == mark_end else mark_start
-            steps.append(Step(start=first, end=last, mark_start=mark))
+            steps.append((first, last, mark, None))
     return steps
 
 
-def _sentences(text: str, start: int, end: int) -> list[Step]:
+def _sentences(text: str, start: int, end: int) -> list[StepParts]:
     """Every sentence; none ends inside a formula, a table or code."""
     return _steps(_sentence_spans(text, start, end, protected_spans(text, start, end)))
 
@@ -88,7 +88,7 @@ def _sentence_spans(text: str, start: int, end: int, protected: list[Span]) -> l
     return _contents(text, pairwise([start, *sentence_ends(text, start, end, protected), end]))
 
 
-def _auto(text: str, start: int, end: int) -> list[Step]:
+def _auto(text: str, start: int, end: int) -> list[StepParts]:
     """The first of markers, blank lines and lines that finds two steps; else sentences.
 
     No cut falls inside a formula, a table or code. A long trace becomes readable steps, and what
@@ -140,7 +140,7 @@ def _lists_only(text: str, begin: int, lines: list[Span], marks: list[Span], end
 
 
 def _separated_by(pattern: re.Pattern[str]) -> _Cut:
-    def cut(text: str, start: int, end: int) -> list[Step]:
+    def cut(text: str, start: int, end: int) -> list[StepParts]:
         edges = [start]
         for separator in pattern.finditer(text, start, end):
             edges += separator.span()
@@ -150,7 +150,7 @@ def _separated_by(pattern: re.Pattern[str]) -> _Cut:
     return cut
 
 
-def _given_only(_text: str, _start: int, _end: int) -> list[Step]:
+def _given_only(_text: str, _start: int, _end: int) -> list[StepParts]:
     raise TraceRejected("no-given-steps", "the record lists no steps: use another --segment")
 
 
@@ -178,7 +178,7 @@ class Segmenter:
 
     def steps(
         self, text: str, end: int, given: tuple[GivenStep, ...] | None = None
-    ) -> tuple[Step, ...]:
+    ) -> list[StepParts]:
         """The steps in ``text[:end]``.
 
         Args:
@@ -190,15 +190,15 @@ class Segmenter:
             TraceRejected: ``no-given-steps`` or ``given-step-not-found``.
         """
         if given is not None and self.name in (AUTO, GIVEN):
-            return tuple(_located(text, end, given))
+            return list(_located(text, end, given))
         if "think>" not in text:
-            return tuple(self.cut(text, 0, end))
+            return self.cut(text, 0, end)
         edges = [0]
         for tag in _THINK_TAG.finditer(text, 0, end):
             edges += tag.span()
         edges.append(end)
         pieces = zip(edges[::2], edges[1::2], strict=True)
-        return tuple(step for piece in pieces for step in self.cut(text, *piece))
+        return [step for piece in pieces for step in self.cut(text, *piece)]
 
 
 def parse_segmenter(name: str) -> Segmenter:
@@ -231,7 +231,7 @@ def parse_segmenter(name: str) -> Segmenter:
         ) from fault
 
 
-def _located(text: str, end: int, given: tuple[GivenStep, ...]) -> Iterator[Step]:
+def _located(text: str, end: int, given: tuple[GivenStep, ...]) -> Iterator[StepParts]:
     """The given steps, found one after the other in the text and cut at ``end``."""
     position = 0
     for number, step in enumerate(given, start=1):
@@ -245,7 +245,7 @@ def _located(text: str, end: int, given: tuple[GivenStep, ...]) -> Iterator[Step
         position = start + len(content)
         kept = text[start : min(position, end)].rstrip()
         if kept:
-            yield Step(start=start, end=start + len(kept), mark_start=start, label=step.label)
+            yield start, start + len(kept), start, step.label
 
 
 def _contents(text: str, spans: Iterable[Span]) -> list[Span]:
@@ -254,5 +254,5 @@ def _contents(text: str, spans: Iterable[Span]) -> list[Span]:
     return [(start, end) for start, end in contents if start < end]
 
 
-def _steps(spans: list[Span]) -> list[Step]:
-    return [Step(start=start, end=end, mark_start=start) for start, end in spans]
+def _steps(spans: list[Span]) -> list[StepParts]:
+    return [(start, end, start, None) for start, end in spans]

@@ -23,7 +23,7 @@ _NAMED = re.compile(
 # "3.", "3)", "(3)" before white space or alone: not the decimal "3.5", not the year "1999. Then".
 _NUMBERED = re.compile(r"(?:\d{1,3}[.)]|\(\d{1,3}\))(?=\s|\Z)")
 # Most lines begin with none of these and need not be matched.
-_FIRST_CHARACTERS = frozenset("#*Ss步第(0123456789")
+_FIRST_OF_NAMED, _FIRST_OF_NUMBERED = frozenset("#*Ss步第"), frozenset("(0123456789")
 
 
 def find_step_marks(text: str, lines: list[Span]) -> list[Span]:
@@ -32,11 +32,14 @@ def find_step_marks(text: str, lines: list[Span]) -> list[Span]:
     Named steps ("Step 3:") go before numbers, so that a numbered list inside a step is not cut;
     numbers count only where fewer than two steps are named.
     """
-    candidates = [line for line in lines if text[line[0]] in _FIRST_CHARACTERS]
-    named = _marks_of(text, candidates, _NAMED)
-    return named if len(named) > 1 else _marks_of(text, candidates, _NUMBERED) or named
+    named = _marks_of(text, lines, _FIRST_OF_NAMED, _NAMED)
+    if len(named) > 1:
+        return named
+    return _marks_of(text, lines, _FIRST_OF_NUMBERED, _NUMBERED) or named
 
 
-def _marks_of(text: str, lines: list[Span], pattern: re.Pattern[str]) -> list[Span]:
-    marks = [pattern.match(text, start, end) for start, end in lines]
-    return [mark.span() for mark in marks if mark]
+def _marks_of(
+    text: str, lines: list[Span], first: frozenset[str], pattern: re.Pattern[str]
+) -> list[Span]:
+    marks = [pattern.match(text, *line) for line in lines if text[line[0]] in first]
+    return [mark.span() for mark in marks if mark] if marks else []

@@ -8,6 +8,7 @@ from grace_engine.records.duplicates import (
     DuplicateMember,
     Of,
 )
+from grace_engine.records.parts import Drawn, Parts, StepParts, parts_of, trace_of
 from grace_engine.records.problems import Item, Problem
 from grace_engine.records.scoring import (
     RejectedTrace,
@@ -34,6 +35,7 @@ __all__ = [
     "AnswerCheck",
     "AnswerPair",
     "Choice",
+    "Drawn",
     "DuplicateFinding",
     "DuplicateGroup",
     "DuplicateMember",
@@ -41,6 +43,7 @@ __all__ = [
     "Label",
     "Of",
     "Outcome",
+    "Parts",
     "Problem",
     "Reject",
     "RejectedTrace",
@@ -51,5 +54,8 @@ __all__ = [
     "SourceRecord",
     "Step",
     "StepGram",
+    "StepParts",
     "Trace",
+    "parts_of",
+    "trace_of",
 ]

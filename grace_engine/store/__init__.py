@@ -70,7 +70,6 @@ from grace_engine.store.selections import (
     save_selection,
     selection_counts,
 )
-from grace_engine.store.staging import stage_chunk
 from grace_engine.store.traces import (
     count_traces,
     get_trace,
@@ -162,7 +161,6 @@ __all__ = [
     "search_traces",
     "selection_counts",
     "sources_of",
-    "stage_chunk",
     "step_labels",
     "take_turn",
     "touch_duplicates",

@@ -6,14 +6,17 @@ counts no more, and the trace is to be checked anew.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import pyarrow as pa
 
 from grace_engine.records import AnswerCheck, AnswerPair
 from grace_engine.store.catalog import require_datasets
 from grace_engine.store.migrations import now
 from grace_engine.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # A check that still holds, beside its trace.
 _CURRENT = """
@@ -179,7 +182,7 @@ def add_checks(workspace: Workspace, checked: Sequence[CheckedTrace], *, seconds
         )
 
 
-def answer_checks(workspace: Workspace, names: Sequence[str] = ()) -> pd.DataFrame:
+def answer_checks(workspace: Workspace, names: Sequence[str] = ()) -> "pd.DataFrame":
     """A row a trace whose check holds: trace_id, outcome, side, detail."""
     with workspace.database.unit() as connection:
         require_datasets(connection, names)

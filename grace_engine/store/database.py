@@ -172,6 +172,9 @@ class Database:
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
                 "python_enable_replacements": "false",  # SQL never reads Python variables
+                # At a checkpoint DuckDB would join row groups that are not full, and so write most
+                # of what an intake stored once more: at its end, or in the next small unit.
+                "max_vacuum_tasks": "0",
                 "temp_directory": f"{path}.tmp",
             },
         )

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import duckdb
-import pandas as pd
 import pyarrow as pa
 
 from grace_engine.digests import text_digest
@@ -12,6 +12,9 @@ from grace_engine.records import DuplicateFinding, DuplicateGroup, DuplicateMemb
 from grace_engine.store.catalog import require_datasets
 from grace_engine.store.migrations import now
 from grace_engine.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MEMBERS = pa.schema(
     {
@@ -181,7 +184,7 @@ def touch_duplicates(workspace: Workspace, finding_id: str) -> None:
         )
 
 
-def read_duplicates(workspace: Workspace, finding_id: str) -> pd.DataFrame:
+def read_duplicates(workspace: Workspace, finding_id: str) -> "pd.DataFrame":
     """A row a trace in a group of a finding, by group and place; columns as ``MEMBERS``."""
     with workspace.database.unit() as connection:
         frame: pd.DataFrame = (

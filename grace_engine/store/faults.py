@@ -8,8 +8,8 @@ from pathlib import Path
 import duckdb
 import psutil
 
+from grace_engine.disk import disk_fault
 from grace_engine.errors import (
-    DiskFullError,
     GraceError,
     ResourceError,
     StoreBusyError,
@@ -23,18 +23,6 @@ _COMMAND_LENGTH = 120
 
 # What DuckDB says, the fault it is, and what the user reads; {path} and {said} are filled in.
 _MEANINGS: tuple[tuple[re.Pattern[str], type[GraceError], str], ...] = (
-    (
-        re.compile(r"No space left on device|File too large|quota exceeded|not enough space", re.I),
-        DiskFullError,
-        "The disk that holds {path} is full, so this step was not stored; what was stored before "
-        "is safe. Free some space and run the command again.",
-    ),
-    (
-        re.compile(r"Read-only file system|Permission denied", re.I),
-        StoreError,
-        "The workspace file {path} cannot be written ({said}). Make its folder writable, or "
-        "name another workspace.",
-    ),
     (
         re.compile(r"Trying to read a database file with version number", re.I),
         StoreVersionError,
@@ -95,10 +83,13 @@ def meaning(error: duckdb.Error | OSError, path: Path) -> GraceError | None:
     """The fault behind an error of the database or file system; None for a mistake in our SQL."""
     text = str(error)
     said = text.partition("\n")[0]
+    of_disk = disk_fault(error, path)
+    if of_disk:
+        return of_disk
     for pattern, fault, sentence in _MEANINGS:
         if pattern.search(text):
             return fault(sentence.format(path=path, said=said))
-    if isinstance(error, duckdb.IOException | OSError):
+    if isinstance(error, duckdb.IOException):
         return StoreError(f"The workspace file {path} cannot be used ({said}).")
     return None
 

@@ -11,8 +11,15 @@ import duckdb
 
 from grace_engine.errors import InputError
 from grace_engine.records import Item
+from grace_engine.staging import (
+    EXCERPT_LENGTH,
+    PROBLEMS,
+    REJECTS,
+    TRACES,
+    stage,
+    staged_files,
+)
 from grace_engine.store.migrations import now
-from grace_engine.store.staging import PROBLEMS, REJECTS, TRACES, stage, staged_files
 from grace_engine.store.workspace import Workspace
 
 DUPLICATE = "duplicate-record"
@@ -173,16 +180,19 @@ def _enter(
         rows: list[tuple[int, ...]] = connection.execute(statement, used).fetchall()
         return rows
 
-    run(_FIND_NEW)
-    _choose_codec(connection, staged_files(folder, TRACES))
+    connection.execute(f"SET memory_limit = '{_MEMORY}'")
+    ((named["last"],),) = run(_LAST_POSITION)
+    run(_FIND_ODD)
+    ((added, present, duplicates),) = run(_COUNT)
+    _prepare(connection, staged_files(folder, TRACES), added)
     run(_ADD_RECORDS)
     run(_ADD_TRACES)
     run(_ADD_SEGMENTATIONS)
     run(_ADD_PROBLEMS)
     run("DELETE FROM rejects WHERE source_id = $source")
     run(_ADD_REJECTS)
-    run(_ADD_DUPLICATES)
-    ((added, present, duplicates),) = run(_COUNT)
+    if duplicates:
+        run(_ADD_DUPLICATES)
     ((problems, folded),) = run(_COUNT_PROBLEMS)
     ((rejected,),) = run("SELECT count(*) FROM rejects WHERE source_id = $source")
     connection.execute(
@@ -213,62 +223,92 @@ def _enter(
     )
 
 
-def _choose_codec(connection: duckdb.DuckDBPyConnection, files: list[str]) -> None:
-    """Say how texts are compressed: DuckDB's own choice would cost more time than all else here.
+def _prepare(connection: duckdb.DuckDBPyConnection, files: list[str], n_traces: int) -> None:
+    """Say how texts are compressed and how much memory that may take.
 
-    Short records by the fastest codec (a compaction makes them small), long ones by the smallest.
-    What does not fit in the memory that an intake may take waits in files.
+    Short records are not, as it would cost more time than all else here (a compaction makes them
+    small); long ones by the smallest codec. What does not fit in the memory waits in files.
     """
-    connection.execute(f"SET memory_limit = '{_MEMORY}'")
-    ((n_traces,),) = connection.execute("SELECT count(*) FROM staged").fetchall()
     n_bytes = sum(Path(file).stat().st_size for file in files)
     codec = "zstd" if n_bytes > _LONG * n_traces else "fsst"
     connection.execute(f"SET force_compression = '{codec}'")
 
 
-# nth = 1 is the first time that a trace stands in the file; the others are duplicates of it.
-_FIND_NEW = """
-CREATE TEMP TABLE staged AS
+_LAST_POSITION = "SELECT coalesce(max(greatest(position, record_id)), 0) FROM traces"
+
+# Of most files every trace is new. What is known of the others is kept, in a table that is empty
+# for most files: of all that stand in a record which the file or the dataset holds another time, or
+# have an id that is there another time. Whole strings are compared only of these.
+_FIND_ODD = """
+CREATE TEMP TABLE odd AS
+WITH file AS NOT MATERIALIZED (
+    SELECT ordinal, record_ordinal, line, trace_id, digest
+    FROM read_parquet($traces::VARCHAR[])
+), digests AS (
+    SELECT digest FROM file WHERE hash(trace_id) IN (
+        SELECT hash(trace_id) FROM file GROUP BY ALL HAVING count(*) > 1
+    )
+    UNION
+    SELECT digest FROM file WHERE hash(digest) IN (
+        SELECT hash(digest) FROM file WHERE ordinal = record_ordinal
+        GROUP BY ALL HAVING count(*) > 1
+    )
+    UNION
+    SELECT digest FROM file WHERE trace_id IN (
+        SELECT trace_id FROM traces WHERE dataset = $dataset
+    )
+    UNION
+    SELECT digest FROM records WHERE dataset = $dataset
+), placed AS (
+    SELECT
+        ordinal,
+        record_ordinal,
+        digest,
+        row_number() OVER same AS nth,  -- 1 for the first time that a trace stands in the file
+        first_value(line) OVER same AS first_line,
+        trace_id IN (SELECT trace_id FROM traces WHERE dataset = $dataset) AS present
+    FROM file WHERE digest IN (FROM digests)
+    WINDOW same AS (PARTITION BY trace_id ORDER BY ordinal)
+)
 SELECT
     ordinal,
-    ordinal + (
-        SELECT coalesce(max(greatest(position, record_id)), 0) FROM traces
-    ) AS position,
-    digest,
-    row_number() OVER same AS nth,
-    first_value(line) OVER same AS first_line,
-    trace_id IN (SELECT trace_id FROM traces WHERE dataset = $dataset) AS present
-FROM read_parquet($traces::VARCHAR[])
-WINDOW same AS (PARTITION BY trace_id ORDER BY ordinal)
+    record_ordinal,
+    nth,
+    first_line,
+    present,
+    nth = 1 AND NOT present AS is_new,
+    coalesce(record_id, $last + min(ordinal) OVER record) AS record_id,
+    record_id IS NULL AND ordinal = min(ordinal) OVER record
+        AND bool_or(nth = 1 AND NOT present) OVER record AS adds_record
+FROM placed LEFT JOIN (
+    SELECT digest, record_id FROM records WHERE dataset = $dataset
+) USING (digest)
+WINDOW record AS (PARTITION BY digest)
 """
 
 _ADD_RECORDS = """
 INSERT INTO records
-SELECT position, $dataset, $source, line, digest, raw
-FROM read_parquet($traces::VARCHAR[]) JOIN (
-    SELECT min(ordinal) AS ordinal, min(position) AS position FROM staged
-    WHERE digest IN (SELECT digest FROM staged WHERE nth = 1 AND NOT present)
-      AND digest NOT IN (SELECT digest FROM records WHERE dataset = $dataset)
-    GROUP BY digest
-) USING (ordinal)
+SELECT $last + ordinal, $dataset, $source, line, digest, raw
+FROM read_parquet($traces::VARCHAR[]) LEFT JOIN odd USING (ordinal)
+WHERE coalesce(adds_record, raw IS NOT NULL)
 """
 
 _ADD_TRACES = """
 INSERT INTO traces
 SELECT
-    trace_id, $dataset, record_id, $source, file.line, position, variant, prompt, text,
-    appended, answer, answer_start, answer_end, answer_mark, reference, labels, images
-FROM read_parquet($traces::VARCHAR[]) AS file
-JOIN staged USING (ordinal)
-JOIN records ON records.digest = file.digest AND records.dataset = $dataset
-WHERE nth = 1 AND NOT present
+    trace_id, $dataset, coalesce(record_id, $last + file.record_ordinal), $source, line,
+    $last + ordinal, variant, prompt, text, appended, answer, answer_start, answer_end,
+    answer_mark, reference, labels, images
+FROM read_parquet($traces::VARCHAR[]) AS file LEFT JOIN odd USING (ordinal)
+WHERE coalesce(is_new, true)
 """
 
 _ADD_SEGMENTATIONS = """
 INSERT INTO segmentations
-SELECT trace_id, position, $segmenter, step_starts, step_ends, step_marks, step_labels
-FROM read_parquet($traces::VARCHAR[]) JOIN staged USING (ordinal)
-WHERE nth = 1 AND NOT present
+SELECT
+    trace_id, $last + ordinal, $segmenter, step_starts, step_ends, step_marks, step_labels
+FROM read_parquet($traces::VARCHAR[]) LEFT JOIN odd USING (ordinal)
+WHERE coalesce(is_new, true)
 """
 
 _ADD_PROBLEMS = """
@@ -296,20 +336,23 @@ FROM read_parquet($rejects::VARCHAR[])
 ORDER BY ordinal
 """
 
-_ADD_DUPLICATES = """
+_ADD_DUPLICATES = f"""
 INSERT INTO rejects
 SELECT
-    $dataset, $source, $path, line, variant, $duplicate,
-    'The same record stands in line ' || first_line || '.', excerpt
-FROM read_parquet($traces::VARCHAR[]) JOIN staged USING (ordinal)
+    $dataset, $source, $path, again.line, again.variant, $duplicate,
+    'The same record stands in line ' || first_line || '.',
+    left(coalesce(TRY(decode(record.raw)), record.raw::VARCHAR), {EXCERPT_LENGTH})
+FROM odd
+JOIN read_parquet($traces::VARCHAR[]) AS again ON again.ordinal = odd.ordinal
+JOIN read_parquet($traces::VARCHAR[]) AS record ON record.ordinal = odd.record_ordinal
 WHERE nth > 1
-ORDER BY ordinal
-"""
+ORDER BY odd.ordinal
+"""  # noqa: S608
 
 _COUNT = """
 SELECT
-    count(*) FILTER (nth = 1 AND NOT present),
+    count(*) FILTER (coalesce(is_new, true)),
     count(*) FILTER (nth = 1 AND present),
     count(*) FILTER (nth > 1)
-FROM staged
+FROM read_parquet($traces::VARCHAR[]) LEFT JOIN odd USING (ordinal)
 """

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from grace_engine.errors import InputError
 from grace_engine.records import SourceRecord
+from grace_engine.staging import TRACES, staged_files
 from grace_engine.store.catalog import require_datasets
-from grace_engine.store.staging import TRACES, staged_files
 from grace_engine.store.workspace import Workspace
 
 _BATCH = 2000

@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import duckdb
-import pandas as pd
 
 from grace_engine.records import Answer, Label, SourceRecord, Step, Trace
 from grace_engine.store.catalog import require_datasets
 from grace_engine.store.cuts import CUT_TRACES
 from grace_engine.store.lookup import by_prefix
 from grace_engine.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _TRACES_AT = f"""
 SELECT
@@ -142,7 +145,7 @@ def labels_of(
     names: Sequence[str] = (),
     ids: Iterable[str] | None = None,
     run: str | None = None,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """A row a trace in order of arrival.
 
     Columns: id, dataset, variant, labels (a dict), n_steps, path, line, record_digest,

@@ -9,16 +9,19 @@ import time
 from collections import Counter
 from itertools import islice
 from pathlib import Path
+from types import ModuleType
 
 import psutil
 import pytest
 
 from grace_engine import ingest, store
+from grace_engine.api import reading
+from grace_engine.config import IngestConfig
 from grace_engine.cutting import Chunk, Pool, Recipe, chunks_of, chunks_of_file
 from grace_engine.errors import ReadError, ResourceError, StoreError
 from grace_engine.ingest.readers import jsonl
 from grace_engine.records import Trace
-from grace_engine.store import Source, Workspace, add_staged
+from grace_engine.store import Source, Workspace, add_staged, intake
 
 ROOT = Path(__file__).parents[2]
 
@@ -145,6 +148,55 @@ def test_no_process_is_left_where_the_block_ends_early(tmp_path: Path, file: Pat
     with Pool(2) as pool:
         next(pool.stage(recipe(tmp_path / "s"), chunks))
     assert {child.pid for child in psutil.Process().children(recursive=True)} <= before
+
+
+def test_processes_that_were_started_early_are_those_that_work(tmp_path: Path, file: Path) -> None:
+    chunks = list(chunks_of("x", ingest.read_rows(file))) * 50
+    with Pool(2) as pool:
+        pool.start()
+        started = {child.pid for child in psutil.Process().children(recursive=True)}
+        assert sum(staged.n_items for staged in pool.stage(recipe(tmp_path / "s"), chunks)) > 0
+        assert {child.pid for child in psutil.Process().children(recursive=True)} == started
+    assert not started & {child.pid for child in psutil.Process().children(recursive=True)}
+
+
+def test_a_process_that_cuts_has_no_libraries_that_it_does_not_use(
+    tmp_path: Path, file: Path
+) -> None:
+    chunks = list(chunks_of("x", ingest.read_rows(file))) * 4
+    before = set(psutil.Process().children(recursive=True))
+    with Pool(2) as pool:
+        list(pool.stage(recipe(tmp_path / "s"), chunks))
+        for child in set(psutil.Process().children(recursive=True)) - before:
+            loaded = {Path(each.path).name for each in child.memory_maps() if ".so" in each.path}
+            assert any("arrow" in name for name in loaded)
+            folders = {part for each in child.memory_maps() for part in Path(each.path).parts}
+            assert not folders & {"pandas", "torch", "duckdb", "_duckdb"}
+
+
+def test_an_ingest_has_its_processes_ready_and_ends_them_before_the_database_works(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    before = set(psutil.Process().children(recursive=True))
+
+    def watch(module: ModuleType, name: str) -> None:
+        function = getattr(module, name)
+
+        def watched(*arguments: object) -> object:
+            seen.append(len(set(psutil.Process().children(recursive=True)) - before))
+            return function(*arguments)
+
+        monkeypatch.setattr(module, name, watched)
+
+    monkeypatch.setattr(jsonl, "_BLOCK", 2_000)
+    monkeypatch.setattr(reading, "_LARGE", 0)
+    watch(reading, "file_digest")
+    watch(intake, "_enter")
+    workspace = Workspace(tmp_path / "workspace")
+    (result,) = reading.ingest(workspace, [file], IngestConfig(processes=2))
+    assert result.count is not None
+    assert (result.count.added, seen) == (296, [2, 0])
 
 
 _ASKS = """

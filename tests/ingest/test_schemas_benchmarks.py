@@ -33,6 +33,13 @@ def test_a_numina_answer_that_says_there_is_none_is_none(row: Row) -> None:
     assert (draft.answer, draft.labels["subject"]) == ("49", "Geometry")
 
 
+def test_a_solution_beside_an_answer_is_not_said_to_be_right(row: Row) -> None:
+    assert only("numina-math", row("numina-math")).labels["is_correct"] is True
+    beside = only("numina-math", row("numina-math", answer="49"))
+    assert "is_correct" not in beside.labels
+    assert beside.reference == "49"
+
+
 def test_numina_without_messages_is_still_numina(row: Row) -> None:
     assert SCHEMAS["numina-math"].matches(row("numina-math", messages=...))
 

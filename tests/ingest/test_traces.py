@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from grace_engine.errors import GraceError, InputError, SchemaError
 from grace_engine.ingest import SCHEMAS, Schema, parse_mapping, parse_segmenter, traces_of
-from grace_engine.records import Reject, Step, Trace
+from grace_engine.records import Reject, Step, Trace, parts_of, trace_of
 
 Ingest = Callable[..., tuple[list[Trace], list[Reject]]]
 AUTO = parse_segmenter("auto")
@@ -24,6 +24,19 @@ MAPPING = parse_mapping("prompt=q,trace=t,answer=a")
 
 def gsm8k_row(n: int) -> dict[str, str]:
     return {"question": f"Half of {2 * n}?", "answer": f"It is {n}.\nSure.\n#### {n}"}
+
+
+def test_a_trace_comes_back_from_its_parts(
+    ingest: Ingest, row: Callable[..., dict[str, Any]], write_rows: Callable[..., Path]
+) -> None:
+    for name in ("gsm8k", "prm800k"):
+        traces, _ = ingest(write_rows(row(name)))
+        assert traces
+        for trace in traces:
+            back = trace_of(
+                parts_of(trace), trace.record, dataset=trace.dataset, segmenter=trace.segmenter
+            )
+            assert back == trace
 
 
 def test_a_gsm8k_row_becomes_a_trace_with_all_its_parts(

@@ -143,6 +143,18 @@ def test_sql_reads_no_python_variables_and_fetches_no_extensions(workspace: Work
     assert datasets_of_mine
 
 
+def test_rows_that_are_stored_are_not_written_again_when_others_go(workspace: Workspace) -> None:
+    with workspace.database.unit() as connection:
+        connection.execute(
+            "INSERT INTO records SELECT i, 'd', 's', i, md5(i::VARCHAR), md5('r' || i)::BLOB "
+            "FROM range(260000) AS numbers(i)"
+        )
+    before = workspace.database.size()
+    with workspace.database.unit() as connection:  # leaves no row group full: three could be two
+        connection.execute("DELETE FROM records WHERE record_id % 2 = 1")
+    assert workspace.database.size() < 1.1 * before
+
+
 def test_a_file_held_by_another_process_names_it_and_opens_once_it_is_free(
     tmp_path: Path, workspace: Workspace, start_python: StartPython
 ) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from grace_engine import staging
 from grace_engine.errors import InputError
 from grace_engine.records import Reject, Trace
+from grace_engine.staging import stage
 from grace_engine.store import (
     Source,
     Workspace,
@@ -18,9 +20,7 @@ from grace_engine.store import (
     datasets,
     iter_traces,
     rejects,
-    staging,
 )
-from grace_engine.store.staging import stage
 
 MakeTrace = Callable[..., Trace]
 NO_ANSWER = Reject(path="a.jsonl", line=7, reason="no-answer", detail="no ####", excerpt="{")
@@ -98,6 +98,66 @@ def test_a_variant_that_comes_later_finds_the_record_of_the_first(
     add_traces(workspace, "sums", source, [first, second])
     assert count_rows(workspace, "SELECT count(*) FROM records") == 1
     assert [trace for batch in iter_traces(workspace) for trace in batch] == [first, second]
+
+
+def test_what_stands_again_is_told_from_what_is_new_wherever_it_waits(
+    workspace: Workspace, source: Source, make_trace: MakeTrace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging, "_ROWS_PER_CHUNK", 3)  # so that the same record is in two files
+    both = [make_trace(0, variant=name, line=1) for name in "ab"]
+    singles = [make_trace(i) for i in range(1, 12)]
+    again = [replace(trace, record=replace(trace.record, line=50)) for trace in both]
+    last = replace(singles[4], record=replace(singles[4].record, line=60))
+    other = make_trace(2, variant="x")
+    items = [*both, *singles, *again, last, other]
+    count = add_traces(workspace, "sums", source, items)
+    assert (count.added, count.by_reason) == (14, {"duplicate-record": 3})
+    found = [(each.line, each.variant, each.detail, each.excerpt) for each in rejects(workspace)]
+    assert found == [
+        (50, "a", "The same record stands in line 1.", '{"question": "What is 0 + 1?"}'),
+        (50, "b", "The same record stands in line 1.", '{"question": "What is 0 + 1?"}'),
+        (60, "", "The same record stands in line 6.", '{"question": "What is 5 + 1?"}'),
+    ]
+
+    third = make_trace(0, variant="c", line=1)
+    grown = [*again, third, *singles[:2], make_trace(40), make_trace(40, line=90)]
+    count = add_traces(workspace, "sums", replace(source, digest="file-b"), grown)
+    assert (count.added, count.already_present) == (2, 4)
+    assert count.by_reason == {"duplicate-record": 1}
+    fourth = make_trace(0, variant="d", line=1)
+    assert add_traces(workspace, "sums", replace(source, digest="c"), [fourth]).added == 1
+    assert count_rows(workspace, "SELECT count(*) FROM records") == 13
+    assert count_rows(workspace, "SELECT count(DISTINCT digest) FROM records") == 13
+    assert [trace for batch in iter_traces(workspace) for trace in batch] == [
+        *both,
+        *singles,
+        other,
+        third,
+        make_trace(40),
+        fourth,
+    ]
+
+
+def test_an_id_that_the_dataset_holds_comes_in_with_no_other_record(
+    workspace: Workspace, source: Source, make_trace: MakeTrace
+) -> None:
+    add_traces(workspace, "sums", source, [make_trace(0)])
+    same = replace(make_trace(1), id=make_trace(0).id)
+    count = add_traces(workspace, "sums", replace(source, digest="b"), [same, make_trace(2)])
+    assert (count.added, count.already_present) == (1, 1)
+    assert count_rows(workspace, "SELECT count(*) FROM records") == 2
+
+
+def test_the_beginning_of_a_record_that_stands_again_is_whole_characters(
+    workspace: Workspace, source: Source, make_trace: MakeTrace
+) -> None:
+    for number, (raw, excerpt) in enumerate(
+        [("é".encode() * 300, "é" * 200), (b"a\xff", "a\\xFF")]
+    ):
+        trace = make_trace(number)
+        one = replace(trace, record=replace(trace.record, raw=raw))
+        add_traces(workspace, f"d{number}", replace(source, digest=f"{number}"), [one, one])
+        assert [each.excerpt for each in rejects(workspace, f"d{number}")] == [excerpt]
 
 
 def test_an_exception_in_the_middle_of_the_items_leaves_nothing(

@@ -6,8 +6,8 @@ In chunks, each a Parquet file of its own, so that processes can write them side
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
 from functools import lru_cache
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,18 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from grace_engine.records import Item, Label, Problem, Reject, Trace
-from grace_engine.store.faults import in_sentences
+from grace_engine.disk import disk_fault
+from grace_engine.records import (
+    Drawn,
+    Item,
+    Label,
+    Parts,
+    Problem,
+    Reject,
+    StepParts,
+    Trace,
+    parts_of,
+)
 
 EXCERPT_LENGTH = 200
 TRACES, PROBLEMS, REJECTS = "traces", "problems", "rejects"
@@ -30,6 +40,7 @@ _POSITIONS = pa.list_(pa.int32())
 _TRACES = pa.schema(
     {
         "ordinal": pa.int64(),
+        "record_ordinal": pa.int64(),  # of the first trace in the chunk that has the same record
         "trace_id": pa.string(),
         "line": pa.int64(),
         "variant": pa.string(),
@@ -48,8 +59,7 @@ _TRACES = pa.schema(
         "step_marks": _POSITIONS,
         "step_labels": pa.string(),
         "digest": pa.string(),
-        "raw": pa.binary(),  # null where the trace before it has the same record
-        "excerpt": pa.string(),
+        "raw": pa.binary(),  # null where that is another trace
     }
 )
 _PROBLEMS = pa.schema(
@@ -90,7 +100,7 @@ def stage(items: Iterable[Item], folder: Path) -> Counter[str]:
     return reasons
 
 
-def stage_chunk(items: Sequence[Item], folder: Path, number: int) -> Counter[str]:
+def stage_chunk(items: Sequence[Drawn], folder: Path, number: int) -> Counter[str]:
     """Write one chunk: ``traces-NUMBER.parquet``, and the same of problems and of rejects.
 
     Chunks enter in the order of their numbers. A trace whose text is not Unicode (a lone surrogate)
@@ -107,15 +117,17 @@ def stage_chunk(items: Sequence[Item], folder: Path, number: int) -> Counter[str
         traces = _trace_table(items, first)
     except UnicodeEncodeError:
         items = [
-            _not_unicode(item) if isinstance(item, Trace) and not _is_unicode(item) else item
+            _not_unicode(item) if isinstance(item, Parts) and not _is_unicode(item) else item
             for item in items
         ]
         traces = _trace_table(items, first)
     problems = [(i, item) for i, item in enumerate(items, first) if isinstance(item, Problem)]
     rejects = [(i, item) for i, item in enumerate(items, first) if isinstance(item, Reject)]
     _write(traces, folder / f"{TRACES}-{number:08}.parquet")
-    _write(_problem_table(problems), folder / f"{PROBLEMS}-{number:08}.parquet")
-    _write(_reject_table(rejects), folder / f"{REJECTS}-{number:08}.parquet")
+    if problems or not number:  # one file of each at least
+        _write(_problem_table(problems), folder / f"{PROBLEMS}-{number:08}.parquet")
+    if rejects or not number:
+        _write(_reject_table(rejects), folder / f"{REJECTS}-{number:08}.parquet")
     return Counter(item.reason for _, item in rejects)
 
 
@@ -124,63 +136,98 @@ def staged_files(folder: Path, kind: str) -> list[str]:
     return sorted(str(file) for file in folder.rglob(f"{kind}-*.parquet"))
 
 
-def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
+def _chunks(items: Iterable[Item]) -> Iterator[list[Drawn]]:
     """Lists that are short in rows and in characters; one empty list where there are no items."""
-    chunk: list[Item] = []
+    chunk: list[Drawn] = []
     characters, full = 0, False
     for item in items:
         if full:
             yield chunk
             chunk, characters = [], 0
-        chunk.append(item)
+        chunk.append(parts_of(item) if isinstance(item, Trace) else item)
         if isinstance(item, Trace):
             characters += len(item.prompt) + len(item.text) + len(item.record.raw)
         full = len(chunk) >= _ROWS_PER_CHUNK or characters >= _CHARACTERS_PER_CHUNK
     yield chunk
 
 
-def _trace_table(items: Sequence[Item], first: int) -> pa.Table:
+def _trace_table(items: Sequence[Drawn], first: int) -> pa.Table:
     """A row a trace; ``ordinal`` counts from ``first`` over all items.
 
     Raises:
         UnicodeEncodeError: A text of some trace is not Unicode.
     """
-    ordinals, traces = [], []
+    traces, ordinals = [], []
     for ordinal, item in enumerate(items, first):
-        if isinstance(item, Trace):
-            ordinals.append(ordinal)
+        if isinstance(item, Parts):
             traces.append(item)
-    answers = [trace.answer for trace in traces]
-    records = [trace.record for trace in traces]
-    step_labels = [[step.label for step in trace.steps] for trace in traces]
-    before = ["", *(record.digest for record in records)]
-    columns: dict[str, list[Any]] = {
+            ordinals.append(ordinal)
+    if not traces:
+        return _TRACES.empty_table()
+    (
+        ids,
+        _paths,
+        lines,
+        variants,
+        prompts,
+        texts,
+        appended,
+        answers,
+        answer_starts,
+        answer_ends,
+        answer_marks,
+        references,
+        labels,
+        images,
+        steps,
+        digests,
+        raws,
+    ) = zip(*traces, strict=True)
+    firsts = {digest: n for n, digest in zip(reversed(ordinals), reversed(digests), strict=True)}
+    record_ordinals = [firsts[digest] for digest in digests]
+    columns: dict[str, Any] = {
         "ordinal": ordinals,
-        "trace_id": [trace.id for trace in traces],
-        "line": [record.line for record in records],
-        "variant": [trace.variant for trace in traces],
-        "prompt": [trace.prompt for trace in traces],
-        "text": [trace.text for trace in traces],
-        "appended": [answer.appended for answer in answers],
-        "answer": [answer.text for answer in answers],
-        "answer_start": [answer.start for answer in answers],
-        "answer_end": [answer.end for answer in answers],
-        "answer_mark": [answer.mark_start for answer in answers],
-        "reference": [trace.reference for trace in traces],
-        "labels": [_json(dict(trace.labels), trace.labels.values()) for trace in traces],
-        "images": [_images(trace.images) for trace in traces],
-        "step_starts": [[step.start for step in trace.steps] for trace in traces],
-        "step_ends": [[step.end for step in trace.steps] for trace in traces],
-        "step_marks": [[step.mark_start for step in trace.steps] for trace in traces],
-        "step_labels": [_labels(labels) for labels in step_labels],
-        "digest": before[1:],
+        "record_ordinal": record_ordinals,
+        "trace_id": ids,
+        "line": lines,
+        "variant": variants,
+        "prompt": prompts,
+        "text": texts,
+        "appended": appended,
+        "answer": answers,
+        "answer_start": answer_starts,
+        "answer_end": answer_ends,
+        "answer_mark": answer_marks,
+        "reference": references,
+        "labels": [_json(dict(each), each.values()) for each in labels],
+        "images": [_images(each) for each in images],
+        **_step_columns(steps),
+        "digest": digests,
         "raw": [
-            None if record.digest == last else record.raw
-            for record, last in zip(records, before, strict=False)
+            raw if ordinal == first else None
+            for raw, ordinal, first in zip(raws, ordinals, record_ordinals, strict=True)
         ],
-        "excerpt": [_excerpt(record.raw) for record in records],
     }
     return pa.table(columns, schema=_TRACES)
+
+
+def _step_columns(steps: Sequence[Sequence[StepParts]]) -> dict[str, Any]:
+    """The columns of the steps of some traces."""
+    counts = [len(each) for each in steps]
+    flat = list(chain.from_iterable(steps))
+    starts, ends, marks, labels = zip(*flat, strict=True) if flat else ((), (), (), ())
+    offsets = pa.array([0, *accumulate(counts)], pa.int32())
+    columns: dict[str, Any] = {
+        name: pa.ListArray.from_arrays(offsets, pa.array(positions, pa.int32()))
+        for name, positions in (("step_starts", starts), ("step_ends", ends), ("step_marks", marks))
+    }
+    some = labels.count(None) < len(labels)
+    columns["step_labels"] = (
+        [_labels([step[3] for step in each]) for each in steps]
+        if some
+        else [_no_labels(n) for n in counts]
+    )
+    return columns
 
 
 def _problem_table(problems: Sequence[tuple[int, Problem]]) -> pa.Table:
@@ -212,16 +259,22 @@ def _reject_table(rejects: Sequence[tuple[int, Reject]]) -> pa.Table:
 
 
 def _write(table: pa.Table, file: Path) -> None:
-    """A new Parquet file, read once and soon: no dictionaries, no statistics."""
-    with in_sentences(file):
-        pq.write_table(table, file, compression="lz4", use_dictionary=False, write_statistics=False)
+    """A new Parquet file, read once and soon: nothing that makes it small, no statistics."""
+    try:
+        pq.write_table(
+            table, file, compression="none", use_dictionary=False, write_statistics=False
+        )
+    except OSError as error:
+        raise disk_fault(error, file) or error from error
 
 
 def _json(whole: object, labels: Collection[Label]) -> bytes | str:
     """``whole`` as JSON, in which orjson has no word for infinity nor for numbers over 64 bits."""
     if float not in map(type, labels):
-        with suppress(orjson.JSONEncodeError):
+        try:
             return orjson.dumps(whole)
+        except orjson.JSONEncodeError:
+            pass
     return json.dumps(whole, ensure_ascii=False)
 
 
@@ -240,10 +293,10 @@ def _no_labels(n: int) -> bytes:
     return orjson.dumps([None] * n)
 
 
-def _is_unicode(trace: Trace) -> bool:
+def _is_unicode(trace: Parts) -> bool:
     """Whether all text of a trace can be stored: Python strings may hold lone surrogates."""
-    labels = [*trace.labels, *trace.labels.values(), *(step.label for step in trace.steps)]
-    texts = (trace.prompt, trace.text, trace.answer.text, trace.answer.appended, trace.variant)
+    labels = [*trace.labels, *trace.labels.values(), *(label for *_, label in trace.steps)]
+    texts = (trace.prompt, trace.text, trace.answer, trace.appended, trace.variant)
     try:
         for text in (*texts, trace.reference, *trace.images, *labels):
             if isinstance(text, str) and not text.isascii():
@@ -253,14 +306,14 @@ def _is_unicode(trace: Trace) -> bool:
     return True
 
 
-def _not_unicode(trace: Trace) -> Reject:
+def _not_unicode(trace: Parts) -> Reject:
     return Reject(
-        path=trace.record.path,
-        line=trace.record.line,
+        path=trace.path,
+        line=trace.line,
         variant=trace.variant,
         reason="not-unicode",
         detail="A string of the record holds a lone surrogate, which is no character.",
-        excerpt=_excerpt(trace.record.raw),
+        excerpt=_excerpt(trace.raw),
     )
 
 
