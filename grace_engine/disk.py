@@ -1,5 +1,6 @@
 """What does a fault of the disk mean to the user?"""
 
+import errno
 import re
 from pathlib import Path
 
@@ -8,18 +9,27 @@ from grace_engine.errors import DiskFullError, StoreError
 _FULL = re.compile(
     r"No space left on device|File too large|quota exceeded|not enough space", re.IGNORECASE
 )
+<<<<<<< HEAD
 _CLOSED = re.compile(r"Read-only file system|Permission denied|in read-only mode", re.IGNORECASE)
 
 
 def is_full(error: Exception) -> bool:
     """Whether the disk has no room."""
     return bool(_FULL.search(str(error)))
+=======
+_CLOSED = re.compile(r"Read-only file system|Permission denied", re.IGNORECASE)
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+>>>>>>> runs
 
 
 def disk_fault(error: Exception, path: Path) -> StoreError | None:
     """The fault behind an error with the workspace file at ``path``; None if it is another's."""
     said = str(error).partition("\n")[0]
+<<<<<<< HEAD
     if is_full(error):
+=======
+    if _FULL.search(str(error)):
+>>>>>>> runs
         return DiskFullError(
             f"The disk that holds {path} is full, so this step was not stored; what was stored "
             "before is safe. Free some space and run the command again."
@@ -34,3 +44,17 @@ def disk_fault(error: Exception, path: Path) -> StoreError | None:
         if isinstance(error, OSError)
         else None
     )
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error, or one that it came from, says that a disk or a quota is full."""
+    seen: set[int] = set()
+    found: BaseException | None = error
+    while found is not None and id(found) not in seen:
+        seen.add(id(found))
+        if isinstance(found, DiskFullError):
+            return True
+        if isinstance(found, OSError) and found.errno in _NO_ROOM:
+            return True
+        found = found.__cause__ or found.__context__
+    return False

@@ -17,10 +17,6 @@ The tree, every leaf a sentence that says what happened, where, and what to do:
         └── StoreVersionError    written by a newer version of the studio
 """
 
-import errno
-
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
-
 
 class GraceError(Exception):
     """Base of every fault that the shell prints as a sentence, without a traceback."""
@@ -82,17 +78,3 @@ class StoreBusyError(StoreError):
 
 class StoreVersionError(StoreError):
     """The workspace was written by a newer version of the studio."""
-
-
-def is_disk_full(error: BaseException) -> bool:
-    """Whether an error, or one that it came from, says that a disk or a quota is full."""
-    seen: set[int] = set()
-    found: BaseException | None = error
-    while found is not None and id(found) not in seen:
-        seen.add(id(found))
-        if isinstance(found, DiskFullError):
-            return True
-        if isinstance(found, OSError) and found.errno in _NO_ROOM:
-            return True
-        found = found.__cause__ or found.__context__
-    return False

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 import orjson
 
-from grace_engine.errors import is_disk_full
+from grace_engine.disk import is_disk_full
 from grace_engine.jobs.processes import is_same
 
 State: TypeAlias = Literal[

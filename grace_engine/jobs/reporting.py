@@ -12,7 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from grace_engine.errors import GraceError, is_disk_full
+from grace_engine.disk import is_disk_full
+from grace_engine.errors import GraceError
 from grace_engine.jobs.folder import (
     CANCEL,
     State,
