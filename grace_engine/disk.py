@@ -9,27 +9,19 @@ from grace_engine.errors import DiskFullError, StoreError
 _FULL = re.compile(
     r"No space left on device|File too large|quota exceeded|not enough space", re.IGNORECASE
 )
-<<<<<<< HEAD
 _CLOSED = re.compile(r"Read-only file system|Permission denied|in read-only mode", re.IGNORECASE)
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
 def is_full(error: Exception) -> bool:
-    """Whether the disk has no room."""
+    """Whether an error's words say that the disk has no room."""
     return bool(_FULL.search(str(error)))
-=======
-_CLOSED = re.compile(r"Read-only file system|Permission denied", re.IGNORECASE)
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
->>>>>>> runs
 
 
 def disk_fault(error: Exception, path: Path) -> StoreError | None:
     """The fault behind an error with the workspace file at ``path``; None if it is another's."""
     said = str(error).partition("\n")[0]
-<<<<<<< HEAD
     if is_full(error):
-=======
-    if _FULL.search(str(error)):
->>>>>>> runs
         return DiskFullError(
             f"The disk that holds {path} is full, so this step was not stored; what was stored "
             "before is safe. Free some space and run the command again."
