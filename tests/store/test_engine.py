@@ -70,6 +70,17 @@ def test_a_unit_that_breaks_off_amid_a_result_lets_the_file_go(workspace: Worksp
     assert left
 
 
+def test_a_file_that_cannot_be_detached_goes_with_its_instance(workspace: Workspace) -> None:
+    left: list[object] = []
+    with workspace.database.exclusive() as connection:
+        connection.execute("BEGIN TRANSACTION")
+        connection.execute("INSERT INTO datasets VALUES ('a', '', 'lines')")
+        left.append(connection.execute("SELECT * FROM range(10_000_000)"))
+    assert others_can_open(workspace.database.path)
+    assert count_traces(workspace) == 0
+    assert left
+
+
 def test_what_a_unit_sets_and_makes_for_itself_ends_with_it(
     workspace: Workspace, source: Source, make_trace: Callable[..., Trace]
 ) -> None:
