@@ -151,7 +151,7 @@ def test_the_shell_finds_and_shows_them(grace, two_datasets) -> None:
     assert [member["exact"] for member in group["members"]] == [True, True, False]
     status, out, err = grace("duplicates", "train", "-w", root)
     assert status == 0
-    assert "1 groups of traces at 0.8 or more, 0 of them across datasets, 0 of different" in err
+    assert "1 group of traces at 0.8 or more, 0 of them across datasets, 0 of different" in err
     assert "First take three apples" in out
     status, _, err = grace("duplicates", "-w", root, "--of", "steps")
     assert status == 1
