@@ -64,7 +64,7 @@ def test_a_job_has_a_session_of_its_own_and_outlives_who_started_it(
     job = read_job(Path(done.stdout.strip()))
 
     assert job is not None
-    assert os.getsid(job.status.pid) == job.status.pid
+    assert os.getsid(job.status.keeper_pid) == job.status.keeper_pid != os.getsid(0)
     assert ended(job).state == "finished"
 
 
