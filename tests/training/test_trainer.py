@@ -93,9 +93,7 @@ def test_a_checkpoint_that_was_not_written_to_its_end_is_passed_over(tmp_path: P
     assert last_checkpoint(tmp_path / "none") is None
 
 
-@pytest.mark.parametrize(
-    ("batch", "accumulation", "epochs"), [(5, 2, 1.0), (4, 2, 1.5)]
-)
+@pytest.mark.parametrize(("batch", "accumulation", "epochs"), [(5, 2, 1.0), (4, 2, 1.5)])
 def test_steps_are_counted_as_the_trainer_counts_them(
     trained_in,
     settings: TrainSettings,
