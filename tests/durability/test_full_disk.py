@@ -11,6 +11,8 @@ import pytest
 from grace_engine import api
 from grace_engine.config import IngestConfig
 
+pytestmark = pytest.mark.slow
+
 Grace = Callable[..., tuple[int, str, str]]
 MODEL = Path(__file__).resolve().parents[2] / "sample_data" / "tiny-reasoner"
 

@@ -18,6 +18,8 @@ from grace_engine.jobs import Job
 from grace_engine.records import Selection
 from grace_engine.store.verification import GROUPS
 
+pytestmark = pytest.mark.slow
+
 Grace = Callable[..., tuple[int, str, str]]
 MODEL = Path(__file__).resolve().parents[2] / "sample_data" / "tiny-reasoner"
 
