@@ -100,6 +100,7 @@ if TYPE_CHECKING:
     from grace_engine.api.steps import (
         export_steps,
     )
+    from grace_engine.api.trained import training_answers, training_metrics, training_problems
     from grace_engine.api.training import (
         TrainPlan,
         TrainReport,
@@ -107,9 +108,6 @@ if TYPE_CHECKING:
         plan_training,
         request_of,
         train,
-        training_answers,
-        training_metrics,
-        training_problems,
         training_report,
     )
     from grace_engine.api.views import (
@@ -388,6 +386,7 @@ _HOMES = {
     ),
     "grace_engine.api.selected": ("ComparisonView", "SelectionView", "selection_view"),
     "grace_engine.api.steps": ("export_steps",),
+    "grace_engine.api.trained": ("training_answers", "training_metrics", "training_problems"),
     "grace_engine.api.training": (
         "TrainPlan",
         "TrainReport",
@@ -395,9 +394,6 @@ _HOMES = {
         "plan_training",
         "request_of",
         "train",
-        "training_answers",
-        "training_metrics",
-        "training_problems",
         "training_report",
     ),
     "grace_engine.api.views": (
