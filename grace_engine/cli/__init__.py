@@ -20,6 +20,7 @@ from grace_engine.cli import (
     scoring,
     studio,
     tending,
+    trained,
     training,
     workspaces,
 )
@@ -48,6 +49,7 @@ for module in (
     choosing,
     comparing,
     training,
+    trained,
     workspaces,
     tending,
     studio,
