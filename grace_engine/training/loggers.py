@@ -20,7 +20,10 @@ _FOLDERS: Mapping[str, str] = MappingProxyType(
 
 
 def require_logger(settings: TrainSettings, folder: Path | None = None) -> str:
-    """What TRL's ``report_to`` is called; with a folder, its files go into one of that name there.
+    """What TRL's ``report_to`` is called; where its files go, if the folder of a cell is given.
+
+    TensorBoard's go into a folder of that name there. Trackio asks once a process where its one
+    database is: in the folder of the run, with a trackio run for each cell.
 
     Raises:
         InputError: It is not known.
@@ -35,5 +38,7 @@ def require_logger(settings: TrainSettings, folder: Path | None = None) -> str:
             f"Logging to {name} needs the {name} library: pip install 'grace-studio[{name}]'"
         )
     if folder is not None:
-        os.environ[_FOLDERS[name]] = str(folder / name)
+        os.environ[_FOLDERS[name]] = str(
+            (folder if name == "tensorboard" else folder.parents[1]) / name
+        )
     return name

@@ -165,6 +165,8 @@ def _arguments(settings: TrainSettings, folder: Path, device: "torch.device") ->
         "save_total_limit": 2,
         "include_num_input_tokens_seen": "all",
         "report_to": require_logger(settings, folder),
+        "project": "grace-studio",
+        "run_name": folder.name,
         "disable_tqdm": True,
         "dataloader_pin_memory": device.type == "cuda",
         "dataset_num_proc": None,

@@ -29,7 +29,7 @@ def test_a_training_is_cancelled_killed_and_resumed_to_an_answer(
     status, out, err = grace(
         *("train", "mine", "-w", chosen.root, "--eval", problems, "--problems", 4),
         *("--batch-size", 1, "--epochs", 4, "--max-new-tokens", 60),
-        *("--against", "untrained", "--background", "--json"),
+        *("--against", "untrained", "--pass-k", 2, "--samples", 3, "--background", "--json"),
     )
     assert status == 0, err
     run = json.loads(out)
@@ -58,7 +58,10 @@ def test_a_training_is_cancelled_killed_and_resumed_to_an_answer(
     assert ended(chosen, run["id"]).state == "finished"
     status, out, _ = grace("trained", run["id"], "-w", chosen.root, "--json")
     assert status == 0
-    arms = {arm["arm"]: arm for arm in json.loads(out)["arms"]}
+    found = json.loads(out)
+    assert found["measure"] == "pass@2"
+    arms = {arm["arm"]: arm for arm in found["arms"]}
+    assert sum(arms["subset"]["by_outcome"].values()) == 12
     assert set(arms) == {"subset", "untrained"}
     assert arms["subset"]["n_steps"] == 40
     assert arms["untrained"]["less"]["low"] <= arms["untrained"]["less"]["mean"]

@@ -104,4 +104,8 @@ def test_a_logger_that_is_not_installed_is_named_with_its_install_line(
     monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", "")
     assert require_logger(replace(settings, log_to="tensorboard"), tmp_path) == "tensorboard"
     assert os.environ["TENSORBOARD_LOGGING_DIR"] == str(tmp_path / "tensorboard")
+    monkeypatch.setenv("TRACKIO_DIR", "")
+    cell = tmp_path / "cells" / "subset-0"
+    assert require_logger(replace(settings, log_to="trackio"), cell) == "trackio"
+    assert os.environ["TRACKIO_DIR"] == str(tmp_path / "trackio")
     assert require_logger(settings, tmp_path) == "none"
