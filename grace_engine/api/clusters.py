@@ -25,7 +25,7 @@ from grace_engine.store import Workspace, open_workspace
 
 INSTALL = "pip install 'grace-studio[slurm]'"
 FOLDER, STOP, FAR = "slurm", "stop", "far.json"
-_FINISHED, _STOPPED = "finished", "stopped"
+_FINISHED, _STOPPED, _FAILED = "finished", "stopped", "failed"
 _LOOK = 1.0  # seconds between two looks at the job
 _WRITTEN = 0.5  # seconds between two words of it
 # A job that was asked to end writes a checkpoint; then it is cancelled.
@@ -99,22 +99,27 @@ def train_on_cluster(
         (place / STOP).touch()
         _end(job)
         raise
-    if _result(job, place) == _STOPPED:
+    end, sentence = _result(job, place)
+    if end == _STOPPED:
         raise KeyboardInterrupt
+    if end == _FAILED:
+        raise GraceError(f"Slurm job {job.job_id} failed: {sentence}")
     return training_report(folder)
 
 
-def on_the_node(root: str, document: Mapping[str, Any], folder: str) -> str:
-    """What the Slurm job does: the training, told of in files."""
+def on_the_node(root: str, document: Mapping[str, Any], folder: str) -> tuple[str, str]:
+    """What the Slurm job does: the training, told of in files; how it ended, and a fault."""
     request = replace(request_of(document), executor="local")
     progress = InFiles(Path(folder) / FOLDER)
     try:
         train(open_workspace(Path(root), create=False), request, Path(folder), progress)
     except KeyboardInterrupt:
-        return _STOPPED
+        return _STOPPED, ""
+    except GraceError as fault:
+        return _FAILED, str(fault)
     finally:
         progress.write()
-    return _FINISHED
+    return _FINISHED, ""
 
 
 class InFiles:
@@ -201,14 +206,15 @@ def _end(job: Any) -> None:
             job.cancel()
 
 
-def _result(job: Any, place: Path) -> str:
+def _result(job: Any, place: Path) -> tuple[str, str]:
     try:
-        return str(job.result())
+        end, sentence = job.result()
     except Exception as fault:
-        last = next((line for line in reversed(str(fault).splitlines()) if line.strip()), "")
         raise GraceError(
-            f"Slurm job {job.job_id} failed: {last.strip()} What it printed stands in {place}."
+            f"Slurm job {job.job_id} ended in state {job.state} without a word: what it printed "
+            f"stands in {place}. Resume the run and it goes on from its last checkpoint."
         ) from fault
+    return str(end), str(sentence)
 
 
 def _named(name: str) -> str:

@@ -59,6 +59,7 @@ def test_a_cluster_trains_into_the_run_folder(mine: api.Workspace) -> None:
     assert (folder / "cells" / "subset-0" / "model").is_dir()
 
 
+@pytest.mark.slow
 def test_a_cluster_is_asked_to_end_and_keeps_a_checkpoint(mine: api.Workspace) -> None:
     folder = mine.root / "runs" / "train-1"
     told = Told(lambda: os.kill(os.getpid(), signal.SIGINT))

@@ -63,6 +63,7 @@ def test_two_processes_share_the_batches_and_one_writes(
     assert any(not trained[name].equal(before[name]) for name in before)
 
 
+@pytest.mark.slow
 def test_two_processes_end_together_with_a_checkpoint_when_asked(
     examples: list[Example], two: TrainSettings, tmp_path: Path
 ) -> None:
