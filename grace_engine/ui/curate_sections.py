@@ -178,7 +178,7 @@ def _bias(live: Live, *, dark: bool) -> None:
     _warn(found)
     rows = differences(found.numbers, found.categories)
     numbers = found.numbers.rename_axis("count").reset_index()
-    left, right = st.columns([0.55, 0.45], gap="medium")
+    left, right = st.columns(2, gap="medium")
     with left:
         st.plotly_chart(
             bias_chart(rows, dark=dark),

@@ -6,9 +6,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
+from streamlit.testing.v1 import AppTest
 
 from grace_engine import api
-from tests.pages.conftest import serve
+from tests.pages.conftest import ROOT, serve
 from tests.pages.test_browser import ARGUMENTS
 
 TYPED = {
@@ -49,3 +50,64 @@ def test_a_typed_address_opens_its_page_on_the_first_visit_and_later(
             shown = parse_qs(urlsplit(page.url).query)
             assert {key: shown.get(key) for key in parse_qs(asked)} == parse_qs(asked)
             page.close()
+
+
+@pytest.fixture
+def open_at(scored_workspace: api.Workspace, monkeypatch: pytest.MonkeyPatch):
+    """Open the page that opens first with a trace in its address."""
+    monkeypatch.setenv("GRACE_WORKSPACE", str(scored_workspace.root))
+
+    def opened(trace: str) -> AppTest:
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        app.query_params["trace"] = trace
+        app.run()
+        assert not app.exception
+        return app
+
+    return opened
+
+
+def shows_a_trace(app: AppTest) -> bool:
+    return any('class="g-trace"' in html.value for html in app.html)
+
+
+def test_the_beginning_of_one_id_opens_its_trace(open_at, scored_workspace: api.Workspace) -> None:
+    whole = str(api.run_view(scored_workspace).traces["trace_id"].iloc[-1])
+
+    app = open_at(whole[:8].upper())
+
+    assert app.query_params["trace"] == whole
+    assert not app.warning
+
+
+def test_an_id_that_is_not_there_is_a_sentence_and_opens_none(
+    open_at, scored_workspace: api.Workspace
+) -> None:
+    first = str(api.run_view(scored_workspace).traces["trace_id"].iloc[0])
+    unknown = first[:8] + "zz"
+
+    app = open_at(unknown)
+
+    assert f"No trace with a score in this run has an id that is {unknown}" in app.warning[0].value
+    assert app.query_params["trace"] == unknown
+    assert not shows_a_trace(app)
+    app.button(key="open-first").click().run()
+    assert not app.warning
+    assert shows_a_trace(app)
+
+
+def test_a_beginning_of_several_ids_names_them_and_opens_none(
+    open_at, scored_workspace: api.Workspace
+) -> None:
+    ids = sorted(api.run_view(scored_workspace).traces["trace_id"].astype(str))
+    begin = next(
+        one[0] for one in ids if len([each for each in ids if each[0] == one[0]]) in (2, 3, 4, 5)
+    )
+    meant = [one for one in ids if one.startswith(begin)]
+
+    app = open_at(begin)
+
+    said = app.warning[0].value
+    assert f"{begin} is the beginning of {len(meant)} trace ids" in said
+    assert all(one in said for one in meant)
+    assert not shows_a_trace(app)
