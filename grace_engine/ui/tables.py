@@ -1,6 +1,7 @@
 """How does a frame stand on a page, and become a CSV file that no spreadsheet runs?"""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -37,10 +38,12 @@ def with_minus(frame: pd.DataFrame, signed: Mapping[str, str]) -> Any:
     """
     if frame.size > int(pd.get_option("styler.render.max_elements")):
         return frame
-    style = frame.style
-    for name, form in signed.items():
-        style = style.format(lambda number, form=form: minus(f"{number:{form}}"), name, na_rep="–")
-    return style
+    forms = {name: partial(_written, form) for name, form in signed.items()}
+    return frame.style.format(forms, na_rep="–")
+
+
+def _written(form: str, number: float) -> str:
+    return minus(format(number, form))
 
 
 def csv_of(frame: pd.DataFrame) -> bytes:
