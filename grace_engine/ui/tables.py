@@ -38,7 +38,7 @@ def with_minus(frame: pd.DataFrame, signed: Mapping[str, str]) -> Any:
     """
     if frame.size > int(pd.get_option("styler.render.max_elements")):
         return frame
-    forms = {name: partial(_written, form) for name, form in signed.items()}
+    forms: dict[Any, Any] = {name: partial(_written, form) for name, form in signed.items()}
     return frame.style.format(forms, na_rep="–")
 
 
