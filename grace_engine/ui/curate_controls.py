@@ -205,7 +205,7 @@ def remember(live: Live) -> None:
 
 def metrics(live: Live) -> None:
     """How much is in, where the cut is, how many are right; and the counts of overrides."""
-    taken, view = live.taken, live.view
+    taken = live.taken
     pool = int(taken.n_tokens.sum())
     with curate_tables.numbers("chosen"):
         curate_tables.metric("Traces", f"{taken.n_selected:,}", f"of {len(taken.order):,}")
