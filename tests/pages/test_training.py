@@ -36,6 +36,7 @@ def chosen(tmp_path_factory: pytest.TempPathFactory) -> api.Workspace:
 
 def visit(browser: Browser, url: str) -> Page:
     page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.set_default_timeout(LONG)
     page.goto(url)
     rested(page)
     return page
