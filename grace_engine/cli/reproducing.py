@@ -42,6 +42,9 @@ def subset(
     problems: Annotated[int | None, typer.Option(help="Held-out problems.")] = None,
     budgets: Annotated[str, typer.Option(help="Shares of a pool's tokens: 10,20.")] = "",
     arms: Annotated[str, typer.Option(help="Ways to choose, with commas; all when left out.")] = "",
+    processes: Annotated[
+        int, typer.Option(min=1, help="Cells done at once, on one thread each if above 1.")
+    ] = 2,
     only_report: Annotated[
         bool, typer.Option("--only-report", help="Tell what is finished, and compute nothing.")
     ] = False,
@@ -77,7 +80,7 @@ def subset(
             found = reproduce.results(task, root)
         else:
             with console.progress() as bars:
-                found = reproduce.run(task, root, bars)
+                found = reproduce.run(task, root, bars, processes=processes)
     _say(found, reproduce.subset_tables(found), to, as_json=as_json)
 
 

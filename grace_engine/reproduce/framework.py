@@ -1,7 +1,8 @@
 """How is a published claim tried again, cell by cell, so that nothing finished is done twice?
 
 A reproduction is a list of named cells, each a small experiment of its own, and settings that
-decide what comes out of them. A finished cell is one file of JSON that is there as a whole or not at all:
+decide what comes out of them. A finished cell is one file of JSON that is there as a whole or not
+at all:
 
     ROOT/NAME/FINGERPRINT/settings.json       what decides the outcome of every cell
     ROOT/NAME/FINGERPRINT/cells/CELL.json     what a finished cell found
@@ -10,18 +11,22 @@ decide what comes out of them. A finished cell is one file of JSON that is there
 
 The fingerprint is a digest of the settings, so cells of other settings stand in another folder and
 are never mixed with these. Which cells are asked for is no setting: more seeds or budgets find
-those that are finished. To add a reproduction, write a class like ``Reproduction`` and a function from
-``Results`` to tables.
+those that are finished. To add a reproduction, write a class like ``Reproduction`` and a function
+from ``Results`` to tables.
 """
 
 import json
+import os
 import re
 import shutil
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,6 +35,7 @@ import orjson
 from grace_engine.digests import text_digest
 from grace_engine.errors import InputError, NotFoundError, ReadError
 from grace_engine.jobs import having_device
+from grace_engine.jobs.devices import TAKEN_VARIABLE
 from grace_engine.progress import Progress
 
 CELLS, SCRATCH, SETTINGS = "cells", "scratch", "settings.json"
@@ -126,33 +132,41 @@ class ResultTable:
         return f"**{self.title}**\n\n{drawn}\n"
 
 
-def run(reproduction: Reproduction, root: Path, progress: Progress) -> Results:
+def run(
+    reproduction: Reproduction, root: Path, progress: Progress, *, processes: int = 1
+) -> Results:
     """Do the cells that are not finished below ``root``, and tell what all of them found.
 
     Killed or interrupted at any moment, the same call goes on with the cells that are missing; a
-    cell that was under way begins anew. Of several processes on the same folder each does other
-    cells, one at a time for each device.
+    cell that was under way begins anew. One call at a time has the device.
+
+    Args:
+        reproduction: What is tried; several processes need one that can be pickled once prepared.
+        root: Folder of all reproductions.
+        progress: Told of the cells.
+        processes: Cells that are done at once. On a CPU, small models keep two cores busier as
+            two processes of one thread each.
 
     Raises:
-        InputError: Two cells of one name, or a name that cannot be that of a file.
+        InputError: Two cells of one name, or a name that cannot be that of a file; no process.
         KeyboardInterrupt: It was asked to end; finished cells are kept.
     """
     _require_names(reproduction.cells)
+    if processes < 1:
+        raise InputError(f"{processes} processes do nothing: use 1 or more.")
     folder = folder_of(reproduction, root)
     (folder / CELLS).mkdir(parents=True, exist_ok=True)
     _write(folder / SETTINGS, dict(reproduction.settings))
-    missing = results(reproduction, root).missing
-    if not missing:
-        return results(reproduction, root)
-    reproduction.prepare(folder, progress)
-    progress.begin(f"Cells of {reproduction.name}", len(missing), "cells")
-    what = f"reproduction {reproduction.name} in {folder}"
-    for cell in missing:
+    if results(reproduction, root).missing:
+        reproduction.prepare(folder, progress)
+        what = f"reproduction {reproduction.name} in {folder}"
         with having_device(reproduction.device, what, progress.say):
-            # Whoever had the device may have done it.
-            if not _path(folder, cell).exists():
-                _do(reproduction, cell, folder)
-        progress.advance(1)
+            # Whoever had the device may have done some.
+            missing = results(reproduction, root).missing
+            progress.begin(f"Cells of {reproduction.name}", len(missing), "cells")
+            shutil.rmtree(folder / SCRATCH, ignore_errors=True)
+            for _ in _done(reproduction, missing, folder, min(processes, len(missing))):
+                progress.advance(1)
     return results(reproduction, root)
 
 
@@ -211,10 +225,55 @@ def read_results(path: Path, name: str) -> Results:
     return found
 
 
+def _done(
+    reproduction: Reproduction, cells: Sequence[str], folder: Path, processes: int
+) -> Iterator[None]:
+    """Do cells; an item for each, as it is finished."""
+    if processes <= 1:
+        for cell in cells:
+            yield _do(reproduction, cell, folder)
+        return
+    pool = ProcessPoolExecutor(
+        processes,
+        mp_context=get_context("spawn"),
+        initializer=_begin,
+        initargs=(reproduction, folder, os.getpid()),
+    )
+    try:
+        waiting = [pool.submit(_do_here, cell) for cell in cells]
+        for finished in as_completed(waiting):
+            yield finished.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_here: list[tuple[Reproduction, Path]] = []
+"""In a process that does cells: of what, and where."""
+
+
+def _begin(reproduction: Reproduction, folder: Path, parent: int) -> None:
+    """Make a process ready to do cells on one thread, for as long as its parent lives."""
+    import torch
+
+    def leave_with_parent() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=leave_with_parent, daemon=True, name="parent").start()
+    os.environ[TAKEN_VARIABLE] = reproduction.device  # by the parent, for all of its processes
+    torch.set_num_threads(1)
+    _here.append((reproduction, folder))
+
+
+def _do_here(cell: str) -> None:
+    reproduction, folder = _here[0]
+    _do(reproduction, cell, folder)
+
+
 def _do(reproduction: Reproduction, cell: str, folder: Path) -> None:
     """Carry out one cell and keep what it found."""
     scratch = folder / SCRATCH / cell
-    shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     began = time.process_time()
     try:

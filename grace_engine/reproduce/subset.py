@@ -23,6 +23,9 @@ from grace_engine.training import EvalProblem, Example, TrainSettings
 _RECIPE = 1
 """Raised when a change of the code changes what a cell finds."""
 
+_BATCH = 8
+"""So that the smallest subset is worth some steps of the optimizer."""
+
 _MAX_NEW_TOKENS = 320
 """The longest flawless solution has under 300."""
 
@@ -46,7 +49,7 @@ class SubsetRequest:
     """
 
     pool: PoolSettings = field(default_factory=PoolSettings)
-    n_problems: int = 300
+    n_problems: int = 200
     pools: tuple[str, ...] = tuple(POOLS)
     arms: tuple[str, ...] = DEFAULT_ARMS
     percents: tuple[int, ...] = (10, 20)
@@ -64,7 +67,7 @@ class Subset:
     def __init__(self, request: SubsetRequest | None = None) -> None:
         self.request = request = request or SubsetRequest()
         self._model = locate_model(str(api.sample_folder() / "tiny-reasoner-early"))
-        self._train = training.preset("cpu", model=str(self._model.folder))
+        self._train = training.preset("cpu", model=str(self._model.folder), batch_size=_BATCH)
         self.device = device_name(resolve_device(self._train.device))
         cells = cells_of(request.pools, request.arms, request.percents, request.n_seeds)
         self.cells: Sequence[str] = tuple(cell.name for cell in cells)

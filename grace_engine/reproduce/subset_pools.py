@@ -39,7 +39,7 @@ class PoolSettings:
         seed: Of the traces and of that share.
     """
 
-    n_traces: int = 4000
+    n_traces: int = 2000
     bad_share: float = 0.6
     warm_up: float = 0.05
     seed: int = 0
