@@ -19,21 +19,23 @@ import json
 import os
 import re
 import shutil
+import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any, Protocol
 
 import orjson
 
 from grace_engine.digests import text_digest
-from grace_engine.errors import InputError, NotFoundError, ReadError
+from grace_engine.errors import InputError, NotFoundError, ReadError, ResourceError
 from grace_engine.jobs import having_device
 from grace_engine.jobs.devices import TAKEN_VARIABLE
 from grace_engine.progress import Progress
@@ -149,6 +151,7 @@ def run(
 
     Raises:
         InputError: Two cells of one name, or a name that cannot be that of a file; no process.
+        ResourceError: A process was killed.
         KeyboardInterrupt: It was asked to end; finished cells are kept.
     """
     _require_names(reproduction.cells)
@@ -243,6 +246,15 @@ def _done(
         waiting = [pool.submit(_do_here, cell) for cell in cells]
         for finished in as_completed(waiting):
             yield finished.result()
+    except BaseException as fault:
+        for process in active_children():
+            process.terminate()
+        if isinstance(fault, BrokenProcessPool):
+            raise ResourceError(
+                "A process that did cells was killed, most likely for want of memory; what was "
+                "finished is kept. Go on with --processes 1."
+            ) from fault
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -260,6 +272,7 @@ def _begin(reproduction: Reproduction, folder: Path, parent: int) -> None:
             time.sleep(1.0)
         os._exit(1)
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, who ends this process
     threading.Thread(target=leave_with_parent, daemon=True, name="parent").start()
     os.environ[TAKEN_VARIABLE] = reproduction.device  # by the parent, for all of its processes
     torch.set_num_threads(1)
