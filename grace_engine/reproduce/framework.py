@@ -234,7 +234,8 @@ def _done(
     """Do cells; an item for each, as it is finished."""
     if processes <= 1:
         for cell in cells:
-            yield _do(reproduction, cell, folder)
+            _do(reproduction, cell, folder)
+            yield
         return
     pool = ProcessPoolExecutor(
         processes,
@@ -245,7 +246,8 @@ def _done(
     try:
         waiting = [pool.submit(_do_here, cell) for cell in cells]
         for finished in as_completed(waiting):
-            yield finished.result()
+            finished.result()
+            yield
     except BaseException as fault:
         for process in active_children():
             process.terminate()
