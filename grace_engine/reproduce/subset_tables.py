@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from grace_engine.quantities import counted
 from grace_engine.reproduce.framework import Results, ResultTable
 from grace_engine.reproduce.subset_arms import ARMS, RANDOM, UNTRAINED, Arm
 from grace_engine.training import Interval, mean_interval, paired_interval
@@ -86,7 +87,7 @@ def _head(found: Results, pool: str) -> str:
     partly = f" So far {found.progress}." if found.missing else ""
     return (
         f"Pool {pool}: {pools['n_traces']:,} traces, {pools['bad_share']:.0%} with a planted "
-        f"fault; {found.settings['n_problems']:,} problems, {len(seeds)} seeds.{partly}"
+        f"fault; {found.settings['n_problems']:,} problems, {counted(len(seeds), 'seed')}.{partly}"
     )
 
 
