@@ -119,8 +119,8 @@ def _flawless(cell: Mapping[str, Any]) -> float:
 def _faults(group: _Cells) -> str:
     """``carried on 12, irrelevant 9``: mean numbers of traces."""
     kinds = sorted({kind for cell in group for kind in cell["kinds"] if kind != "clean"})
-    counted = {kind: _mean(cell["kinds"].get(kind, 0) for cell in group) for kind in kinds}
-    return ", ".join(f"{kind.replace('_', ' ')} {n:,.0f}" for kind, n in counted.items()) or "none"
+    means = {kind: _mean(cell["kinds"].get(kind, 0) for cell in group) for kind in kinds}
+    return ", ".join(f"{kind.replace('_', ' ')} {n:,.0f}" for kind, n in means.items()) or "none"
 
 
 def _mean(numbers: Iterable[float]) -> float:
