@@ -21,6 +21,7 @@ from grace_engine.cli import (
     scoring,
     studio,
     tending,
+    trained,
     training,
     workspaces,
 )
@@ -49,6 +50,7 @@ for module in (
     choosing,
     comparing,
     training,
+    trained,
     reproducing,
     workspaces,
     tending,
