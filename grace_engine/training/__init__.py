@@ -13,7 +13,7 @@ from grace_engine.training.cells import (
     result_of,
     write_result,
 )
-from grace_engine.training.comparing import Interval, paired_interval
+from grace_engine.training.comparing import Interval, mean_interval, paired_interval
 from grace_engine.training.curve import BudgetPoint, curve_of, percents
 from grace_engine.training.evaluating import (
     Answered,
@@ -70,6 +70,7 @@ __all__ = [
     "held_out_loss",
     "label_groups",
     "last_checkpoint",
+    "mean_interval",
     "n_steps",
     "overlap",
     "paired_interval",
