@@ -23,7 +23,7 @@ from grace_engine.api.trained import (
 )
 from grace_engine.config import require_one_of
 from grace_engine.errors import InputError
-from grace_engine.models.load import DTYPES, load_config, load_tokenizer, resolve_device
+from grace_engine.models.load import load_config, load_tokenizer
 from grace_engine.models.locate import ModelFiles, locate_model
 from grace_engine.progress import Progress, Silent
 from grace_engine.store import Workspace
@@ -38,6 +38,7 @@ from grace_engine.training import (
     TrainPreview,
     TrainSettings,
 )
+from grace_engine.training.loading import weights_of
 
 Executor: TypeAlias = Literal["local", "slurm"]
 EXECUTORS: tuple[Executor, ...] = ("local", "slurm")
@@ -301,14 +302,14 @@ def _carry_out(plan: TrainPlan, cell: Cell, folder: Path, progress: Progress) ->
         if settings.n_processes > 1:
             trained = training.train_in_processes(source, examples, settings, folder, progress)
         else:
-            model = _load(source, settings)
+            model = weights_of(source, settings)
             trained = training.train(model, plan.tokenizer, examples, settings, folder, progress)
     if trained is not None:
         source = trained.folder
     found = None
     if plan.problems:
         began, asking = time.monotonic(), plan.request.asking
-        model = _load(source, settings).eval()
+        model = weights_of(source, settings).eval()
         answered = training.evaluate(
             model,
             plan.tokenizer,
@@ -329,24 +330,6 @@ def _carry_out(plan: TrainPlan, cell: Cell, folder: Path, progress: Progress) ->
             b"".join(orjson.dumps(asdict(one)) + b"\n" for one in answered)
         )
     training.write_result(folder, training.result_of(cell, examples, trained, found))
-
-
-def _load(folder: Path, settings: TrainSettings) -> Any:
-    """A model to train or to ask; weights of the settings' number type, on their device."""
-    from transformers import AutoModelForCausalLM
-    from transformers.utils import logging
-
-    from grace_engine.models.load import resolve_dtype
-
-    logging.disable_progress_bar()
-    device = resolve_device(settings.device)
-    model = AutoModelForCausalLM.from_pretrained(
-        folder,
-        dtype=DTYPES[resolve_dtype(settings.dtype, device)],
-        use_safetensors=True,
-        local_files_only=True,
-    )
-    return model.to(device)
 
 
 def _n_parameters(config: Any) -> int:

@@ -15,10 +15,10 @@ from grace_engine.models.fingerprint import ENGINE, files_digest
 from grace_engine.models.load import device_name, load_tokenizer, resolve_device
 from grace_engine.models.locate import locate_model
 from grace_engine.progress import Progress, Silent
-from grace_engine.reproduce.loading import weights_of
 from grace_engine.reproduce.subset_arms import ARMS, DEFAULT_ARMS, FULL_ARMS, Cell, cells_of
 from grace_engine.reproduce.subset_pools import PoolSettings, ScoredPool, score_pools
-from grace_engine.training import EvalProblem, Example, TrainSettings
+from grace_engine.training import EvalProblem, Example
+from grace_engine.training.loading import weights_of
 
 _RECIPE = 1
 """Raised when a change of the code changes what a cell finds."""
@@ -30,9 +30,13 @@ _MAX_NEW_TOKENS = 320
 """The longest flawless solution has under 300."""
 
 
-def _deciding(settings: TrainSettings) -> dict[str, Any]:
-    """The settings of a training that decide its outcome, wherever the model lies."""
-    return {k: v for k, v in settings.document().items() if k not in ("model", "device", "seed")}
+_DECIDING = (
+    *("revision", "method", "lora", "epochs", "learning_rate", "warmup_ratio", "schedule"),
+    *("weight_decay", "batch_size", "accumulation", "max_length", "accept_cut", "target", "dtype"),
+    "gradient_checkpointing",
+)
+"""The settings of a training that decide its outcome, wherever the model lies. One that is added to
+trainings later, at a default that changes nothing, leaves finished cells as they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +82,7 @@ class Subset:
             "pool": asdict(request.pool),
             "n_problems": request.n_problems,
             "max_new_tokens": _MAX_NEW_TOKENS,
-            "training": _deciding(self._train),
+            "training": {name: self._train.document()[name] for name in _DECIDING},
         }
         self._pools: dict[str, ScoredPool] = {}
         self._problems: tuple[EvalProblem, ...] = ()

@@ -18,10 +18,10 @@ from grace_engine.jobs import having_device
 from grace_engine.models.load import device_name, load_tokenizer, resolve_device
 from grace_engine.models.locate import ModelFiles
 from grace_engine.progress import Progress
-from grace_engine.reproduce.loading import weights_of
 from grace_engine.reproduce.subset_arms import Arm
 from grace_engine.store import Workspace
 from grace_engine.training import Example, TrainSettings
+from grace_engine.training.loading import weights_of
 
 _Scoring = tuple[str, float]
 """Proxy and entropy discount."""

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from grace_engine.models.load import DTYPES, resolve_device, resolve_dtype
-from grace_engine.training import TrainSettings
+from grace_engine.training.settings import TrainSettings
 
 
 def weights_of(folder: Path, settings: TrainSettings) -> Any:
