@@ -10,6 +10,14 @@ from grace_engine.records.duplicates import (
 )
 from grace_engine.records.parts import Drawn, Parts, StepParts, parts_of, trace_of
 from grace_engine.records.problems import Item, Problem
+from grace_engine.records.rollouts import (
+    PolicyRun,
+    ProblemGradient,
+    Rollout,
+    RolloutGroup,
+    RolloutSet,
+    TargetSet,
+)
 from grace_engine.records.scoring import (
     RejectedTrace,
     RenderedTrace,
@@ -44,10 +52,15 @@ __all__ = [
     "Of",
     "Outcome",
     "Parts",
+    "PolicyRun",
     "Problem",
+    "ProblemGradient",
     "Reject",
     "RejectedTrace",
     "RenderedTrace",
+    "Rollout",
+    "RolloutGroup",
+    "RolloutSet",
     "ScoringRun",
     "Segment",
     "Selection",
@@ -55,6 +68,7 @@ __all__ = [
     "Step",
     "StepGram",
     "StepParts",
+    "TargetSet",
     "Trace",
     "parts_of",
     "trace_of",
