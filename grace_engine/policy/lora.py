@@ -5,7 +5,7 @@ zero and ∂J/∂B is the layer's full gradient seen through A, so B alone is as
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -74,7 +74,9 @@ def _adapter(name: str, module: nn.Linear, rank: int, seed: int) -> Adapter:
     )
 
 
-def _adding(adapter: Adapter):  # type: ignore[no-untyped-def]
+def _adding(adapter: Adapter) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
+    """A hook that adds what the adapter says to a layer's output."""
+
     def hook(_module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> Tensor:
         added = arguments[0].float() @ adapter.a.T @ adapter.b.T
         return output + added.to(output.dtype)

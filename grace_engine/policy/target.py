@@ -9,7 +9,7 @@ from torch import Tensor
 from grace_engine.errors import ResourceError
 from grace_engine.policy.gradients import Blocks, inner
 
-_COUNT, _DIGEST = "count", "digest"
+_COUNT, _SEEN, _DIGEST = "count", "seen", "digest"
 
 
 class MeanGradient:
@@ -20,11 +20,12 @@ class MeanGradient:
 
     Attributes:
         count: Gradients that were added.
+        n_seen: Problems that were seen: those, and those that were passed over.
     """
 
     def __init__(self, digest: str) -> None:
         """``digest`` says what it is the mean of: a file of something else is not taken for it."""
-        self.count = 0
+        self.count = self.n_seen = 0
         self._digest = digest
         self._sums: dict[str, Tensor] = {}
 
@@ -36,6 +37,11 @@ class MeanGradient:
             else:
                 self._sums[name] = block.clone().float()
         self.count += 1
+        self.n_seen += 1
+
+    def pass_over(self) -> None:
+        """A problem that turned out to have no gradient."""
+        self.n_seen += 1
 
     def of(self, name: str) -> Tensor:
         """The mean's block of this name."""
@@ -60,7 +66,11 @@ class MeanGradient:
             save_file(
                 {name: one.cpu().contiguous() for name, one in self._sums.items()},
                 part,
-                metadata={_COUNT: str(self.count), _DIGEST: self._digest},
+                metadata={
+                    _COUNT: str(self.count),
+                    _SEEN: str(self.n_seen),
+                    _DIGEST: self._digest,
+                },
             )
             part.replace(path)
         except Exception as fault:
@@ -82,7 +92,7 @@ class MeanGradient:
                 if metadata.get(_DIGEST) != self._digest:
                     return False
                 self._sums = {name: file.get_tensor(name).to(device) for name in file.keys()}  # noqa: SIM118
-                self.count = int(metadata[_COUNT])
+                self.count, self.n_seen = int(metadata[_COUNT]), int(metadata[_SEEN])
         except (OSError, SafetensorError):
             return False
         return True

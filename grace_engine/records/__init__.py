@@ -11,12 +11,15 @@ from grace_engine.records.duplicates import (
 from grace_engine.records.parts import Drawn, Parts, StepParts, parts_of, trace_of
 from grace_engine.records.problems import Item, Problem
 from grace_engine.records.rollouts import (
+    POLICY_RUNS,
+    SETS,
     PolicyRun,
     ProblemGradient,
     Rollout,
     RolloutGroup,
     RolloutSet,
     TargetSet,
+    is_of_problems,
 )
 from grace_engine.records.scoring import (
     RejectedTrace,
@@ -38,6 +41,8 @@ from grace_engine.records.traces import (
 __all__ = [
     "CLEAN",
     "OUTCOMES",
+    "POLICY_RUNS",
+    "SETS",
     "Annotation",
     "Answer",
     "AnswerCheck",
@@ -70,6 +75,7 @@ __all__ = [
     "StepParts",
     "TargetSet",
     "Trace",
+    "is_of_problems",
     "parts_of",
     "trace_of",
 ]

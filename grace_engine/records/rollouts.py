@@ -6,6 +6,14 @@ from typing import Literal
 
 from grace_engine.records.traces import Label
 
+SETS, POLICY_RUNS = "o-", "g-"
+"""How ids of rollout sets and of runs of policy gradients begin."""
+
+
+def is_of_problems(run_id: str) -> bool:
+    """Whether an id is that of a rollout set or of a run of policy gradients, not of traces."""
+    return run_id.startswith((SETS, POLICY_RUNS))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:

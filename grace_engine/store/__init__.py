@@ -70,6 +70,7 @@ from grace_engine.store.rollouts import (
     iter_groups,
     list_rollout_sets,
     reached_problems,
+    replace_rejects,
     reward_groups,
     upsert_rollout_set,
 )
@@ -201,6 +202,7 @@ __all__ = [
     "remember_refused",
     "remembered_digest",
     "rename_selection",
+    "replace_rejects",
     "restore",
     "reward_groups",
     "runs_with",

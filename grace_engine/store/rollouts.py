@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from grace_engine.errors import NotFoundError
-from grace_engine.records import Rollout, RolloutGroup, RolloutSet
+from grace_engine.records import Reject, Rollout, RolloutGroup, RolloutSet
 from grace_engine.store.lookup import by_prefix
 from grace_engine.store.migrations import now
 from grace_engine.store.workspace import Workspace
@@ -216,6 +216,21 @@ def reward_groups(workspace: Workspace, set_id: str) -> list[RolloutGroup]:
     return [replace(group, rollouts=tuple(answers.get(group.problem_id, ()))) for group in problems]
 
 
+def replace_rejects(workspace: Workspace, found: RolloutSet, rejects: Sequence[Reject]) -> None:
+    """Keep which rows of a file of rollouts could not be used, in the place of an earlier time."""
+    with workspace.database.unit() as connection:
+        connection.execute("DELETE FROM rejects WHERE source_id = ?", [found.id])
+        if rejects:
+            connection.executemany(
+                "INSERT INTO rejects VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    [found.name, found.id, one.path, one.line, one.variant, one.reason, one.detail,
+                     one.excerpt]
+                    for one in rejects
+                ],
+            )  # fmt: skip
+
+
 def delete_rollout_set(workspace: Workspace, wanted: str) -> str:
     """Delete a set with its answers and all gradients that were taken of them; its id."""
     with workspace.database.unit() as connection:
@@ -230,6 +245,7 @@ def delete_rollout_set(workspace: Workspace, wanted: str) -> str:
         )
         for table in ("rollouts", "rollout_problems", "rollout_sets"):
             connection.execute(f"DELETE FROM {table} WHERE set_id = ?", [found])  # noqa: S608
+        connection.execute("DELETE FROM rejects WHERE source_id = ?", [found])
     return found
 
 
