@@ -12,7 +12,7 @@ from grace_engine.training.cells import (
     result_of,
     write_result,
 )
-from grace_engine.training.comparing import Interval, paired_interval
+from grace_engine.training.comparing import Interval, mean_interval, paired_interval
 from grace_engine.training.evaluating import (
     Answered,
     EvalProblem,
@@ -55,6 +55,7 @@ __all__ = [
     "examples_of",
     "held_out_loss",
     "last_checkpoint",
+    "mean_interval",
     "n_steps",
     "overlap",
     "paired_interval",

@@ -36,9 +36,11 @@ class KilledAfter(Silent):
 
     def __init__(self, phase: str, units: int) -> None:
         self.phase, self.units, self.now = phase, units, ""
+        self.totals: dict[str, int] = {}
 
     def begin(self, what: str, total: int, unit: str) -> None:
         self.now = what
+        self.totals[what] = total
 
     def advance(self, amount: int, *, tokens: int = 0) -> None:
         if self.now == self.phase:
@@ -141,11 +143,18 @@ def test_gradients_killed_anywhere_end_as_undisturbed_ones(
     candidates = with_rewards(rolled, f"{kind}-c", [1.0, 0.0, 0.0, 0.0])
     target = with_rewards(rolled, f"{kind}-t", [0.0, 1.0, 1.0, 0.0])
     settings = api.GradientSettings(kind=kind, target=target, projection=64, dtype="float32")
+    begun = []
     for phase, units in (("Gradients of the target", 2), ("Policy gradients", 3)):
+        progress = KilledAfter(phase, units)
         with pytest.raises(Killed):
-            api.gradients(rolled, candidates, settings, KilledAfter(phase, units))
-    report = api.gradients(rolled, candidates, settings)
-    # The third was computed, and the kill came after it was stored.
+            api.gradients(rolled, candidates, settings, progress)
+        begun.append(progress.totals)
+    last = KilledAfter("", 0)
+    report = api.gradients(rolled, candidates, settings, last)
+    # The kill comes after the second is counted and before the sum is written down: one is kept.
+    assert [one.get("Gradients of the target") for one in begun] == [5, 4]
+    assert last.totals == {"Policy gradients": 2}
+    # Here the third was stored before it was counted.
     assert (report.n_computed, report.n_before, report.n_shared) == (2, 3, 5)
     resumed = store.read_gradients(rolled, report.run.id)
     norm = report.run.target_norm
