@@ -14,7 +14,7 @@ from grace_engine.errors import InputError, NotFoundError
 from grace_engine.models.load import DTYPES, load_config, load_tokenizer, resolve_device
 from grace_engine.models.locate import ModelFiles, locate_model
 from grace_engine.progress import Progress, Silent
-from grace_engine.records import Problem, RejectedTrace, Trace
+from grace_engine.records import Problem, RejectedTrace, Trace, is_of_problems
 from grace_engine.store import Workspace
 from grace_engine.training import (
     ArmResult,
@@ -302,6 +302,11 @@ def _traces_of(workspace: Workspace, what: str) -> tuple[str, _Traces, _Traces]:
 
         return "", of_file, of_file
     selection = store.get_selection(workspace, what)
+    if is_of_problems(selection.run_id):
+        raise InputError(
+            f"Selection {selection.id} holds problems, which have no solutions to imitate: write "
+            f"them for a trainer by reinforcement with grace export {selection.id} --as trl-grpo."
+        )
     inside = [choice.trace_id for choice in selection.choices if choice.selected]
     every = [choice.trace_id for choice in selection.choices]
 

@@ -254,6 +254,19 @@ def test_exports_say_what_they_cannot_write(workspace: api.Workspace, tmp_path: 
     assert line["grace"]["rank"] == 1
 
 
+def test_two_choices_are_compared_and_problems_are_no_traces_to_train_on(
+    workspace: api.Workspace, with_gradients: str, grace: Grace
+) -> None:
+    api.curate(workspace, "2", run=with_gradients, strategy="gradalign", name="a")
+    api.curate(workspace, "2", run=with_gradients, strategy="accgreedy", name="b")
+    found = api.selection_view(workspace, "a").compare("b")
+    assert (len(found.traces), found.n_both) == (2, 2)
+    status, _, err = grace("train", "a", "--model", "x", "-w", workspace.root, "--dry-run")
+    assert (status, "holds problems, which have no solutions to imitate" in err) == (1, True), err
+    status, _, err = grace("bias", "a", "-w", workspace.root)
+    assert (status, with_gradients in err) == (1, True), err
+
+
 def test_the_shell_lists_and_deletes(workspace: api.Workspace, with_gradients: str, grace: Grace):
     _, out, _ = grace("rollouts", "--json", "-w", workspace.root)
     found = json.loads(out)
