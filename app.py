@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from grace_engine.ui import LOGO, STYLE
+from grace_engine.ui import LOGO, STYLE, whole
 
 st.set_page_config(
     page_title="GRACE studio",
@@ -25,6 +25,7 @@ st.navigation(
             title="Inspect",
             icon=":material/grid_on:",
             help="Step scores of all traces as a heatmap; a click opens a trace at that step.",
+            url_path="",
             default=True,
         ),
         st.Page(
@@ -39,5 +40,6 @@ st.navigation(
             icon=":material/model_training:",
             help="Fine-tune on a selection; hold it against a random one, the pool, the model.",
         ),
+        st.Page(whole.as_typed, title="Inspect", url_path="inspect", visibility="hidden"),
     ]
 ).run()

@@ -11,6 +11,7 @@ from grace_engine.ui import (
     keys,
     listing,
     load,
+    opening,
     pane,
     state,
     unscored,
@@ -44,9 +45,10 @@ with load.faults_as_sentences():
 verdicts.say_what_happened()
 
 side_by_side = state.get(state.VIEW) in ("Same prompt", "Two runs")
-left, right = st.columns([0.4, 0.6] if side_by_side else [0.46, 0.54], gap="medium")
+left, right = st.columns([0.43, 0.57] if side_by_side else [0.46, 0.54], gap="medium")
 with left, load.faults_as_sentences():
     wanted = filtering.read(state.address())
+    fault = opening.settle(view.signals.trace_ids)
     listed = listing.listed(workspace, view, annotations, wanted)
     signal = controls.choose_signal()
     sort, descending, size, more = controls.choose_order(listed.rows)
@@ -61,10 +63,10 @@ with left, load.faults_as_sentences():
 shown = reading.page(page, size)
 rank = (page - 1) * size if linked is None else linked
 row = reading.row(rank)
-if state.get(state.TRACE) not in ("", row["trace_id"]):
-    st.toast("The linked trace is not scored in this run: another one is open.")
-step = state.linked_number(state.STEP, int(row["n_steps"]))
-state.publish(trace=row["trace_id"], step=step)
+step = 1 if fault else state.linked_number(state.STEP, int(row["n_steps"]))
+opened_id = "" if fault else str(row["trace_id"])
+if opened_id:
+    state.publish(trace=opened_id, step=step)
 scale = palette.colour_scale(signal, limits[signal], dark=dark, full=full)
 
 with heatmap_pane:
@@ -78,22 +80,31 @@ with heatmap_pane:
             shown["row"].tolist(),
             window,
             scale,
-            selected=(row["trace_id"], step),
+            selected=(opened_id, step),
             dark=dark,
             turn=state.turn(),
-            fresh=listing.fresh(shown, row["trace_id"]),
+            fresh=listing.fresh(shown, opened_id),
         ),
         key=state.HEATMAP,
         on_select=state.choose_cell,
         alt=f"{palette.SIGNALS[signal]} of the steps of {len(shown)} traces",
     )
 
+if fault:
+    with progress:
+        verdicts.say_progress(listed.rows, opened_id)
+    with right:
+        opening.say(fault, str(reading.row(0)["trace_id"]))
+    st.stop()
+
 with right, load.faults_as_sentences():
     pane.step_buttons(reading, rank, step, size)
     opened = load.trace_view(workspace, run.id, run.updated_at, row["trace_id"])
     verdicts.step_verdicts(row["trace_id"], step, annotations)
     how = pane.choose_view(row["trace_id"], annotations)
-    if how == "Matrix":
+    if how == "Numbers":
+        pane.numbers(view, opened.trace, row)
+    elif how == "Matrix":
         beside.matrix(view, opened, row, scale, step, dark=dark)
     elif how == "Same prompt":
         beside.same_prompt(view, opened, listed.rows, row, scale, step, workspace)

@@ -10,7 +10,7 @@ from grace_engine import jobs
 from grace_engine.answers import Limits
 from grace_engine.config import OF, IngestConfig, ScoreConfig, require_one_of
 from grace_engine.duplicates import require_threshold
-from grace_engine.errors import NotFoundError
+from grace_engine.errors import InputError, NotFoundError
 from grace_engine.jobs import Job, JobSpec
 from grace_engine.records import Of
 from grace_engine.store import Workspace, check_counts, datasets, get_rollout_set, get_run
@@ -109,6 +109,7 @@ def start_scoring(workspace: Workspace, config: ScoreConfig | None = None) -> Jo
 
     config = with_default_model(config)
     what = f"{config.sample:,} traces" if config.sample else "all traces"
+    what += ", failed ones again," if config.retry_failed else ""
     names = f" of {', '.join(config.datasets)}" if config.datasets else ""
     model = PurePath(config.model).name or config.model
     spec = JobSpec(
@@ -118,6 +119,38 @@ def start_scoring(workspace: Workspace, config: ScoreConfig | None = None) -> Jo
         device=_device(config.device),
     )
     return _start(workspace, spec)
+
+
+def start_retry(workspace: Workspace, run_id: str) -> Job:
+    """Try the traces again that a run could not score, by its own settings, in the background.
+
+    Raises:
+        NotFoundError: There is no such run.
+        InputError: The settings that are stored with it make another run.
+    """
+    run = get_run(workspace, run_id)
+    config = ScoreConfig(
+        model=run.model,
+        revision=run.revision,
+        adapter=run.adapter,
+        proxy=run.proxy,  # type: ignore[arg-type]
+        parameters=run.parameters,
+        entropy_discount=run.entropy_discount,
+        target=run.target,  # type: ignore[arg-type]
+        dtype=run.dtype,  # type: ignore[arg-type]
+        datasets=run.datasets,
+        with_marks=run.with_marks,
+        with_end_token=run.with_end_token,
+        retry_failed=True,
+    )
+    found = forecast(workspace, config)
+    if found is not None and found.run != run.id:
+        raise InputError(
+            f"Run {run.id} was scored by what is not stored with it, such as --max-length or steps "
+            "that were cut anew since. grace score --retry-failed with the flags of then tries its "
+            "failed traces again."
+        )
+    return start_scoring(workspace, config)
 
 
 def start_sample(workspace: Workspace) -> Job:

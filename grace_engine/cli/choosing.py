@@ -131,7 +131,9 @@ def export(
 
 @console.speaks
 def replay(
-    manifest: Annotated[Path, typer.Argument(help="The manifest.json beside an export.")],
+    manifest: Annotated[
+        Path, typer.Argument(help="The manifest.json, or NAME.manifest.json, beside an export.")
+    ],
     to: Annotated[
         Path | None, typer.Option("--to", help="File to write; the exported one when left out.")
     ] = None,

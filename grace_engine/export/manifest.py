@@ -85,7 +85,8 @@ def read_manifest(path: Path) -> Manifest:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
     except (orjson.JSONDecodeError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
-            f"{path} is no manifest of an export. It is the manifest.json beside an exported file."
+            f"{path} is no manifest of an export. It is the manifest.json, or NAME.manifest.json, "
+            "that lies beside an exported file."
         ) from error
     if manifest.version > VERSION:
         raise InputError(

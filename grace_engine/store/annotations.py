@@ -168,7 +168,7 @@ def annotation_log(
 
     Steps are those that ``run`` saw; without one, those of now.
     """
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         entries = _entries(connection, "$until IS NULL OR seq <= $until", {"until": until})
         on_steps = {entry.trace_id for entry in entries if entry.start is not None}
         present = connection.sql(
@@ -186,7 +186,7 @@ def annotation_log(
 
 def log_entries(workspace: Workspace, *, trace_id: str = "", action: int = 0) -> list[Annotation]:
     """Entries of the log in order, of one trace or action where one is named."""
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         return _entries(
             connection,
             "$trace IN ('', trace_id) AND $action IN (0, action)",
@@ -196,13 +196,13 @@ def log_entries(workspace: Workspace, *, trace_id: str = "", action: int = 0) ->
 
 def annotation_version(workspace: Workspace) -> int:
     """Place of the last entry of the log; 0 where there is none."""
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         return _last(connection)[0]
 
 
 def count_annotations(workspace: Workspace) -> dict[str, int]:
     """Entries of the log by kind."""
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         rows = connection.execute(
             "SELECT kind, count(*) FROM annotations GROUP BY kind ORDER BY kind"
         ).fetchall()

@@ -37,7 +37,7 @@ class DatasetInfo:
 
 def datasets(workspace: Workspace) -> list[DatasetInfo]:
     """All datasets, by name."""
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         rows = connection.execute(
             "SELECT name, segmenter, "
             "(SELECT count(*) FROM traces WHERE dataset = name), "
@@ -62,7 +62,7 @@ def datasets(workspace: Workspace) -> list[DatasetInfo]:
 
 def list_sources(workspace: Workspace, names: Sequence[str] = ()) -> list[tuple[str, Source]]:
     """Dataset and source of every file that was ingested, in order of arrival."""
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         require_datasets(connection, names)
         rows = connection.execute(
             "SELECT dataset, path, digest, bytes, schema_name, mapping, segmenter FROM sources "
@@ -90,7 +90,7 @@ def rejects(workspace: Workspace, dataset: str | None = None) -> list[Reject]:
 
     By file and line; a file that was refused as a whole has line 0.
     """
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         rows = connection.execute(
             "SELECT path, line, variant, reason, detail, excerpt FROM rejects "
             "WHERE $dataset IS NULL OR dataset = $dataset ORDER BY dataset, path, line, variant",

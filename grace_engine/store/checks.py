@@ -128,7 +128,7 @@ def unchecked_positions(
     Raises:
         NotFoundError: A dataset does not exist.
     """
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         require_datasets(connection, names)
         rows = connection.sql(
             _UNCHECKED,
@@ -144,7 +144,7 @@ def iter_pairs(
     """Id, answer and reference of the traces at these positions, which ascend."""
     for start in range(0, len(positions), batch):
         part = positions[start : start + batch]
-        with workspace.database.unit() as connection:
+        with workspace.database.reading() as connection:
             rows = connection.execute(
                 _PAIRS, {"first": part[0], "last": part[-1], "positions": list(part)}
             ).fetchall()
@@ -184,7 +184,7 @@ def add_checks(workspace: Workspace, checked: Sequence[CheckedTrace], *, seconds
 
 def answer_checks(workspace: Workspace, names: Sequence[str] = ()) -> "pd.DataFrame":
     """A row a trace whose check holds: trace_id, outcome, side, detail."""
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         require_datasets(connection, names)
         frame: pd.DataFrame = (
             connection.sql(
@@ -201,7 +201,7 @@ def list_checks(
     workspace: Workspace, outcomes: Sequence[str], names: Sequence[str] = ()
 ) -> list[ListedCheck]:
     """The traces whose checks hold and came out in one of these ways, in order of arrival."""
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         require_datasets(connection, names)
         rows = connection.execute(
             "SELECT traces.trace_id, dataset, line, variant, answer, reference, outcome, side, "
@@ -216,7 +216,7 @@ def list_checks(
 def check_counts(workspace: Workspace, names: Sequence[str] = ()) -> list[CheckCount]:
     """How far the answers of each dataset are checked, by name of the dataset."""
     asked = {"every": not names, "names": list(names)}
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         require_datasets(connection, names)
         totals = connection.execute(
             "SELECT dataset, count(*), count(reference) FROM traces "
@@ -240,7 +240,7 @@ def check_counts(workspace: Workspace, names: Sequence[str] = ()) -> list[CheckC
 
 def checks_version(workspace: Workspace) -> str:
     """A text that changes when checks do."""
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         rows = connection.execute(
             "SELECT count(*), coalesce(max(checked_at), ''), "
             "count(*) FILTER (outcome = 'right') FROM answer_checks"

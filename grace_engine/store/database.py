@@ -1,15 +1,12 @@
 """How does one unit of work get the workspace database to itself?
 
-DuckDB lets one process hold a file, and then no other can even read it; threads of one process that
-open it side by side starve each other. So nobody holds it: a unit of work opens the file, works in
-one transaction, commits and closes. A lock between threads and a lock file between processes (with
-the holder's process id in it) come before DuckDB's own lock.
+DuckDB lets one process hold a file to write, and then no other can even read it; threads of one
+process that open it side by side starve each other. So nobody holds it: a unit of work opens the
+file, works in one transaction, commits and closes. Turns among threads and processes come before
+DuckDB's own lock: units that only read take theirs together.
 """
 
-import fcntl
 import os
-import random
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -18,17 +15,12 @@ from pathlib import Path
 import duckdb
 
 from grace_engine.errors import NotFoundError, StoreBusyError
-from grace_engine.store import engine, faults, migrations
+from grace_engine.store import engine, faults, locks, migrations
 
 BUSY_TIMEOUT = 30.0  # many people on a busy machine wait long, and none of them is stuck
-# Seconds between two tries. Asking for the lock file costs next to nothing, and asking often keeps
-# a process that works without a pause from starving the others; opening the database is dear.
-_LOCK_NAP, _OPEN_NAP = 0.003, 0.05
-# Bytes of the lock file: the holder's process id and blanks.
-_SIGNED = 20
+_OPEN_NAP = 0.05  # seconds between two tries to open the file: that is dear
 
-_process_lock = threading.Lock()
-_owner: int | None = None
+_threads = locks.Threads()
 
 
 class Database:
@@ -80,9 +72,9 @@ class Database:
 
     @contextmanager
     def unit(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """One unit of work: a transaction on an up-to-date schema, committed at the end.
+        """One unit of work that may write: a transaction on an up-to-date schema.
 
-        An exception inside rolls everything back.
+        It is committed at the end; an exception inside rolls everything back.
 
         Raises:
             StoreBusyError: The file did not come free within ``busy_timeout``.
@@ -90,28 +82,44 @@ class Database:
             StoreError: The disk is full, the file is damaged, or it was to be changed and is
                 read-only.
         """
-        with self.exclusive() as connection:
-            connection.execute("BEGIN TRANSACTION")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                with suppress(duckdb.Error):
-                    connection.execute("ROLLBACK")
-                raise
+        with self.exclusive() as connection, _transaction(connection):
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """One unit of work that only reads, at the same time as others that do.
+
+        What it sees was committed before it began, and stays so to its end. Raises as ``unit``.
+        """
+        deadline = time.monotonic() + self.busy_timeout
+        self._require()
+        with self.held(deadline, alone=False):
+            # A log that its writer left behind is merged by the next one who may write.
+            if self.is_read_only or not log_of(self.path).exists():
+                with self._open(deadline, alone=False) as connection:
+                    if self.is_read_only or migrations.is_up_to_date(connection):
+                        migrations.bring_up_to_date(connection, self.path, may_write=False)
+                        with _transaction(connection):
+                            yield connection
+                        return
+        with self.unit() as connection:
+            yield connection
 
     @contextmanager
     def exclusive(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """The open file without a transaction, for copies of the whole; else use ``unit``."""
         deadline = time.monotonic() + self.busy_timeout
+        self._require()
+        with self.held(deadline), self._open(deadline, alone=True) as connection:
+            migrations.bring_up_to_date(connection, self.path, may_write=not self.is_read_only)
+            yield connection
+
+    def _require(self) -> None:
         if not self.path.exists():
             raise NotFoundError(
                 f"There is no workspace database at {self.path}. Name the right folder with "
                 "--workspace, or make a workspace by ingesting a file into it."
             )
-        with self.held(deadline), self._open(deadline) as connection:
-            migrations.bring_up_to_date(connection, self.path, may_write=not self.is_read_only)
-            yield connection
 
     def replace(self, fresh: Path, aside: str) -> Path:
         """Put the database file ``fresh`` in the place of this one, which nobody has open.
@@ -127,71 +135,36 @@ class Database:
         return kept
 
     @contextmanager
-    def held(self, deadline: float | None = None) -> Iterator[None]:
-        """Keep all other threads and processes of the studio off the file, which is not opened."""
-        deadline = deadline or time.monotonic() + self.busy_timeout
-        with (
-            self._only_thread(deadline),
-            faults.in_sentences(self.path),
-            self._only_process(deadline),
-        ):
-            yield
+    def held(self, deadline: float | None = None, *, alone: bool = True) -> Iterator[None]:
+        """Keep all other threads and processes of the studio off the file, which is not opened.
 
-    @contextmanager
-    def _only_thread(self, deadline: float) -> Iterator[None]:
-        """Hold the lock that keeps all other threads of this process off any database."""
-        global _owner
-        if _owner == threading.get_ident():
-            raise RuntimeError("Units of work do not nest: pass the open connection on.")
-        if not _process_lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
-            raise StoreBusyError(
-                f"The workspace database {self.path} is in use by another task of this process "
-                f"({os.getpid()}) and did not come free within {self.busy_timeout:g} s. "
-                "Wait until it is done and try again."
-            )
-        _owner = threading.get_ident()
-        try:
-            yield
-        finally:
-            _owner = None
-            _process_lock.release()
-
-    @contextmanager
-    def _only_process(self, deadline: float) -> Iterator[None]:
-        """Hold the lock file that keeps all other processes of the studio off this database.
-
-        DuckDB's own lock is on the database file, which a compaction replaces: who opened the old
-        file a moment before would lock what no longer counts.
+        Where not ``alone``, those that read stay.
         """
-        path = self.path.with_name(f"{self.path.name}.lock")
-        read_only = not os.access(path if path.exists() else path.parent, os.W_OK)
-        if read_only and not path.exists():  # nobody has ever written here, and nobody can
+        deadline = deadline or time.monotonic() + self.busy_timeout
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(_threads.turn(self.path, deadline, alone=alone))
+            except TimeoutError:
+                raise StoreBusyError(
+                    f"The workspace database {self.path} is in use by another task of this process "
+                    f"({os.getpid()}) and did not come free within {self.busy_timeout:g} s. "
+                    "Wait until it is done and try again."
+                ) from None
+            stack.enter_context(faults.in_sentences(self.path))
+            try:
+                stack.enter_context(locks.process_turn(self.path, deadline, alone=alone))
+            except TimeoutError as late:
+                raise faults.busy(self.path, late.args[0], self.busy_timeout) from None
             yield
-            return
-        file = os.open(path, os.O_RDONLY if read_only else os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            for _ in _attempts(deadline, _LOCK_NAP):
-                with suppress(BlockingIOError):
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-            else:
-                holder = os.pread(file, _SIGNED, 0).strip()
-                raise faults.busy(
-                    self.path, int(holder) if holder.isdigit() else None, self.busy_timeout
-                )
-            _sign(file, str(os.getpid()))
-            yield
-            _sign(file, "")  # who cannot sign must not be taken for us
-        finally:
-            os.close(file)
 
     @contextmanager
-    def _open(self, deadline: float) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _open(self, deadline: float, *, alone: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the file, again and again while a process that is not the studio's holds it."""
-        for _ in _attempts(deadline, _OPEN_NAP):
+        attach = engine.attached if alone else engine.shared
+        for _ in locks.attempts(deadline, _OPEN_NAP, _OPEN_NAP):
             with ExitStack() as stack:
                 try:
-                    opened = engine.attached(self.path, read_only=self.is_read_only)
+                    opened = attach(self.path, is_read_only=self.is_read_only)
                     connection = stack.enter_context(opened)
                 except duckdb.Error as error:
                     if not faults.is_busy(error):
@@ -203,20 +176,19 @@ class Database:
         raise faults.busy(self.path, holder, self.busy_timeout)
 
 
+@contextmanager
+def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Commit at the end, roll back after an exception."""
+    connection.execute("BEGIN TRANSACTION")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(duckdb.Error):
+            connection.execute("ROLLBACK")
+        raise
+
+
 def log_of(path: Path) -> Path:
     """The write-ahead log of a database file."""
     return path.with_name(f"{path.name}.wal")
-
-
-def _sign(file: int, name: str) -> None:
-    """Say in the lock file who holds it, in place: a full or read-only disk keeps no one out."""
-    with suppress(OSError):
-        os.pwrite(file, name.ljust(_SIGNED).encode(), 0)
-
-
-def _attempts(deadline: float, nap: float) -> Iterator[None]:
-    """Now, then after naps of about ``nap`` seconds, the last time when ``deadline`` has passed."""
-    yield
-    while time.monotonic() < deadline:
-        time.sleep(nap * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
-        yield

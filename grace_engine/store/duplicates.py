@@ -84,7 +84,7 @@ def covered(workspace: Workspace, names: Sequence[str] = ()) -> Covered:
     Raises:
         NotFoundError: A dataset does not exist.
     """
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         require_datasets(connection, names)
         rows = connection.execute("SELECT name FROM datasets ORDER BY name").fetchall()
         datasets = [row[0] for row in rows if not names or row[0] in names]
@@ -112,7 +112,7 @@ def iter_compared(
     statement = _TEXTS_AT.format(compared=_COMPARED[of], images=images)
     for start in range(0, len(positions), batch):
         part = list(positions[start : start + batch])
-        with workspace.database.unit() as connection:
+        with workspace.database.reading() as connection:
             rows = connection.execute(
                 statement, {"first": part[0], "last": part[-1], "positions": part}
             ).fetchall()
@@ -159,7 +159,7 @@ def save_duplicates(
 
 def duplicate_findings(workspace: Workspace) -> list[DuplicateFinding]:
     """All findings, the latest first."""
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         rows = connection.execute(
             "SELECT finding_id, compared, threshold, datasets, data_digest, n_traces, n_groups, "
             "n_members, n_spanning, n_near, found_at FROM duplicate_findings ORDER BY touched DESC"
@@ -186,7 +186,7 @@ def touch_duplicates(workspace: Workspace, finding_id: str) -> None:
 
 def read_duplicates(workspace: Workspace, finding_id: str) -> "pd.DataFrame":
     """A row a trace in a group of a finding, by group and place; columns as ``MEMBERS``."""
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         frame: pd.DataFrame = (
             connection.sql(
                 "SELECT * EXCLUDE (finding_id) FROM duplicate_members "
@@ -205,7 +205,7 @@ def duplicate_groups(
     """Groups ``first`` to ``last`` of a finding, each with its first ``members`` that are here."""
     wanted = {"finding": finding.id, "first": first, "last": last}
     statement = _MEMBERS_WITH_TEXTS.format(compared=_COMPARED[finding.of])
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         groups = connection.execute(_GROUPS, wanted).fetchall()
         rows = connection.execute(statement, wanted | {"members": members}).fetchall()
     by_group: dict[int, list[DuplicateMember]] = {}

@@ -7,6 +7,7 @@ in between nobody holds the file.
 
 import atexit
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,12 +17,15 @@ import duckdb
 from grace_engine.errors import InputError
 
 _NAME = "workspace"
-# What an instance was made for, and the instance. Whoever uses it holds the lock of all threads.
+# What an instance was made for, and the instance. Whoever uses it has the turn of all threads, or
+# reads the same file as all others.
 _kept: tuple[tuple[Path, bool], duckdb.DuckDBPyConnection] | None = None
+# Readers of the attached file; the guard is held while one comes or goes.
+_n_readers, _guard = 0, threading.Lock()
 
 
 @contextmanager
-def attached(path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+def attached(path: Path, *, is_read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
     """The open file at ``path``, let go at the end; for one thread of the process at a time.
 
     Raises:
@@ -29,14 +33,50 @@ def attached(path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnecti
         duckdb.Error: It cannot be opened.
     """
     require_path(path)
-    cursor = _instance(path, read_only).cursor()
+    cursor = _instance(path, is_read_only).cursor()
     try:
-        mode = " (READ_ONLY)" if read_only else ""
-        cursor.execute(f"ATTACH ? AS {_NAME}{mode}", [str(path)])
+        _attach(cursor, path, read_only=is_read_only)
         cursor.execute(f"USE {_NAME}")
         yield cursor
     finally:
         _let_go(cursor)
+
+
+@contextmanager
+def shared(path: Path, *, is_read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The file at ``path`` opened to be read, by many threads at once; the last one lets it go.
+
+    Raises:
+        InputError: There is a question mark in the path.
+        duckdb.Error: It cannot be opened.
+    """
+    global _n_readers
+    require_path(path)
+    with _guard:
+        cursor = _instance(path, is_read_only).cursor()
+        if _n_readers == 0:
+            try:
+                _attach(cursor, path, read_only=True)
+            except BaseException:
+                _let_go(cursor)
+                raise
+        _n_readers += 1
+    try:
+        cursor.execute(f"USE {_NAME}")
+        yield cursor
+    finally:
+        with _guard:
+            _n_readers -= 1
+            if _n_readers == 0:
+                _let_go(cursor)
+            else:
+                with suppress(duckdb.Error):
+                    cursor.close()
+
+
+def _attach(cursor: duckdb.DuckDBPyConnection, path: Path, *, read_only: bool) -> None:
+    mode = " (READ_ONLY)" if read_only else ""
+    cursor.execute(f"ATTACH ? AS {_NAME}{mode}", [str(path)])
 
 
 def connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
@@ -58,13 +98,13 @@ def require_path(path: Path) -> None:
         )
 
 
-def _instance(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
+def _instance(path: Path, is_read_only: bool) -> duckdb.DuckDBPyConnection:
     """The kept instance; another one where it was made for another file."""
     global _kept
-    if _kept is not None and _kept[0] != (path, read_only):
+    if _kept is not None and _kept[0] != (path, is_read_only):
         _drop()
     if _kept is None:
-        _kept = (path, read_only), _made(":memory:", path, spill_aside=read_only)
+        _kept = (path, is_read_only), _made(":memory:", path, spill_aside=is_read_only)
     return _kept[1]
 
 

@@ -13,7 +13,7 @@ def remembered_digest(workspace: Workspace, path: Path, compute: Callable[[Path]
     """
     path = path.resolve()
     before = _identity(path)
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         rows = connection.execute(
             "SELECT digest FROM file_digests "
             "WHERE path = ? AND size = ? AND mtime_ns = ? AND inode = ?",

@@ -100,7 +100,7 @@ def read_grams(
         ids: Only of these traces.
     """
     wanted = None if ids is None else list(ids)
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         rows = connection.sql(
             _TABLE,
             params={
@@ -127,7 +127,7 @@ def read_grams(
 
 def get_run_trace(workspace: Workspace, run_id: str, trace_id: str) -> RunTrace:
     """What a run stored on one trace; ``NotFoundError`` where it has not reached it."""
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         rows = connection.execute(_ONE, {"run": run_id, "trace": trace_id}).fetchall()
         others = [] if rows else _scored_by(connection, trace_id)
     if not rows:
@@ -159,7 +159,7 @@ def get_run_trace(workspace: Workspace, run_id: str, trace_id: str) -> RunTrace:
 
 def runs_with(workspace: Workspace, trace_id: str) -> list[str]:
     """Ids of the runs that have scored a trace, the latest first."""
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         return _scored_by(connection, trace_id)
 
 

@@ -114,7 +114,7 @@ def add_staged(
 
     ``fill`` calls ``stage_chunk``, in this process or in others.
     """
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         _check_consistent(connection, dataset, source)
     with workspace.staging() as folder:
         reasons = fill(folder)

@@ -252,6 +252,11 @@ MIGRATIONS: tuple[Migration, ...] = (
 )
 
 
+def is_up_to_date(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the open database has all tables that this version knows."""
+    return schema_version(connection) == MIGRATIONS[-1].version
+
+
 def bring_up_to_date(
     connection: duckdb.DuckDBPyConnection, path: Path, *, may_write: bool = True
 ) -> None:

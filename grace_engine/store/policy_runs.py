@@ -80,19 +80,19 @@ def set_target_norm(workspace: Workspace, run_id: str, norm: float) -> None:
 
 def get_policy_run(workspace: Workspace, wanted: str = LATEST) -> PolicyRun:
     """The run with this id or unique beginning of one, or the ``latest``."""
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         return _runs(connection, _run_id(connection, wanted))[0]
 
 
 def list_policy_runs(workspace: Workspace) -> list[PolicyRun]:
     """All runs, the latest first."""
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         return _runs(connection, None)
 
 
 def reached_gradients(workspace: Workspace, run_id: str) -> dict[str, str]:
     """The problems that a run has reached: id to reason, "" for those with a gradient."""
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         rows = connection.execute(
             "SELECT problem_id, coalesce(reason, '') FROM policy_gradients WHERE run_id = ?",
             [run_id],
@@ -134,7 +134,7 @@ def add_gradients(workspace: Workspace, run_id: str, found: Sequence[ProblemGrad
 
 def read_gradients(workspace: Workspace, run_id: str) -> list[ProblemGradient]:
     """What a run has stored of every problem, by ascending id."""
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         rows = connection.sql(
             "SELECT problem_id, dot, norm, sketch, coalesce(reason, '') AS reason, "
             "coalesce(detail, '') AS detail FROM policy_gradients WHERE run_id = $run "

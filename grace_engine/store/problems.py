@@ -28,7 +28,7 @@ def list_problems(
         names: Datasets; all when empty.
         most: At most that many; None for all.
     """
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         require_datasets(connection, names)
         rows = connection.execute(
             _PROBLEMS, {"every": not names, "names": list(names), "most": most}

@@ -56,7 +56,7 @@ class SourceOfDataset:
 
 def sources_of(workspace: Workspace, dataset: str) -> list[SourceOfDataset]:
     """The files of a dataset that gave it traces; ``NotFoundError`` without that dataset."""
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         require_datasets(connection, [dataset])
         rows = connection.execute(
             "SELECT source_id, path, schema_name, mapping FROM sources "
@@ -80,7 +80,7 @@ def records_of(
     """The records of one file of a dataset, in order; each batch is a unit of work of its own."""
     last = -1
     while True:
-        with workspace.database.unit() as connection:
+        with workspace.database.reading() as connection:
             rows = connection.execute(_RECORDS, [dataset, source.id, last, _BATCH]).fetchall()
         if not rows:
             return
@@ -91,7 +91,7 @@ def records_of(
 
 def is_cut_by(workspace: Workspace, dataset: str, segmenter: str) -> bool:
     """Whether every trace of the dataset has been cut by a segmenter before."""
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         require_datasets(connection, [dataset])
         named = {"dataset": dataset, "segmenter": segmenter}
         return not connection.execute(f"{_UNCUT} LIMIT 1", named).fetchall()

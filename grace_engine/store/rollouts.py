@@ -97,19 +97,19 @@ def get_rollout_set(workspace: Workspace, wanted: str = LATEST) -> RolloutSet:
 
     Of several with one name it is the one that was added to last.
     """
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         return _sets(connection, _set_id(connection, wanted))[0]
 
 
 def list_rollout_sets(workspace: Workspace) -> list[RolloutSet]:
     """All sets, the latest first."""
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         return _sets(connection, None)
 
 
 def reached_problems(workspace: Workspace, set_id: str) -> dict[str, str]:
     """The problems that a set holds: id to reason, "" for those with answers."""
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         rows = connection.execute(
             "SELECT problem_id, coalesce(reason, '') FROM rollout_problems WHERE set_id = ?",
             [set_id],
@@ -177,7 +177,7 @@ def iter_groups(
         with_rollouts: Whether their answers are read, too.
         batch: Problems of a batch.
     """
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         rows = connection.execute(
             "SELECT problem_id FROM rollout_problems WHERE set_id = $set "
             "AND ($every OR list_contains($ids::VARCHAR[], problem_id)) ORDER BY position",
@@ -186,7 +186,7 @@ def iter_groups(
     wanted = [row[0] for row in rows]
     for first in range(0, len(wanted), batch):
         part = wanted[first : first + batch]
-        with workspace.database.unit() as connection:
+        with workspace.database.reading() as connection:
             yield _groups(connection, set_id, part, with_rollouts=with_rollouts)
 
 
@@ -195,7 +195,7 @@ def reward_groups(workspace: Workspace, set_id: str) -> list[RolloutGroup]:
 
     ``token_ids`` are zeros, as many as there were tokens.
     """
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         rows = connection.execute(
             "SELECT problem_id, reward, outcome, len(token_ids), finished FROM rollouts "
             "WHERE set_id = ? ORDER BY problem_id, number",

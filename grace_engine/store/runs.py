@@ -67,13 +67,13 @@ def get_run(workspace: Workspace, wanted: str = LATEST) -> ScoringRun:
 
     That is the one scored with last; one without any scored trace stands behind all others.
     """
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         return _runs(connection, find_run(connection, wanted))[0]
 
 
 def list_runs(workspace: Workspace) -> list[ScoringRun]:
     """All runs, the latest first."""
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         return _runs(connection, None)
 
 

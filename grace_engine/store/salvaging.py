@@ -110,7 +110,7 @@ def missing_sources(workspace: Workspace) -> list[Row]:
     journal = read_journal(workspace)
     if journal is None:
         return []
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         return _missing(connection, journal, "sources", "source_id")
 
 

@@ -30,7 +30,7 @@ class ScoredTrace:
 
 def known_gram_keys(workspace: Workspace, fingerprint: str, keys: Iterable[str]) -> set[str]:
     """Those of ``keys`` whose Gram is stored for this scorer."""
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         rows = connection.execute(
             "SELECT DISTINCT gram_key FROM grams "
             "WHERE fingerprint = ? AND gram_key IN (SELECT unnest(?::VARCHAR[]))",
@@ -41,7 +41,7 @@ def known_gram_keys(workspace: Workspace, fingerprint: str, keys: Iterable[str])
 
 def reached_traces(workspace: Workspace, run_id: str) -> dict[str, str | None]:
     """The traces that a run has reached: id to reason, None for those with a Gram."""
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         rows = connection.execute(
             "SELECT trace_id, reason FROM run_traces WHERE run_id = ?", [run_id]
         ).fetchall()
@@ -50,7 +50,7 @@ def reached_traces(workspace: Workspace, run_id: str) -> dict[str, str | None]:
 
 def failed_traces(workspace: Workspace, run_id: str) -> list[RejectedTrace]:
     """The traces that a run could not score, with their reasons."""
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         rows = connection.execute(
             "SELECT trace_id, reason, detail FROM run_traces "
             "WHERE run_id = ? AND reason IS NOT NULL ORDER BY reason, trace_id",

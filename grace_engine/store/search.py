@@ -42,7 +42,7 @@ def search_traces(
         NotFoundError: A dataset does not exist.
     """
     statement = _WHERE.format(matches=_REGEX if regex else _TEXT)
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         require_datasets(connection, names)
         try:
             rows = connection.execute(
@@ -59,6 +59,6 @@ def search_traces(
 
 def same_prompt(workspace: Workspace, trace_id: str) -> list[str]:
     """Ids of all traces of one dataset with the prompt of this one, itself too, as they came."""
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         rows = connection.execute(_SAME_PROMPT, {"id": trace_id}).fetchall()
     return [str(row[0]) for row in rows]

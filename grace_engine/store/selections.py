@@ -63,7 +63,7 @@ def get_selection(workspace: Workspace, wanted: str = LATEST) -> Selection:
 
     Of several with one name it is the one saved last.
     """
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         found = _selection_id(connection, wanted)
         selection = next(one for one in _all(connection) if one.id == found)
         rows = connection.execute(
@@ -78,13 +78,13 @@ def get_selection(workspace: Workspace, wanted: str = LATEST) -> Selection:
 
 def list_selections(workspace: Workspace) -> list[Selection]:
     """All selections without their choices, the latest first."""
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         return _all(connection)
 
 
 def selection_counts(workspace: Workspace) -> dict[str, tuple[int, int, int]]:
     """Of every selection by id: traces that are in, traces that it ranked, tokens that are in."""
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         rows = connection.execute(
             "SELECT selection_id, count(*) FILTER (selected), count(*), "
             "coalesce(sum(n_tokens) FILTER (selected), 0)::BIGINT "

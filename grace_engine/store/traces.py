@@ -53,7 +53,7 @@ ORDER BY traces.position
 
 def count_traces(workspace: Workspace, names: Sequence[str] = ()) -> int:
     """How many traces the named datasets hold; all of them when none is named."""
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         require_datasets(connection, names)
         rows = connection.execute(
             "SELECT count(*) FROM traces WHERE $every OR list_contains($names::VARCHAR[], dataset)",
@@ -64,7 +64,7 @@ def count_traces(workspace: Workspace, names: Sequence[str] = ()) -> int:
 
 def trace_ids(workspace: Workspace, names: Sequence[str] = ()) -> list[str]:
     """Ids of the traces of the named datasets, ascending; of all when none is named."""
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         require_datasets(connection, names)
         rows = connection.execute(
             "SELECT trace_id FROM traces "
@@ -79,7 +79,7 @@ def get_trace(workspace: Workspace, wanted: str, run: str | None = None) -> Trac
 
     Its steps are cut as ``run`` saw them; without one, as they are now.
     """
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         found = by_prefix(
             connection,
             "SELECT trace_id FROM traces WHERE starts_with(trace_id, ?)",
@@ -112,11 +112,11 @@ def iter_traces(
     Raises:
         NotFoundError: A dataset does not exist.
     """
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         require_datasets(connection, names)
         positions = _positions(connection, names, ids)
     for start in range(0, len(positions), batch):
-        with workspace.database.unit() as connection:
+        with workspace.database.reading() as connection:
             traces = _read(connection, positions[start : start + batch], run)
         if traces:
             yield traces
@@ -129,7 +129,7 @@ def step_labels(
 
     Steps are cut as ``run`` saw them; without one, as they are now.
     """
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         require_datasets(connection, names)
         rows = connection.execute(
             f"SELECT traces.trace_id, step_labels FROM {CUT_TRACES} "  # noqa: S608
@@ -152,7 +152,7 @@ def labels_of(
     prompt_digest (equal where text and images of the prompt are). Steps are counted as ``run`` saw
     them; without one, as they are now.
     """
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         require_datasets(connection, names)
         frame: pd.DataFrame = (
             connection.sql(_LABELS, params=_filter(names, ids) | {"run": run})

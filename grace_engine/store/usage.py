@@ -57,7 +57,7 @@ class WorkspaceUsage:
 
 def usage(workspace: Workspace) -> WorkspaceUsage:
     """What the workspace holds and its size."""
-    with workspace.database.unit() as connection:
+    with workspace.database.reading() as connection:
         dataset_bytes = dict(connection.execute(_DATASET_BYTES).fetchall())
         run_bytes = dict(connection.execute(_RUN_BYTES).fetchall())
     return WorkspaceUsage(

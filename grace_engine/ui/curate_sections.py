@@ -178,7 +178,7 @@ def _bias(live: Live, *, dark: bool) -> None:
     _warn(found)
     rows = differences(found.numbers, found.categories)
     numbers = found.numbers.rename_axis("count").reset_index()
-    left, right = st.columns([0.55, 0.45], gap="medium")
+    left, right = st.columns(2, gap="medium")
     with left:
         st.plotly_chart(
             bias_chart(rows, dark=dark),
@@ -228,7 +228,7 @@ def _curve(live: Live, *, dark: bool) -> None:
         return
     taken = live.taken
     values = pd.Series(taken.values[taken.selected])
-    right = curate_frames.share_correct(live.view.traces, taken.selected)
+    right = curate_load.share_correct(live)
     now = {
         "share": taken.n_selected / len(taken.order),
         "value": float(values.mean()),

@@ -19,7 +19,6 @@ MOST_ROWS = 200
 """Rows of a table that reach the browser."""
 
 _NEAR = "near-table"
-_VALUE = st.column_config.NumberColumn("Value", format="%.4f")
 
 
 def numbers(name: str) -> DeltaGenerator:
@@ -55,13 +54,14 @@ def near(live: Live, rows: pd.DataFrame) -> None:
         shown = shown.drop(columns="stratum")
     tables.table(
         shown,
+        signed={"margin": "+.4f", "value": ".4f"},
         key=_NEAR,
         on_select=lambda: _explain(rows["trace_id"].tolist()),
         selection_mode=["single-row", "single-cell"],
         column_config={
             "side": "Side",
-            "margin": st.column_config.NumberColumn("Margin", format="%+.4f"),
-            "value": _VALUE,
+            "margin": "Margin",
+            "value": "Value",
             "rank": st.column_config.NumberColumn("Rank", format="localized"),
             "trace_id": "Trace",
             "dataset": "Dataset",
@@ -95,6 +95,7 @@ def moves(title: str, name: str, rows: pd.DataFrame, sides: Mapping[str, str]) -
     shown = rows.head(MOST_ROWS)
     tables.table(
         shown.assign(inspect=[inspect_url(trace) for trace in shown["trace_id"]]),
+        signed={"value_a": ".4f", "value_b": ".4f"},
         height=min(35 * (len(shown) + 1) + 3, 283),
         key=f"moves-{name}",
         column_order=[
@@ -107,10 +108,7 @@ def moves(title: str, name: str, rows: pd.DataFrame, sides: Mapping[str, str]) -
                 f"rank_{side}": st.column_config.NumberColumn(f"Rank {word}", format="localized")
                 for side, word in sides.items()
             },
-            **{
-                f"value_{side}": st.column_config.NumberColumn(f"Value {word}", format="%.4f")
-                for side, word in sides.items()
-            },
+            **{f"value_{side}": f"Value {word}" for side, word in sides.items()},
             "n_tokens": st.column_config.NumberColumn("Tokens", format="localized"),
             "reason": st.column_config.TextColumn("Why it is left out", width="large"),
             "inspect": st.column_config.LinkColumn("Inspect", display_text="open ↗"),
@@ -133,12 +131,13 @@ def bias_counts(numbers: pd.DataFrame) -> None:
                 "rho": numbers["rank_correlation"],
             }
         ),
+        signed={"rho": "+.2f"},
         column_config={
             "count": "",
             "chosen": st.column_config.TextColumn("Chosen", help="Median (quartiles)"),
             "left": st.column_config.TextColumn("Left out", help="Median (quartiles)"),
             "rho": st.column_config.NumberColumn(
-                "ρ with value", format="%+.2f", help="Spearman's rank correlation"
+                "ρ with value", help="Spearman's rank correlation"
             ),
         },
         alt="Tokens and steps of chosen and left-out traces",
@@ -171,9 +170,15 @@ def bias_categories(categories: pd.DataFrame) -> None:
         column_config={
             "column": "Of",
             "category": "Value",
-            "chosen": st.column_config.NumberColumn("Chosen", format="%.1f%%"),
-            "left": st.column_config.NumberColumn("Left out", format="%.1f%%"),
-            "n_chosen": st.column_config.NumberColumn("Traces in", format="localized"),
+            "chosen": st.column_config.NumberColumn(
+                "Chosen", format="%.1f%%", help="Share of the chosen traces that have this value"
+            ),
+            "left": st.column_config.NumberColumn(
+                "Left out", format="%.1f%%", help="Share of the left-out traces that have it"
+            ),
+            "n_chosen": st.column_config.NumberColumn(
+                "Chosen traces", format="localized", help="How many of the chosen traces have it"
+            ),
         },
         alt="Shares of datasets and labels among chosen and left-out traces",
     )

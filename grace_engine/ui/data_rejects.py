@@ -10,7 +10,7 @@ from grace_engine import api
 from grace_engine.figures.frames import plain
 from grace_engine.records import Reject
 from grace_engine.store import WorkspaceUsage
-from grace_engine.ui import tables
+from grace_engine.ui import data_jobs, tables
 
 # Rows of one table: a browser searches them at once, and more nobody reads.
 _MOST_ROWS = 2000
@@ -66,7 +66,7 @@ def rejects(workspace: str, held: WorkspaceUsage | None) -> None:
         )
     else:
         st.success("Every record became a trace.", icon=":material/check_circle:")
-    _unscored(opened, dataset or "")
+    _unscored(workspace, opened, dataset or "")
 
 
 def _place(reject: Reject) -> str:
@@ -75,11 +75,24 @@ def _place(reject: Reject) -> str:
     return f"{name}, line {reject.line}" if reject.line else name
 
 
-def _unscored(workspace: api.Workspace, dataset: str) -> None:
-    found = api.unscored(workspace, dataset)
+def _unscored(workspace: str, opened: api.Workspace, dataset: str) -> None:
+    found = api.unscored(opened, dataset)
     if not found:
         return
     st.markdown("##### Not scorable, by run")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for run, count in Counter(each.run for each in found).items():
+            st.button(
+                f"Try {count:,} of {run} again",
+                key=f"retry-{run}",
+                icon=":material/replay:",
+                help="Scores in the background, by the settings of that run, what it could not "
+                "score: worth it where the model, its files or the machine changed since. "
+                "As `grace score --retry-failed`.",
+                on_click=data_jobs.launch,
+                args=(api.start_retry, run),
+                kwargs={"workspace": workspace},
+            )
     _table(
         pd.DataFrame(
             [

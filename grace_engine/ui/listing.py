@@ -179,12 +179,17 @@ def overview(
             on_select=state.choose_decile,
             alt="Mean signal by tenth of trace values and step; a click lists that tenth",
         )
+        st.caption("A button at its upper right saves the picture as PNG.")
         tables.save_csv("Means as CSV", "overview", lambda: cells)
 
 
 def save_rows(place: DeltaGenerator, reading: Reading, cells: pd.DataFrame) -> None:
     """A popover that saves the listed traces, and the steps of the page, as CSV."""
     with place.popover("", icon=":material/download:", key="save", help="Numbers as CSV"):
+        st.caption(
+            "A button at the upper right of the heatmap saves it as PNG. In a notebook its menu "
+            "saves SVG, too: `run_view(workspace).heatmap()`."
+        )
         title = f"All {len(reading):,} listed traces"
         tables.save_csv(title, "traces", lambda: reading.whole().drop(columns="index"))
         texts = [name for name in cells if str(name).endswith("_text")]

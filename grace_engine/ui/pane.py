@@ -8,7 +8,7 @@ import streamlit as st
 
 from grace_engine.api import Annotations, RunView, TraceView
 from grace_engine.figures import frames
-from grace_engine.figures.palette import SIGNALS, ColourScale
+from grace_engine.figures.palette import COSINES, SIGNALS, ColourScale
 from grace_engine.figures.trace import trace_chart
 from grace_engine.records import CLEAN, Annotation, Trace
 from grace_engine.ui import filtering, state, tables, text, verdicts
@@ -17,7 +17,7 @@ from grace_engine.ui.listing import Reading
 
 _SHORT = {"score": "score", "alignment": "align.", "consistency": "cons."}
 
-VIEWS = ("Text", "Matrix", "Same prompt", "Two runs", "Source")
+VIEWS = ("Text", "Numbers", "Matrix", "Same prompt", "Two runs", "Source")
 """Ways to look at the open trace."""
 
 
@@ -91,7 +91,7 @@ def trace_pane(
     *,
     dark: bool,
 ) -> None:
-    """Facts, text, chart and table of one trace.
+    """Facts, text and chart of one trace.
 
     Args:
         view: The run under the weights of the page.
@@ -114,8 +114,6 @@ def trace_pane(
             )
         )
         scroll_to("trace-pane", int(row["index"]), step)
-        with st.expander("Numbers", icon=":material/table:"):
-            _numbers(trace, steps)
     st.plotly_chart(
         trace_chart(steps.iloc[text_block(step)], scale, step=step, dark=dark),
         key="trace-chart",
@@ -228,13 +226,23 @@ def _jump(reading: Reading, size: int) -> None:
         state.go_to(str(reading.row(place)["trace_id"]), 1, place // size + 1)
 
 
-def _numbers(trace: Trace, steps: pd.DataFrame) -> None:
+def numbers(view: RunView, trace: Trace, row: pd.Series) -> None:
+    """A table of every step of one trace, as high as the pane.
+
+    Args:
+        view: The run under the weights of the page.
+        trace: The trace.
+        row: Its row of ``figures.frames.facts``.
+    """
+    steps = frames.step_table(view, int(row["index"]))
     labels = [step.label for step in trace.steps]
     if any(label is not None for label in labels):
         steps = steps.assign(label=["" if label is None else str(label) for label in labels])
     named = steps.rename(columns=SIGNALS)
-    tables.table(named, alt="Numbers of every step")
-    tables.save_csv("Numbers as CSV", f"trace-{trace.id}", lambda: named)
+    forms = {title: "+.4f" if name in COSINES else ".4f" for name, title in SIGNALS.items()}
+    with st.container(key="trace-pane", height=400, border=False):
+        tables.table(named, "Numbers of every step", forms, height="stretch")
+        tables.save_csv("Numbers as CSV", f"trace-{trace.id}", lambda: named)
 
 
 def _label(trace: Trace, index: int) -> list[str]:

@@ -1,28 +1,49 @@
 """How does a frame stand on a page, and become a CSV file that no spreadsheet runs?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from grace_engine.export import safe_cell
-from grace_engine.figures.frames import plain
+from grace_engine.figures.frames import minus, plain
 
 
-def table(frame: pd.DataFrame, alt: str, **look: Any) -> None:
+def table(
+    frame: pd.DataFrame, alt: str, signed: Mapping[str, str] | None = None, **look: Any
+) -> None:
     """A table of a frame: its texts stand on one line each, with direction marks by name.
 
     Args:
         frame: What to show, without its index.
         alt: What it is, for who does not see it.
+        signed: Columns of numbers that may be negative, with Python's format of each: a format of
+            ``st.column_config`` would write a hyphen for the minus that charts draw.
         look: As ``st.dataframe`` takes it.
     """
     shown = frame.rename(columns=lambda name: plain(str(name)))
     for name in shown.columns:
         if shown[name].dtype == object or isinstance(shown[name].dtype, pd.StringDtype):
             shown[name] = [plain(v) if isinstance(v, str) else v for v in shown[name]]
-    st.dataframe(shown, hide_index=True, alt=alt, **look)
+    drawn = with_minus(shown, signed) if signed else shown
+    st.dataframe(drawn, hide_index=True, alt=alt, **look)
+
+
+def with_minus(frame: pd.DataFrame, signed: Mapping[str, str]) -> Any:
+    """A frame whose columns of ``signed`` are written in these formats, with a true minus.
+
+    They still sort as numbers. What is too large for pandas to write out stays as it is.
+    """
+    if frame.size > int(pd.get_option("styler.render.max_elements")):
+        return frame
+    forms: dict[Any, Any] = {name: partial(_written, form) for name, form in signed.items()}
+    return frame.style.format(forms, na_rep="–")
+
+
+def _written(form: str, number: float) -> str:
+    return minus(format(number, form))
 
 
 def csv_of(frame: pd.DataFrame) -> bytes:

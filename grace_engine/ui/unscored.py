@@ -1,11 +1,12 @@
 """Which traces could a run not score, why, and what is to become of them?"""
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from grace_engine import api
 from grace_engine.records import ScoringRun
-from grace_engine.ui import load, state, tables, text, verdicts
+from grace_engine.ui import load, opening, state, tables, text, verdicts
 
 SCORED = "scored"
 """Query parameter; ``no`` lists the traces that the run could not score."""
@@ -72,7 +73,12 @@ def show(workspace: str, run: ScoringRun, annotations: api.Annotations) -> None:
             selection_mode=["single-row", "single-cell"],
             column_config={"override": "kept or dropped"},
         )
-    place = ids.index(state.get(state.TRACE)) if state.get(state.TRACE) in ids else 0
+    fault = opening.settle(np.array(ids, dtype=object), "trace without a score")
+    if fault:
+        with right:
+            opening.say(fault, ids[0])
+        return
+    place = ids.index(state.get(state.TRACE)) if state.get(state.TRACE) else 0
     state.publish(trace=ids[place])
     with right:
         _walk(ids, place)

@@ -186,5 +186,5 @@ def test_a_lock_file_that_cannot_be_signed_keeps_no_one_out(
     def full(*_arguments: object) -> int:
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr("grace_engine.store.database.os.pwrite", full)
+    monkeypatch.setattr("grace_engine.store.locks.os.pwrite", full)
     assert api.datasets(own_workspace)[0].n_traces == 39

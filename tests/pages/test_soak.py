@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import numpy as np
+import psutil
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
@@ -26,7 +27,8 @@ MODEL = ROOT / "sample_data" / "tiny-reasoner"
 SECONDS = 120
 N_SESSIONS = 8
 
-# Each unit of work in these processes says how long it took, waiting too, and how it ended.
+# Each unit of work in these processes says how long it took, waiting too, how it ended, and
+# whether it could write.
 MEASURED = """
 import io, json, sys, time
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -34,19 +36,20 @@ from grace_engine.store.database import Database
 from grace_engine import store
 units, said = (open(name, "a", buffering=1) for name in sys.argv[1:3])
 workspace, until = sys.argv[3], float(sys.argv[4])
-plain = Database.unit
-@contextmanager
-def unit(self):
-    began, fault = time.monotonic(), ""
-    try:
-        with plain(self) as connection:
-            yield connection
-    except BaseException as error:
-        fault = type(error).__name__
-        raise
-    finally:
-        units.write(json.dumps([time.monotonic() - began, fault]) + "\\n")
-Database.unit = unit
+def measured(plain):
+    @contextmanager
+    def unit(self):
+        began, fault = time.monotonic(), ""
+        try:
+            with plain(self) as connection:
+                yield connection
+        except BaseException as error:
+            fault = type(error).__name__
+            raise
+        finally:
+            units.write(json.dumps([time.monotonic() - began, fault, plain.__name__]) + "\\n")
+    return unit
+Database.unit, Database.reading = measured(Database.unit), measured(Database.reading)
 """
 
 # One run after another, each of another scorer, until it is killed; it says what stood after each
@@ -123,6 +126,22 @@ def process(code: str, folder: Path, name: str, root: Path, until: float, *more:
             running.wait(timeout=60)
 
 
+def yielding(browser: str, folder: Path) -> str:
+    """The browser at the lowest priority: it stands for the machines of eight people.
+
+    Linux weighs sessions of processes against each other, and a browser has one of its own.
+    """
+    script = folder / "browser"
+    lines = (
+        "#!/bin/sh",
+        "[ -w /proc/self/autogroup ] && echo 19 > /proc/self/autogroup",
+        f'exec nice -n 19 "{browser}" "$@"',
+    )
+    script.write_text("\n".join(lines) + "\n")
+    script.chmod(0o755)
+    return str(script)
+
+
 def lines(folder: Path, name: str, what: str) -> list[list]:
     file = folder / f"{name}.{what}"
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
@@ -166,14 +185,14 @@ def test_nobody_sees_a_lock_or_half_a_batch_and_reads_stay_fast(
             ["undo", "--json"],
         ],
     }
-    url, busy = f"http://127.0.0.1:{port}", os.getloadavg()[0]
+    url, busy = f"http://127.0.0.1:{port}", psutil.cpu_percent(interval=2)
     with (
         process(SERVE, tmp_path, "app", root, 0, str(ROOT / "app.py"), port) as app,
         sync_playwright() as playwright,
     ):
         wait_until_healthy(url, app, tmp_path / "app.log")
         browser = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
+            executable_path=yielding(chromium, tmp_path), args=["--no-sandbox", "--disable-gpu"]
         )
         pages = [browser.new_context(base_url=url).new_page() for _ in range(N_SESSIONS)]
         with process(SCORE, tmp_path, "scoring", root, 0, str(MODEL)) as scoring:
@@ -213,16 +232,18 @@ def test_nobody_sees_a_lock_or_half_a_batch_and_reads_stay_fast(
     assert api.check_workspace(workspace).is_sound
 
     units = {name: lines(tmp_path, name, "units") for name in ("app", "scoring", *shells)}
-    assert [fault for each in units.values() for _, fault in each if fault] == []
+    assert [fault for each in units.values() for _, fault, _ in each if fault] == []
     for name, each in units.items():
         seconds = np.array([unit[0] for unit in each])
         print(  # noqa: T201 - shown by pytest -s, for whoever wants the figures
             f"{name}: {len(seconds)} units, median {np.median(seconds) * 1e3:.0f} ms, "
             f"p95 {np.quantile(seconds, 0.95) * 1e3:.0f} ms, most {seconds.max() * 1e3:.0f} ms"
         )
-    reads = np.array([unit[0] for name in ("app", *shells) for unit in units[name]])
+    asked = [unit for name in ("app", *shells) for unit in units[name]]
+    reads = np.array([seconds for seconds, _, kind in asked if kind == "reading"])
     assert len(reads) > 200
     slow = float(np.quantile(reads, 0.95))
-    if busy > (os.cpu_count() or 1):
-        pytest.skip(f"p95 of a read was {slow:.2f} s, but {busy:.1f} tasks ran before we began")
+    print(f"{len(reads)} reads, p95 {slow * 1e3:.0f} ms")  # noqa: T201 - as above
+    if busy > 50:
+        pytest.skip(f"p95 of a read was {slow:.2f} s, but others took {busy:.0f}% of the cores")
     assert slow < 0.5

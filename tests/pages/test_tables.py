@@ -5,7 +5,7 @@ import io
 
 import pandas as pd
 
-from grace_engine.ui.tables import csv_of
+from grace_engine.ui.tables import csv_of, with_minus
 
 
 def test_text_that_a_spreadsheet_would_run_is_quoted() -> None:
@@ -19,3 +19,13 @@ def test_text_that_a_spreadsheet_would_run_is_quoted() -> None:
         *("'=1+1", "'+1", "'-1", "'@SUM(A1)", "'\t=1", "plain", 'a "b", c', "")
     ]
     assert [float(row[1]) for row in rows] == [-0.5, *range(7)]
+
+
+def test_negative_numbers_carry_the_minus_of_the_charts_and_stay_numbers() -> None:
+    frame = pd.DataFrame({"margin": [-0.12345, 0.5, None], "name": ["a-b", "c", "d"]})
+
+    drawn = with_minus(frame, {"margin": "+.4f"})
+
+    lines = drawn.hide(axis="index").to_string().splitlines()
+    assert lines[1:] == ["\u22120.1235 a-b", "+0.5000 c", "– d"]
+    assert drawn.data["margin"].tolist()[:2] == [-0.12345, 0.5]

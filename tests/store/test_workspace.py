@@ -131,6 +131,7 @@ def test_compaction_shrinks_the_file_and_keeps_its_content(
     assert {path.name for path in workspace.root.glob("grace.duckdb*")} == {
         "grace.duckdb",
         "grace.duckdb.lock",
+        "grace.duckdb.queue",
     }
 
 
