@@ -87,7 +87,7 @@ def rollout(
     """
     told = progress or Silent()
     plan = planned or plan_rollout(workspace, problems, settings)
-    if not plan.n_pending:
+    if not plan.n_pending or plan.policy is None:
         return run_rollouts(workspace, plan, told)
     what = f"rollouts in the foreground of {workspace.root}"
     with having_device(device_name(plan.policy.device), what, told.say) as waited:
@@ -102,7 +102,8 @@ def plan_rollout(
     """Find what ``rollout`` would do, without loading weights."""
     settings = _with_model(settings or RolloutSettings())
     named, found = _problems_of(workspace, problems)
-    return plan_rollouts(workspace, named, found, settings, find_policy(workspace, settings))
+    policy = None if settings.endpoint else find_policy(workspace, settings)
+    return plan_rollouts(workspace, named, found, settings, policy)
 
 
 def gradients(

@@ -251,7 +251,7 @@ def start_rollouts(workspace: Workspace, problems: str, settings: "RolloutSettin
             "problems": str(Path(problems).absolute()) if Path(problems).is_file() else problems,
             **asdict(settings),
         },
-        device=_device(settings.device),
+        device="" if settings.endpoint else _device(settings.device),
     )
     return _start(workspace, spec)
 

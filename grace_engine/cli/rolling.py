@@ -60,6 +60,13 @@ def rollout(
     timeout: Annotated[float, typer.Option(help="Seconds that one reward may take.")] = 5.0,
     sample: Annotated[int, typer.Option(help="Only that many problems; 0 for all.")] = 0,
     rows_per_batch: Annotated[int, typer.Option(help="Rollouts that are sampled at once.")] = 64,
+    endpoint: Annotated[
+        str,
+        typer.Option(
+            help="Server that speaks the OpenAI protocol, such as http://localhost:8000/v1: it "
+            "answers under the name of --model. Key: $OPENAI_API_KEY."
+        ),
+    ] = "",
     dtype: DtypeOption = "auto",
     device: DeviceOption = "auto",
     trust_remote_code: TrustOption = False,
@@ -86,6 +93,7 @@ def rollout(
         device=device,
         trust_remote_code=trust_remote_code,
         retry_failed=retry_failed,
+        endpoint=endpoint,
     )
     opened = api.open_workspace(workspace, create=Path(problems).is_file())
     if background and not dry_run:

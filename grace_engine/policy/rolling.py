@@ -2,15 +2,18 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from grace_engine import store
 from grace_engine.digests import text_digest
+from grace_engine.errors import TraceRejected
 from grace_engine.policy.encoding import Encoder
+from grace_engine.policy.endpoint import Endpoint
 from grace_engine.policy.models import PolicyModel
 from grace_engine.policy.rewards import Rewarder, rewarder
-from grace_engine.policy.sampling import Sample, Sampler
+from grace_engine.policy.sampling import Sampler
 from grace_engine.policy.settings import CHECK, RolloutSettings
 from grace_engine.progress import Progress
 from grace_engine.records import SETS, Problem, Rollout, RolloutGroup, RolloutSet
@@ -24,7 +27,7 @@ class RolloutPlan:
     Attributes:
         rollouts: The set as it would be stored.
         settings: What was asked for.
-        policy: The model.
+        policy: The model; None where an endpoint answers.
         batches: Problems that are asked together, with their prompts in tokens. They are the same
             whatever was done before, so that a run that goes on ends as one that nobody disturbed.
         reached: Problems that the set holds and that are not asked again.
@@ -34,7 +37,7 @@ class RolloutPlan:
 
     rollouts: RolloutSet
     settings: RolloutSettings
-    policy: PolicyModel
+    policy: PolicyModel | None
     batches: tuple[tuple[tuple[RolloutGroup, tuple[int, ...]], ...], ...] = field(repr=False)
     reached: frozenset[str] = field(repr=False)
     unusable: tuple[RolloutGroup, ...] = field(repr=False)
@@ -83,7 +86,7 @@ def plan_rollouts(
     name: str,
     problems: Sequence[Problem],
     settings: RolloutSettings,
-    policy: PolicyModel,
+    policy: PolicyModel | None,
 ) -> RolloutPlan:
     """Find what would be asked of which problems.
 
@@ -92,7 +95,7 @@ def plan_rollouts(
         name: Of the dataset or file.
         problems: What it poses, repeats too.
         settings: How it is asked.
-        policy: Whom.
+        policy: Whom; None for the settings' endpoint.
     """
     rollouts = _set_of(name, settings, policy)
     once: dict[str, Problem] = {}
@@ -102,12 +105,11 @@ def plan_rollouts(
     if settings.sample:
         # Ids are digests, so the lowest of them are a fair draw.
         groups = sorted(groups, key=lambda one: one.problem_id)[: settings.sample]
-    limit = policy.limit and max(1, policy.limit - settings.max_new_tokens)
-    encoder = Encoder(policy.tokenizer)
+    encoder = Encoder(policy.tokenizer) if policy else None
     asked, unusable = [], []
     for group in groups:
-        prompt = encoder.prompt(group.prompt)
-        reason, detail = _unusable(group, len(prompt), limit, settings)
+        prompt = encoder.prompt(group.prompt) if encoder else ()
+        reason, detail = _unusable(group, len(prompt), policy, settings)
         if reason:
             unusable.append(replace(group, reason=reason, detail=detail))
         else:
@@ -144,25 +146,11 @@ def run_rollouts(workspace: Workspace, plan: RolloutPlan, progress: Progress) ->
     n_asked = n_tokens = 0
     if plan.n_pending:
         with rewarder(plan.settings.reward, plan.settings.timeout) as gives:
-            sampler = _sampler_of(plan, progress)
-            store.upsert_rollout_set(workspace, plan.rollouts)
-            progress.begin("Rolling out", plan.n_pending, "problems")
-            for batch in plan.batches:
-                wanted = [group for group, _ in batch if group.problem_id not in plan.reached]
-                if not wanted:
-                    continue
-                groups = _rolled(batch, sampler, gives, plan.settings.seed)
-                kept = {group.problem_id for group in wanted}
-                groups = [group for group in groups if group.problem_id in kept]
-                store.add_groups(workspace, plan.rollouts.id, groups)
+            for groups in _asked_batches(workspace, plan, gives, progress):
                 rollouts = [one for group in groups for one in group.rollouts]
                 outcomes.update(one.outcome for one in rollouts)
-                for one in rollouts:
-                    if one.reward is None:
-                        progress.fail(one.outcome.replace(" ", "-"))
                 n_asked += len(groups)
-                n_tokens += (told := sum(len(one.token_ids) for one in rollouts))
-                progress.advance(len(groups), tokens=told)
+                n_tokens += sum(len(one.token_ids) for one in rollouts)
     store.upsert_rollout_set(workspace, plan.rollouts)
     store.add_groups(workspace, plan.rollouts.id, plan.unusable)
     return RolloutReport(
@@ -177,9 +165,35 @@ def run_rollouts(workspace: Workspace, plan: RolloutPlan, progress: Progress) ->
     )
 
 
-def _set_of(name: str, settings: RolloutSettings, policy: PolicyModel) -> RolloutSet:
+def _asked_batches(
+    workspace: Workspace, plan: RolloutPlan, gives: Rewarder, progress: Progress
+) -> Iterator[list[RolloutGroup]]:
+    """The problems that are pending, answered, rewarded and stored, a batch at a time."""
+    asker = _asker_of(plan, progress)
+    store.upsert_rollout_set(workspace, plan.rollouts)
+    progress.begin("Rolling out", plan.n_pending, "problems")
+    for batch in plan.batches:
+        wanted = [one for one in batch if one[0].problem_id not in plan.reached]
+        if not wanted:
+            continue
+        # What is drawn here depends on the whole batch, what a server answers does not.
+        answered = _rolled(batch if plan.policy else wanted, asker, gives, plan.settings.seed)
+        kept = {group.problem_id for group, _ in wanted}
+        groups = [group for group in answered if group.problem_id in kept]
+        store.add_groups(workspace, plan.rollouts.id, groups)
+        for group in groups:
+            for reason in (group.reason, *(o.outcome for o in group.rollouts if o.reward is None)):
+                if reason:
+                    progress.fail(reason.replace(" ", "-"))
+        n_tokens = sum(len(one.token_ids) for group in groups for one in group.rollouts)
+        progress.advance(len(groups), tokens=n_tokens)
+        yield groups
+
+
+def _set_of(name: str, settings: RolloutSettings, policy: PolicyModel | None) -> RolloutSet:
+    served = text_digest(f"{settings.endpoint} {settings.model}")
     decided = [
-        policy.fingerprint,
+        policy.fingerprint if policy else served,
         name,
         settings.n,
         settings.temperature,
@@ -193,16 +207,17 @@ def _set_of(name: str, settings: RolloutSettings, policy: PolicyModel) -> Rollou
         name=name,
         source="sampled",
         model=settings.model,
-        fingerprint=policy.fingerprint,
-        revision=policy.files.revision,
+        fingerprint=policy.fingerprint if policy else served,
+        revision=policy.files.revision if policy else "",
         adapter=settings.adapter,
-        dtype=policy.dtype,
+        dtype=policy.dtype if policy else "",
         n=settings.n,
         temperature=settings.temperature,
         top_p=settings.top_p,
         max_new_tokens=settings.max_new_tokens,
         seed=settings.seed,
         reward=settings.reward,
+        endpoint=settings.endpoint,
     )
 
 
@@ -218,12 +233,15 @@ def _asked(problem: Problem) -> RolloutGroup:
 
 
 def _unusable(
-    group: RolloutGroup, n_tokens: int, limit: int, settings: RolloutSettings
+    group: RolloutGroup, n_tokens: int, policy: PolicyModel | None, settings: RolloutSettings
 ) -> tuple[str, str]:
     """Why a problem cannot be asked, as a code and a sentence; two "" where it can."""
     if settings.reward == CHECK and not (group.reference or "").strip():
         return "no-reference", "the data holds no answer to check against"
-    if limit and n_tokens > limit:
+    if policy is None:
+        return "", ""  # the server says what it cannot take
+    limit = max(1, policy.limit - settings.max_new_tokens)
+    if policy.limit and n_tokens > limit:
         return (
             "too-long",
             f"its prompt has {n_tokens:,} tokens, and the model takes {limit:,} beside "
@@ -234,10 +252,19 @@ def _unusable(
     return "", ""
 
 
-def _sampler_of(plan: RolloutPlan, progress: Progress) -> Sampler:
+_Batch: TypeAlias = Sequence[tuple[RolloutGroup, tuple[int, ...]]]
+_Asker: TypeAlias = Callable[[_Batch, int], list[list[Rollout] | TraceRejected]]
+
+
+def _asker_of(plan: RolloutPlan, progress: Progress) -> _Asker:
+    """Who answers a batch of problems by a seed, without rewards yet."""
     settings = plan.settings
+    if plan.policy is None:
+        progress.say(f"Asking {settings.model} at {settings.endpoint}.")
+        endpoint = Endpoint(settings=settings)
+        return lambda batch, seed: endpoint.ask([group.prompt for group, _ in batch], seed)
     progress.say(f"Loading {settings.model} as {plan.policy.dtype} on {plan.policy.device}.")
-    return Sampler(
+    sampler = Sampler(
         plan.policy.load(),
         plan.policy.tokenizer,
         n=settings.n,
@@ -246,35 +273,41 @@ def _sampler_of(plan: RolloutPlan, progress: Progress) -> Sampler:
         max_new_tokens=settings.max_new_tokens,
     )
 
+    def ask(batch: _Batch, seed: int) -> list[list[Rollout] | TraceRejected]:
+        drawn = sampler.sample([prompt for _, prompt in batch], seed)
+        return [
+            [
+                Rollout(
+                    text=sampler.text(one),
+                    token_ids=one.token_ids,
+                    logprobs=one.logprobs,
+                    finished=one.finished,
+                )
+                for one in samples
+            ]
+            for samples in drawn
+        ]
 
-def _rolled(
-    batch: Sequence[tuple[RolloutGroup, tuple[int, ...]]],
-    sampler: Sampler,
-    gives: Rewarder,
-    seed: int,
-) -> list[RolloutGroup]:
+    return ask
+
+
+def _rolled(batch: _Batch, asker: _Asker, gives: Rewarder, seed: int) -> list[RolloutGroup]:
     """A batch with its answers; the seed and the batch's problems decide what is drawn."""
     key = ",".join([str(seed), *(group.problem_id for group, _ in batch)])
-    drawn = sampler.sample([prompt for _, prompt in batch], int(text_digest(key, size=7), 16))
+    answered = asker(batch, int(text_digest(key, size=7), 16))
     return [
-        replace(group, rollouts=_rewarded(group, samples, sampler, gives))
-        for (group, _), samples in zip(batch, drawn, strict=True)
+        replace(group, reason=answers.reason, detail=answers.detail)
+        if isinstance(answers, TraceRejected)
+        else replace(group, rollouts=_rewarded(group, answers, gives))
+        for (group, _), answers in zip(batch, answered, strict=True)
     ]
 
 
 def _rewarded(
-    group: RolloutGroup, samples: Sequence[Sample], sampler: Sampler, gives: Rewarder
+    group: RolloutGroup, answers: Sequence[Rollout], gives: Rewarder
 ) -> tuple[Rollout, ...]:
-    texts = [sampler.text(sample) for sample in samples]
+    rewards = gives.rewards(group, [answer.text for answer in answers])
     return tuple(
-        Rollout(
-            text=text,
-            token_ids=sample.token_ids,
-            logprobs=sample.logprobs,
-            finished=sample.finished,
-            reward=reward.reward,
-            outcome=reward.outcome,
-            detail=reward.detail,
-        )
-        for text, sample, reward in zip(texts, samples, gives.rewards(group, texts), strict=True)
+        replace(answer, reward=one.reward, outcome=one.outcome, detail=one.detail)
+        for answer, one in zip(answers, rewards, strict=True)
     )

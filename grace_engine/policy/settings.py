@@ -49,6 +49,8 @@ class RolloutSettings(ModelSettings):
         sample: Only that many problems, drawn by id digest; 0 for all.
         rows_per_batch: Answers that are sampled at once.
         retry_failed: Try problems again that had no answers before.
+        endpoint: Address of a server that speaks the OpenAI protocol, up to ``/v1``; ``model`` is
+            then the name that it serves. "" answers here.
     """
 
     n: int = 16
@@ -61,6 +63,7 @@ class RolloutSettings(ModelSettings):
     sample: int = 0
     rows_per_batch: int = 64
     retry_failed: bool = False
+    endpoint: str = ""
 
     def __post_init__(self) -> None:
         """Refuse values that no rollout could use."""
@@ -83,6 +86,13 @@ class RolloutSettings(ModelSettings):
             raise InputError("Tokens and rows of a batch must be 1 or more, a sample 0 or more.")
         if not self.timeout > 0:
             raise InputError(f"A timeout must be more than 0 s, not {self.timeout:g}.")
+        if self.endpoint and not self.endpoint.startswith(("http://", "https://")):
+            raise InputError(
+                f"Endpoint {self.endpoint!r} is no address: use one such as "
+                "http://localhost:8000/v1."
+            )
+        if self.endpoint and not self.model:
+            raise InputError("An endpoint serves models by name: say which with --model.")
         if self.reward != CHECK and not _FUNCTION.fullmatch(self.reward):
             raise InputError(
                 f"Reward {self.reward!r} is not known: use check, or name a function as "

@@ -99,6 +99,7 @@ class RolloutSet:
         max_new_tokens: Length at which an answer was cut.
         seed: Of sampling.
         reward: ``check``, ``module:function``, or ``file``.
+        endpoint: Server that answered; "" for none.
         n_problems: Problems with answers.
         n_failed: Problems without any, each stored with its reason.
         n_rollouts: Answers.
@@ -121,6 +122,7 @@ class RolloutSet:
     max_new_tokens: int = 0
     seed: int = 0
     reward: str = "file"
+    endpoint: str = ""
     n_problems: int = 0
     n_failed: int = 0
     n_rollouts: int = 0

@@ -11,6 +11,7 @@ import pytest
 from grace_engine import api, store
 from grace_engine.errors import InputError, NotFoundError
 from grace_engine.records import PolicyRun, ProblemGradient
+from tests.conftest import SAMPLE
 
 Grace = Callable[..., tuple[int, str, str]]
 ROWS: list[dict[str, Any]] = [
@@ -261,7 +262,8 @@ def test_two_choices_are_compared_and_problems_are_no_traces_to_train_on(
     api.curate(workspace, "2", run=with_gradients, strategy="accgreedy", name="b")
     found = api.selection_view(workspace, "a").compare("b")
     assert (len(found.traces), found.n_both) == (2, 2)
-    status, _, err = grace("train", "a", "--model", "x", "-w", workspace.root, "--dry-run")
+    model = SAMPLE / "tiny-reasoner-early"
+    status, _, err = grace("train", "a", "--model", model, "-w", workspace.root, "--dry-run")
     assert (status, "holds problems, which have no solutions to imitate" in err) == (1, True), err
     status, _, err = grace("bias", "a", "-w", workspace.root)
     assert (status, with_gradients in err) == (1, True), err

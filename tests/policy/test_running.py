@@ -117,7 +117,7 @@ def test_rollouts_are_stored_with_tokens_logprobs_and_rewards(rolled: api.Worksp
 
 
 def test_nothing_is_asked_twice_and_no_weights_are_loaded(rolled, problem_file, monkeypatch):
-    monkeypatch.setattr(rolling, "_sampler_of", lambda *_: pytest.fail("not needed"))
+    monkeypatch.setattr(rolling, "_asker_of", lambda *_: pytest.fail("not needed"))
     report = api.rollout(rolled, str(problem_file), ROLLOUTS)
     assert (report.n_asked, report.n_before, report.rollouts.n_problems) == (0, 5, 5)
 
@@ -247,6 +247,8 @@ def test_problems_that_cannot_be_asked_are_kept_with_their_reason(tmp_path: Path
         ({"reward": "guess"}, "module:function"),
         ({"timeout": 0.0}, "more than 0 s"),
         ({"rows_per_batch": 0}, "1 or more"),
+        ({"endpoint": "localhost:8000"}, "no address"),
+        ({"endpoint": "http://localhost:8000", "model": ""}, "say which with --model"),
     ],
 )
 def test_settings_that_no_rollout_could_use_are_refused(change, said: str) -> None:
