@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         summary,
         weights_of,
     )
+    from grace_engine.api.clusters import parse_options, require_submitit, train_on_cluster
     from grace_engine.api.comparing import (
         SHARES,
         bias,
@@ -54,9 +55,11 @@ if TYPE_CHECKING:
         scorer_names,
         step_kinds,
     )
+    from grace_engine.api.expecting import ExpectedTime, expected_time
     from grace_engine.api.explaining import Why, frame_records, why
     from grace_engine.api.exporting import ExportReport, export
     from grace_engine.api.figures import write_figures
+    from grace_engine.api.handing_over import HandedOver, hand_over
     from grace_engine.api.previewing import Preview, RejectGroup, cut_beside, preview, trace_json
     from grace_engine.api.problems import (
         ProblemView,
@@ -118,16 +121,27 @@ if TYPE_CHECKING:
     from grace_engine.api.steps import (
         export_steps,
     )
-    from grace_engine.api.trained import training_answers, training_metrics, training_problems
+    from grace_engine.api.trained import (
+        Planned,
+        TrainReport,
+        finished_cells,
+        training_answers,
+        training_cells,
+        training_metrics,
+        training_plan_of,
+        training_problems,
+        training_report,
+        training_time_left,
+    )
     from grace_engine.api.training import (
         TrainPlan,
-        TrainReport,
         TrainRequest,
+        n_steps_of,
         plan_training,
         request_of,
         train,
-        training_report,
     )
+    from grace_engine.api.training_history import NOT_TRAINED, HowTrained, how_trained
     from grace_engine.api.views import (
         STEP_SIGNALS,
         RunView,
@@ -177,6 +191,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "NOT_TRAINED",
     "SHARES",
     "STEP_SIGNALS",
     "VERDICTS",
@@ -185,12 +200,16 @@ __all__ = [
     "ComparisonView",
     "Estimate",
     "Evaluation",
+    "ExpectedTime",
     "ExportReport",
     "FileIngest",
     "Forecast",
     "GradientSettings",
+    "HandedOver",
     "Health",
+    "HowTrained",
     "IngestedRollouts",
+    "Planned",
     "Preview",
     "ProblemView",
     "Rebuilt",
@@ -242,11 +261,13 @@ __all__ = [
     "duplicates_of",
     "estimate",
     "evaluate",
+    "expected_time",
     "export",
     "export_steps",
     "failed",
     "find_duplicates",
     "finding_for",
+    "finished_cells",
     "forecast",
     "forget_job",
     "frame_records",
@@ -256,6 +277,8 @@ __all__ = [
     "get_run",
     "get_selection",
     "gradients",
+    "hand_over",
+    "how_trained",
     "ingest",
     "ingest_rollouts",
     "ingested_trace",
@@ -271,9 +294,11 @@ __all__ = [
     "listing",
     "live_choice",
     "look",
+    "n_steps_of",
     "one_a_model",
     "open_workspace",
     "override",
+    "parse_options",
     "plan",
     "plan_gradient",
     "plan_rollout",
@@ -288,6 +313,7 @@ __all__ = [
     "rename_selection",
     "replay",
     "request_of",
+    "require_submitit",
     "resegment",
     "restore",
     "resume_job",
@@ -318,10 +344,14 @@ __all__ = [
     "trace_json",
     "trace_view",
     "train",
+    "train_on_cluster",
     "training_answers",
+    "training_cells",
     "training_metrics",
+    "training_plan_of",
     "training_problems",
     "training_report",
+    "training_time_left",
     "undo",
     "unscored",
     "usage",
@@ -385,6 +415,7 @@ _HOMES = {
         "redo",
         "undo",
     ),
+    "grace_engine.api.clusters": ("parse_options", "require_submitit", "train_on_cluster"),
     "grace_engine.api.checking": ("CheckReport", "check_answers"),
     "grace_engine.api.choosing": (
         "config_of",
@@ -412,6 +443,7 @@ _HOMES = {
         "find_duplicates",
         "finding_for",
     ),
+    "grace_engine.api.expecting": ("ExpectedTime", "expected_time"),
     "grace_engine.api.explaining": ("Why", "frame_records", "why"),
     "grace_engine.api.evaluating": (
         "Evaluation",
@@ -422,6 +454,8 @@ _HOMES = {
     ),
     "grace_engine.api.exporting": ("ExportReport", "export"),
     "grace_engine.api.figures": ("write_figures",),
+    "grace_engine.api.handing_over": ("HandedOver", "hand_over"),
+    "grace_engine.api.training_history": ("NOT_TRAINED", "HowTrained", "how_trained"),
     "grace_engine.api.resegmenting": (
         "Resegmented",
         "resegment",
@@ -450,15 +484,25 @@ _HOMES = {
     ),
     "grace_engine.api.selected": ("ComparisonView", "SelectionView", "selection_view"),
     "grace_engine.api.steps": ("export_steps",),
-    "grace_engine.api.trained": ("training_answers", "training_metrics", "training_problems"),
+    "grace_engine.api.trained": (
+        "Planned",
+        "TrainReport",
+        "finished_cells",
+        "training_answers",
+        "training_cells",
+        "training_metrics",
+        "training_plan_of",
+        "training_problems",
+        "training_report",
+        "training_time_left",
+    ),
     "grace_engine.api.training": (
         "TrainPlan",
-        "TrainReport",
         "TrainRequest",
+        "n_steps_of",
         "plan_training",
         "request_of",
         "train",
-        "training_report",
     ),
     "grace_engine.api.views": (
         "RunView",

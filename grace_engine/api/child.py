@@ -122,10 +122,12 @@ def _duplicates(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> 
 
 def _train(folder: Path, workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outcome:
     request = api.request_of(spec.settings)
-    report = api.train(workspace, request, folder, reporter)
-    said = [f"{len(report.cells):,} of {report.n_cells:,} trainings and evaluations are finished."]
-    said += [f"{a.arm}: {a.accuracy.mean:.1%} right." for a in report.arms if a.accuracy]
-    return " ".join(said), {"selection": report.selection, "n_cells": len(report.cells)}
+    train = api.train_on_cluster if request.executor == "slurm" else api.train
+    report = train(workspace, request, folder, reporter)
+    planned, n_cells = report.planned, len(report.cells)
+    said = [f"{n_cells:,} of {planned.n_cells:,} trainings and evaluations are finished."]
+    said += [f"{a.arm}: {a.measure} {a.accuracy.mean:.1%}." for a in report.arms if a.accuracy]
+    return " ".join(said), {"selection": planned.selection, "n_cells": n_cells}
 
 
 def _check(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outcome:

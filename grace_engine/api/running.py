@@ -225,14 +225,21 @@ def start_training(workspace: Workspace, request: "TrainRequest") -> Job:
 
     Raises:
         ModelError: The device is not there.
+        MissingExtraError: Slurm is asked for, and submitit is not installed.
     """
     model = PurePath(request.settings.model).name or "the shipped model"
     against = f", against {', '.join(request.against)}" if request.against else ""
+    on_cluster = request.executor == "slurm"
+    if on_cluster:
+        from grace_engine.api.clusters import require_submitit
+
+        require_submitit()
     spec = JobSpec(
         kind="train",
-        title=f"Train {model} on {PurePath(request.what).name}{against}",
+        title=f"Train {model} on {PurePath(request.what).name}{against}"
+        + (", by Slurm" if on_cluster else ""),
         settings=request.document(),
-        device=_device(request.settings.device),
+        device="" if on_cluster else _device(request.settings.device),
     )
     return _start(workspace, spec)
 

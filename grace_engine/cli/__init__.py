@@ -22,6 +22,7 @@ from grace_engine.cli import (
     scoring,
     studio,
     tending,
+    trained,
     training,
     workspaces,
 )
@@ -51,6 +52,7 @@ for module in (
     choosing,
     comparing,
     training,
+    trained,
     reproducing,
     workspaces,
     tending,

@@ -246,8 +246,14 @@ def _say(
 ) -> None:
     from grace_engine.reproduce import write_results
 
+    took = console.duration(found.processor_seconds)
     if found.missing:
-        console.note(f"{found.progress} are finished; the same command does the others.")
+        console.note(
+            f"{found.progress} are finished, in {took} of processor time; the same command does "
+            "the others."
+        )
+    else:
+        console.note(f"{found.progress} are finished, in {took} of processor time.")
     if to is not None and to.suffix == ".json":
         write_results(found, to)
     elif to is not None:

@@ -32,11 +32,14 @@ def show(
     if context.invoked_subcommand is not None:
         context.obj = workspace
         return
-    found = api.usage(api.open_workspace(workspace, create=False))
+    opened = api.open_workspace(workspace, create=False)
+    found, trained = api.usage(opened), api.how_trained(opened)
     if as_json:
         document: dict[str, Any] = asdict(found)
         for chosen in document["selections"]:
             del chosen["choices"]
+            said = trained.get(chosen["id"])
+            chosen["trained"] = asdict(said) if said else None
         console.emit_json(document)
         return
     console.table(
@@ -73,8 +76,14 @@ def show(
     )
     console.table(
         "Selections",
-        ["selection", "name", "run", "strategy", "budget", "made"],
-        [(s.id, s.name, s.run_id, s.strategy, s.budget, s.created_at) for s in found.selections],
+        ["selection", "name", "run", "strategy", "budget", "made", "trained"],
+        [
+            (
+                *(s.id, s.name, s.run_id, s.strategy, s.budget, s.created_at),
+                str(trained.get(s.id, api.NOT_TRAINED)),
+            )
+            for s in found.selections
+        ],
     )
     if found.annotations:
         kinds = ", ".join(f"{n:,} of kind {kind}" for kind, n in found.annotations.items())

@@ -84,6 +84,7 @@ class Results:
         asked: Names of the cells that were asked for.
         found: By name of a finished cell, in the order of ``asked``.
         made_with: Versions of what finished the last cell.
+        processor_seconds: What the finished cells took, in the processes that did them.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Results:
     asked: tuple[str, ...]
     found: Mapping[str, Mapping[str, Any]]
     made_with: Mapping[str, str] = field(default_factory=dict)
+    processor_seconds: float = 0.0
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -99,7 +101,7 @@ class Results:
 
     @property
     def progress(self) -> str:
-        """``12 of 135 cells``."""
+        """``12 of 151 cells``."""
         return f"{len(self.found):,} of {len(self.asked):,} cells"
 
     def document(self) -> dict[str, Any]:
@@ -109,6 +111,7 @@ class Results:
             "settings": dict(self.settings),
             "asked": list(self.asked),
             "made_with": dict(self.made_with),
+            "processor_seconds": self.processor_seconds,
             "found": {cell: dict(found) for cell, found in self.found.items()},
         }
 
@@ -185,6 +188,7 @@ def results(reproduction: Reproduction, root: Path) -> Results:
         asked=tuple(reproduction.cells),
         found={cell: document["found"] for cell, document in done.items()},
         made_with=last["made_with"] if last else {},
+        processor_seconds=sum(float(found["processor_seconds"]) for found in done.values()),
     )
 
 

@@ -121,7 +121,7 @@ class Subset:
             Silent(),
             max_new_tokens=_MAX_NEW_TOKENS,
         )
-        right = "".join("1" if one.share_right else "0" for one in answered)
+        right = "".join("1" if one.share() else "0" for one in answered)
         outcomes = [outcome for one in answered for outcome in one.outcomes]
         return {
             **asdict(this),

@@ -116,7 +116,9 @@ class Cell:
 def cells_of(
     pools: Sequence[str], arms: Sequence[str], percents: Sequence[int], n_seeds: int
 ) -> tuple[Cell, ...]:
-    """All cells, seed by seed and then pool by pool: an early end leaves whole comparisons.
+    """All cells, in an order in which an early end leaves whole comparisons.
+
+    Seed by seed, the largest budget first, both pools, and the full pools last.
 
     Raises:
         InputError: A pool or arm that is not known, a share out of range, or no seed.
@@ -134,13 +136,13 @@ def cells_of(
     if UNTRAINED.name in arms:
         found.append(Cell(pool="", arm=UNTRAINED.name, percent=0, seed=0))
     for seed in range(n_seeds):
-        for pool in pools:
-            for percent in percents:
-                found += [
-                    Cell(pool=pool, arm=arm, percent=percent, seed=seed)
-                    for arm in arms
-                    if ARMS[arm].has_budget
-                ]
-            if "full" in arms:
-                found.append(Cell(pool=pool, arm="full", percent=100, seed=seed))
+        for percent in sorted(percents, reverse=True):
+            found += [
+                Cell(pool=pool, arm=arm, percent=percent, seed=seed)
+                for pool in pools
+                for arm in arms
+                if ARMS[arm].has_budget
+            ]
+        if "full" in arms:
+            found += [Cell(pool=pool, arm="full", percent=100, seed=seed) for pool in pools]
     return tuple(found)

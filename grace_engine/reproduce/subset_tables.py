@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from grace_engine.quantities import counted
 from grace_engine.reproduce.framework import Results, ResultTable
 from grace_engine.reproduce.subset_arms import ARMS, RANDOM, UNTRAINED, Arm
 from grace_engine.training import Interval, mean_interval, paired_interval
@@ -86,7 +87,7 @@ def _head(found: Results, pool: str) -> str:
     partly = f" So far {found.progress}." if found.missing else ""
     return (
         f"Pool {pool}: {pools['n_traces']:,} traces, {pools['bad_share']:.0%} with a planted "
-        f"fault; {found.settings['n_problems']:,} problems, {len(seeds)} seeds.{partly}"
+        f"fault; {found.settings['n_problems']:,} problems, {counted(len(seeds), 'seed')}.{partly}"
     )
 
 
@@ -118,8 +119,8 @@ def _flawless(cell: Mapping[str, Any]) -> float:
 def _faults(group: _Cells) -> str:
     """``carried on 12, irrelevant 9``: mean numbers of traces."""
     kinds = sorted({kind for cell in group for kind in cell["kinds"] if kind != "clean"})
-    counted = {kind: _mean(cell["kinds"].get(kind, 0) for cell in group) for kind in kinds}
-    return ", ".join(f"{kind.replace('_', ' ')} {n:,.0f}" for kind, n in counted.items()) or "none"
+    means = {kind: _mean(cell["kinds"].get(kind, 0) for cell in group) for kind in kinds}
+    return ", ".join(f"{kind.replace('_', ' ')} {n:,.0f}" for kind, n in means.items()) or "none"
 
 
 def _mean(numbers: Iterable[float]) -> float:

@@ -145,6 +145,12 @@ def counts(workspace: str) -> dict[str, tuple[int, int, int]]:
     return api.selection_counts(api.open_workspace(workspace, create=False))
 
 
+@st.cache_data(ttl=2, max_entries=4, show_spinner=False)
+def how_trained(workspace: str) -> dict[str, api.HowTrained]:
+    """How each selection trained, as far as one was."""
+    return api.how_trained(api.open_workspace(workspace, create=False))
+
+
 def forget_selections() -> None:
     """One was saved, renamed or deleted: look again."""
     load.list_selections.clear()

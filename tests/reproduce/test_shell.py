@@ -5,9 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from grace_engine.digests import file_digest
-from tests.conftest import SAMPLE
-
 SMALL = (
     *("--traces", 40, "--problems", 2, "--budgets", 20, "--seeds", 1),
     *("--arms", "untrained,clean", "--processes", 1),
@@ -34,10 +31,6 @@ def test_a_small_one_runs_from_nothing_to_tables_and_never_again(
     assert found["found"]["random--clean--20--0"]["n_steps"] > 0
     titles = [table["title"] for table in found["tables"]]
     assert sum("pool random: 40 traces".lower() in title.lower() for title in titles) == 2
-
-    # The scoring model has read a share of the pool.
-    (scorer,) = root.glob("reproductions/subset/*/scorers/random/model.safetensors")
-    assert file_digest(scorer) != file_digest(SAMPLE / "tiny-reasoner-early/model.safetensors")
 
     files = sorted(root.glob("reproductions/subset/*/cells/*.json"))
     before = [file.stat().st_mtime_ns for file in files]
