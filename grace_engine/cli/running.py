@@ -35,10 +35,23 @@ def register(app: typer.Typer) -> None:
 def runs(workspace: WorkspaceOption = DEFAULT_WORKSPACE, as_json: JsonOption = False) -> None:
     """List what runs or ran in the background, the latest first."""
     found = api.list_jobs(api.open_workspace(workspace, create=False))
+    strays = jobs.without_folder(workspace)
     if as_json:
-        console.emit_json({"runs": [document(job) for job in found]})
+        console.emit_json(
+            {
+                "runs": [document(job) for job in found],
+                "without_folder": [{"id": name, "pid": pid} for pid, name in strays],
+            }
+        )
         return
+    for pid, name in strays:
+        console.note(
+            f"{name} goes on although its folder was removed: what it stores is kept. `kill {pid}` "
+            "ends it."
+        )
     if not found:
+        if strays:
+            return
         console.note("Nothing has run in the background yet: grace score --background starts.")
         return
     console.table(

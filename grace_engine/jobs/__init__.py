@@ -1,6 +1,14 @@
 """How does long work run on without whoever started it, and how do others see how far it is?"""
 
-from grace_engine.jobs.control import cancel, find_job, forget, jobs, resume, start
+from grace_engine.jobs.control import (
+    cancel,
+    find_job,
+    forget,
+    jobs,
+    resume,
+    start,
+    without_folder,
+)
 from grace_engine.jobs.devices import having_device
 from grace_engine.jobs.folder import ACTIVE, JobSpec, State, Status, read_events
 from grace_engine.jobs.job import WORDS, Job, read_job
@@ -28,4 +36,5 @@ __all__ = [
     "read_job",
     "resume",
     "start",
+    "without_folder",
 ]

@@ -15,6 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
+import psutil
+
 from grace_engine.errors import InputError, NotFoundError, StoreError
 from grace_engine.jobs.folder import (
     CANCEL,
@@ -120,6 +122,19 @@ def find_job(workspace_root: Path, wanted: str) -> Job:
         return found[0]
     what = f"{len(found)} runs begin" if found else "No run begins"
     raise NotFoundError(f"{what} with {wanted!r}: grace runs lists them all.")
+
+
+def without_folder(workspace_root: Path) -> list[tuple[int, str]]:
+    """Process and id of each run that goes on although someone removed its folder."""
+    runs, found = (workspace_root / RUNS).resolve(), []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            words = process.cmdline()
+            if _KEEPER[1] in words:
+                folder = Path(words[words.index(_KEEPER[1]) + 1])
+                if folder.resolve().parent == runs and not folder.exists():
+                    found.append((process.pid, folder.name))
+    return sorted(found, key=lambda one: one[1])
 
 
 def cancel(job: Job) -> bool:

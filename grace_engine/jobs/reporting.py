@@ -166,7 +166,8 @@ class Reporter:
             return
         self._logged = (time.monotonic(), status.done)
         total = f" of {status.total:,}" if status.total else ""
-        log_line(f"{status.phase}: {status.done:,}{total} {status.unit}, {status.rate:,.1f}/s")
+        rate = f", {status.rate:,.1f}/s" if status.rate else ""
+        log_line(f"{status.phase}: {status.done:,}{total} {status.unit}{rate}")
 
     def _write(self, write: Callable[[Path, Status], None] = write_status) -> None:
         with self._lock:

@@ -111,6 +111,9 @@ def load_model(
 
     config = load_config(files, trust_remote_code=trust_remote_code)
     device = device or resolve_device("auto")
+    # What does not fit is said below in a sentence, not by the library's table.
+    loud = logging.get_verbosity()
+    logging.set_verbosity_error()
     try:
         model, report = AutoModelForCausalLM.from_pretrained(
             files.folder,
@@ -124,6 +127,8 @@ def load_model(
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(_load_sentence(files, error)) from error
+    finally:
+        logging.set_verbosity(loud)
     missing = sorted(report["missing_keys"]) + sorted(str(k) for k in report["mismatched_keys"])
     if missing:
         raise ModelError(

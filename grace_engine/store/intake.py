@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -114,15 +115,20 @@ def add_staged(
 
     ``fill`` calls ``stage_chunk``, in this process or in others.
     """
+    key = _source_id(dataset, source)
     with workspace.database.reading() as connection:
         _check_consistent(connection, dataset, source)
-    with workspace.staging() as folder:
+        known = connection.execute("SELECT 1 FROM sources WHERE source_id = ?", [key]).fetchall()
+    with ExitStack() as stack:
+        folder = stack.enter_context(workspace.staging())
         reasons = fill(folder)
+        if not known:
+            stack.enter_context(journal.gone_on_failure(workspace, "sources", key))
         with workspace.database.unit() as connection:
             _check_consistent(connection, dataset, source)
             entered = _enter(connection, dataset, source, folder)
             journal.keep(workspace, connection, "datasets", dataset)
-            journal.keep(workspace, connection, "sources", _source_id(dataset, source))
+            journal.keep(workspace, connection, "sources", key)
     if entered.duplicates:
         reasons[DUPLICATE] += entered.duplicates
     return IngestCount(

@@ -9,6 +9,7 @@ A line is written before its unit of work is committed, so nothing is stored tha
 import os
 import secrets
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -67,6 +68,22 @@ def forget(
     _append(folder / CONTENTS, [orjson.dumps({"table": table, "gone": key})])
     if table == "selections":
         choices_of(workspace, key).unlink(missing_ok=True)
+
+
+@contextmanager
+def gone_on_failure(workspace: Workspace, table: str, key: str) -> Iterator[None]:
+    """Write down that a row has gone where the unit of work inside, which keeps it, fails.
+
+    A process that is killed between the two leaves a row that the database does not hold.
+    """
+    try:
+        yield
+    except BaseException:
+        path = workspace.journal / CONTENTS
+        with suppress(OSError):
+            if path.exists():
+                _append(path, [orjson.dumps({"table": table, "gone": key})])
+        raise
 
 
 def keep_choices(

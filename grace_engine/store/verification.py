@@ -293,8 +293,9 @@ def _behind_its_journal(
     gone = [row["path"] for key, row in journal.contents["sources"].items() if key not in known]
     if gone:
         yield Finding(
-            what=f"{len(gone):,} files that were ingested are not in the database ({gone[0]}).",
-            advice="Put them where they were and run grace workspace rebuild.",
+            what="The journal tells of source files that the database does not hold: "
+            f"{len(gone):,}, the first is {gone[0]}.",
+            advice="With the files in their places, grace workspace rebuild ingests them again.",
             is_fault=False,
         )
     if journal.n_unreadable:

@@ -155,6 +155,7 @@ def test_a_run_folder_that_goes_under_a_job_does_not_end_it(begin) -> None:
     shutil.rmtree(job.folder)
 
     assert process.is_running()
+    assert jobs.without_folder(job.folder.parents[1]) == [(process.ppid(), job.id)]
     process.wait(PATIENCE)
     assert read_status(job.folder) is None
 
@@ -229,7 +230,7 @@ def test_the_shell_lists_and_cancels_and_resumes(grace, ingested: api.Workspace)
     import json
 
     at = ("--workspace", ingested.root, "--json")
-    assert json.loads(grace("runs", *at)[1]) == {"runs": []}
+    assert json.loads(grace("runs", *at)[1]) == {"runs": [], "without_folder": []}
     flags = ("--tokens-per-batch", "256", "--background")
     started = json.loads(grace("score", *flags, *at)[1])
     assert started["state"] in ("starting", "running")

@@ -46,8 +46,8 @@ def test_a_run_is_followed_until_it_ends(begin) -> None:
     assert text.splitlines()[-1].endswith("All counted.")
 
 
-def test_a_run_whose_folder_is_removed_is_not_followed_for_ever(begin) -> None:
-    job = at_work(begin(units=60, nap=0.05))
+def test_a_run_whose_folder_is_removed_is_listed_and_not_followed_for_ever(begin, grace) -> None:
+    job = at_work(begin(units=400, nap=0.05))
     text = follow(job, 0)
     assert next(text).startswith("at work")
 
@@ -57,6 +57,12 @@ def test_a_run_whose_folder_is_removed_is_not_followed_for_ever(begin) -> None:
     with pytest.raises(NotFoundError, match="was removed while its log was followed"):
         list(text)
     assert not jobs.cancel(job), "nobody knows of it any more"
+    api.open_workspace(job.folder.parents[1], create=True)
+    at = ("--workspace", job.folder.parents[1])
+    assert f"{job.id} goes on although its folder was removed" in grace("runs", *at)[2]
+    assert [one["id"] for one in json.loads(grace("runs", "--json", *at)[1])["without_folder"]] == [
+        job.id
+    ]
     psutil.Process(job.status.pid).wait(PATIENCE)
 
 
