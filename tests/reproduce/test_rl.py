@@ -175,7 +175,8 @@ def test_the_shell_takes_sizes_and_tells_results(tmp_path: Path, grace: Grace) -
     }
     cells = folder_of(task, tmp_path / "reproductions") / "cells"
     cells.mkdir(parents=True)
-    document = {"found": {"shares": shares}, "finished_at": 1.0, "made_with": {}}
+    document = {"found": {"shares": shares}, "finished_at": 1.0, "made_with": {},
+                "processor_seconds": 1.0}  # fmt: skip
     (cells / "seed-1.json").write_text(json.dumps(document))
     found = json.loads(grace(*command)[1])
     assert found["missing"] == ["seed-0"]
