@@ -13,7 +13,7 @@ from grace_engine.api.duplicating import duplicates_in
 from grace_engine.api.views import run_view
 from grace_engine.errors import InputError
 from grace_engine.progress import Progress
-from grace_engine.records import Problem, RejectedTrace, Trace
+from grace_engine.records import Problem, RejectedTrace, Trace, is_of_problems
 from grace_engine.store import Workspace
 from grace_engine.training import EvalProblem, Example
 
@@ -48,6 +48,11 @@ def trainable(workspace: Workspace, what: str) -> Trainable:
 
         return Trainable(selection="", subset=of_file, pool=of_file)
     selection = store.get_selection(workspace, what)
+    if is_of_problems(selection.run_id):
+        raise InputError(
+            f"Selection {selection.id} holds problems, which have no solutions to imitate: write "
+            f"them for a trainer by reinforcement with grace export {selection.id} --as trl-grpo."
+        )
     inside = [choice.trace_id for choice in selection.choices if choice.selected]
     every = [choice.trace_id for choice in selection.choices]
 

@@ -8,6 +8,7 @@ import typer
 from grace_engine import api
 from grace_engine.cli import console
 from grace_engine.cli.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption
+from grace_engine.records import POLICY_RUNS, SETS
 
 group = typer.Typer(
     help="What is stored and its size; check, backup, restore, rebuild; delete; compact.",
@@ -100,8 +101,14 @@ def delete_run(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete a scoring run and the Grams that no other run uses."""
-    _done("run", api.delete_run(api.open_workspace(workspace, create=False), run), as_json)
+    """Delete a scoring run, policy gradients (g-…), or rollouts (o-…) with all their gradients."""
+    opened = api.open_workspace(workspace, create=False)
+    delete = api.delete_run
+    if run.startswith(SETS):
+        delete = api.delete_rollout_set
+    elif run.startswith(POLICY_RUNS):
+        delete = api.delete_policy_run
+    _done("run", delete(opened, run), as_json)
 
 
 @group.command("delete-dataset")

@@ -36,22 +36,22 @@ def form(workspace: str, saved: list[Selection], held: WorkspaceUsage) -> None:
         st.error(as_markdown(str(fault)), icon=":material/error:")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
+        # Not by callbacks: they would have the settings from before what was typed last.
+        if st.button(
             "Preview",
             icon=":material/visibility:",
             help="What the trainer reads, cuts and learns from. No weights are loaded.",
-            on_click=lambda: st.session_state.update({_PLAN: request}),
-        )
-        st.button(
+        ):
+            st.session_state[_PLAN] = request
+        if st.button(
             "Train",
             type="primary",
             icon=":material/play_arrow:",
             key="train-start",
             help="Begins in the background; where the device is taken, it waits for it.",
-            on_click=data_jobs.launch,
-            args=(api.start_training, request),
-            kwargs={"workspace": workspace},
-        )
+        ):
+            data_jobs.launch(api.start_training, request, workspace=workspace)
+            st.rerun()  # what runs is shown above
     if st.session_state.get(_PLAN) == request:
         _preview(workspace, request)
     else:
