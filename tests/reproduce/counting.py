@@ -1,6 +1,7 @@
 """A reproduction whose cells take no time and write down that they were done."""
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ class Counting:
         base: Is added to what is found.
         ends_at: At this cell the process ends at once, as if it were killed.
         raises_at: At this cell someone presses Ctrl-C.
+        waits_at: This cell takes a minute, and says with a file beside ``log`` that it has begun.
     """
 
     name = "counting"
@@ -30,10 +32,11 @@ class Counting:
         base: int = 0,
         ends_at: str = "",
         raises_at: str = "",
+        waits_at: str = "",
     ) -> None:
         self.log, self.cells, self.base = log, tuple(cells), base
         self.settings: Mapping[str, Any] = {"base": base}
-        self.ends_at, self.raises_at = ends_at, raises_at
+        self.ends_at, self.raises_at, self.waits_at = ends_at, raises_at, waits_at
 
     def prepare(self, folder: Path, progress: Progress) -> None:
         (folder / "prepared").touch()
@@ -46,6 +49,9 @@ class Counting:
             os._exit(9)
         if cell == self.raises_at:
             raise KeyboardInterrupt
+        if cell == self.waits_at:
+            self.log.with_suffix(".begun").touch()
+            time.sleep(60)
         with self.log.open("a", encoding="utf-8") as log:
             log.write(f"{cell}\n")
         return {"length": len(cell) + self.base, "process": os.getpid()}
