@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         compare,
         ranking_frame,
     )
+    from grace_engine.api.correlating import EvidenceReport, correlate_file, correlate_published
     from grace_engine.api.duplicating import (
         duplicate_finding,
         duplicate_groups,
@@ -161,6 +162,7 @@ __all__ = [
     "ComparisonView",
     "Estimate",
     "Evaluation",
+    "EvidenceReport",
     "ExportReport",
     "FileIngest",
     "Forecast",
@@ -199,6 +201,8 @@ __all__ = [
     "compact",
     "compare",
     "config_of",
+    "correlate_file",
+    "correlate_published",
     "curate",
     "cut_beside",
     "datasets",
@@ -343,6 +347,7 @@ _HOMES = {
         "compare",
         "ranking_frame",
     ),
+    "grace_engine.api.correlating": ("EvidenceReport", "correlate_file", "correlate_published"),
     "grace_engine.api.duplicating": (
         "duplicate_finding",
         "duplicate_groups",
