@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     )
     from grace_engine.api.rebuilding import Health, Rebuilt, check_workspace, rebuild
     from grace_engine.api.replaying import replay
+    from grace_engine.api.reporting import DatasetReport, dataset_report, write_report
     from grace_engine.api.resegmenting import Resegmented, resegment
     from grace_engine.api.running import (
         Forecast,
@@ -160,6 +161,7 @@ __all__ = [
     "Annotations",
     "CheckReport",
     "ComparisonView",
+    "DatasetReport",
     "Estimate",
     "Evaluation",
     "EvidenceReport",
@@ -205,6 +207,7 @@ __all__ = [
     "correlate_published",
     "curate",
     "cut_beside",
+    "dataset_report",
     "datasets",
     "delete_dataset",
     "delete_run",
@@ -290,6 +293,7 @@ __all__ = [
     "weights_of",
     "why",
     "write_figures",
+    "write_report",
 ]
 
 _HOMES = {
@@ -370,6 +374,7 @@ _HOMES = {
         "Resegmented",
         "resegment",
     ),
+    "grace_engine.api.reporting": ("DatasetReport", "dataset_report", "write_report"),
     "grace_engine.api.rebuilding": ("Health", "Rebuilt", "check_workspace", "rebuild"),
     "grace_engine.api.replaying": ("replay",),
     "grace_engine.api.reading": (
