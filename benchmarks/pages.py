@@ -25,9 +25,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from benchmarks.studio import BROWSERS, serve
 from grace_engine import api, store
 from grace_engine.config import IngestConfig
+from grace_engine.generator.planting import plant_many
 from grace_engine.records import RenderedTrace, ScoringRun, Segment, StepGram, Trace
 from grace_engine.signals import pack
-from sample_data.planting import plant_many
 
 _EMPTY_APP = """
 import streamlit as st

@@ -14,6 +14,10 @@ Proxy: TypeAlias = Literal["upstream", "lm_head", "exact"]
 Target: TypeAlias = Literal["own", "reference"]
 Aggregate: TypeAlias = Literal["mean", "min", "last-weighted", "length-weighted"]
 Strategy: TypeAlias = Literal["grace", "random", "longest", "stepmax", "perplexity", "peak-loss"]
+ProblemStrategy: TypeAlias = Literal[
+    "gradalign", "gradalign-inner", "learnalign", "align", "accgreedy", "band", "random"
+]
+PolicyKind: TypeAlias = Literal["representation", "lm_head", "lora", "full"]
 Dtype: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
 
 PROXIES: tuple[Proxy, ...] = ("upstream", "lm_head", "exact")
@@ -27,7 +31,17 @@ STRATEGIES: tuple[Strategy, ...] = (
     "perplexity",
     "peak-loss",
 )
+PROBLEM_STRATEGIES: tuple[ProblemStrategy, ...] = (
+    "gradalign",
+    "gradalign-inner",
+    "learnalign",
+    "align",
+    "accgreedy",
+    "band",
+    "random",
+)
 OF: tuple[Of, ...] = ("prompts", "traces")
+POLICY_KINDS: tuple[PolicyKind, ...] = ("representation", "lm_head", "lora", "full")
 DTYPES: tuple[Dtype, ...] = ("auto", "float32", "bfloat16", "float16")
 
 _LONGEST_NAME = 200
@@ -155,6 +169,24 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """Pass rates from ``low`` to ``high``, both included, within 0 and 1."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def parse(cls, text: str) -> "Band":
+        """Read ``0.25-0.75``; ``InputError`` on anything else."""
+        match = re.fullmatch(r"\s*(\d*\.?\d+)\s*-\s*(\d*\.?\d+)\s*", text)
+        if match and 0 <= (low := float(match[1])) <= (high := float(match[2])) <= 1:
+            return cls(low=low, high=high)
+        raise InputError(
+            f"Band {text!r} is not known: use two pass rates from 0 to 1, such as 0.25-0.75."
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreConfig:
     """What decides a scoring run.
 
@@ -255,8 +287,9 @@ class CurateConfig:
 
     Attributes:
         budget: ``20%``, ``500`` or ``1.2Mtok``.
-        strategy: By what number traces are ranked.
-        seed: Of ``random``.
+        strategy: By what number traces, or problems, are ranked.
+        seed: Of ``random`` and ``band``.
+        band: Pass rates of ``band``: ``LOW-HIGH``.
         per: Column of a run's traces, such as ``dataset`` or ``label.level``: the budget then holds
             within each of its values. "" for one budget over all.
         cap_per_prompt: Most traces of one prompt; 0 for any number.
@@ -266,8 +299,9 @@ class CurateConfig:
     """
 
     budget: str = "20%"
-    strategy: Strategy = "grace"
+    strategy: Strategy | ProblemStrategy = "grace"
     seed: int = 0
+    band: str = "0.25-0.75"
     per: str = ""
     cap_per_prompt: int = 0
     without_duplicates: Of | Literal[""] = ""
@@ -276,7 +310,9 @@ class CurateConfig:
     def __post_init__(self) -> None:
         """Refuse values that no choice could use."""
         Budget.parse(self.budget)
-        require_one_of("Strategy", self.strategy, STRATEGIES)
+        known = dict.fromkeys((*STRATEGIES, *PROBLEM_STRATEGIES))
+        require_one_of("Strategy", self.strategy, tuple(known))
+        Band.parse(self.band)
         if self.without_duplicates:
             require_one_of("Without duplicates of", self.without_duplicates, OF)
         if self.cap_per_prompt < 0:

@@ -34,12 +34,12 @@ from transformers import (  # noqa: E402
     Qwen3ForCausalLM,
 )
 
-from sample_data.arithmetic import MAX_STEPS, training_pairs  # noqa: E402
+from grace_engine.generator.arithmetic import MAX_STEPS, training_pairs  # noqa: E402
+from grace_engine.generator.planting import clean_of_test, plant_many  # noqa: E402
 from sample_data.cards import Bounds, Figures, model_card  # noqa: E402
 from sample_data.evaluate import held_out_problems, perplexity, score_arithmetic  # noqa: E402
 from sample_data.grade_school import read_pairs  # noqa: E402
 from sample_data.make_tokenizer import make_tokenizer  # noqa: E402
-from sample_data.planting import clean_of_test, plant_many  # noqa: E402
 from sample_data.recipe import Progress, Recipe  # noqa: E402
 from sample_data.train_model import make_model, publish, train  # noqa: E402
 

@@ -31,7 +31,7 @@ Greedy decoding, exact final answer, problems whose numbers were kept out of tra
 
 ## Training data
 
-- Chained arithmetic by `sample_data/arithmetic.py`, drawn anew in each round; problems that hash
+- Chained arithmetic by `grace_engine/generator`, drawn anew in each round; problems that hash
   into the test or the planted split are never drawn.
 - GSM8K `train.jsonl` without its last {held_out} rows. Every second row ends in "A: 72", the others
   in "#### 72"; so does a tenth of the arithmetic.

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
-from sample_data.arithmetic import MAX_STEPS, MIN_STEPS, Problem, draw_problem
+from grace_engine.generator.arithmetic import MAX_STEPS, MIN_STEPS, Problem, draw_problem
+from grace_engine.generator.wording import THEMES
 from sample_data.grade_school import Pair
 from sample_data.train_model import loss_of, render
-from sample_data.wording import THEMES
 
 _ANSWER = re.compile(r"(?:####|A:) (\S+)$")
 _BATCH = 64

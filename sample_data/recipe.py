@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from sample_data.arithmetic import MAX_STEPS
+from grace_engine.generator.arithmetic import MAX_STEPS
 
 _SHORT_CHAIN = 4
 

@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-from sample_data.arithmetic import training_pairs
+from grace_engine.generator.arithmetic import training_pairs
 from sample_data.grade_school import Pair, vary_ending
 from sample_data.recipe import Progress, Recipe
 

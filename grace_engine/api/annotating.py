@@ -104,10 +104,10 @@ def override(
     reason: str = "",
     author: str = "",
 ) -> int:
-    """Keep traces in every selection, or out of it, in one action; its number.
+    """Keep traces or problems in every selection, or out of it, in one action; its number.
 
     Args:
-        workspace: Where the traces are.
+        workspace: Where they are.
         trace_ids: Their ids, or unique beginnings of them.
         keep: True keeps, False drops, None withdraws.
         reason: Up to 2,000 characters.
@@ -266,7 +266,10 @@ def _require_verdict(workspace: Workspace, trace: str, step: int | None, run: st
 def _overridden(workspace: Workspace, ids: Sequence[str]) -> list[str]:
     """Those of the traces that have an override."""
     known = annotations(workspace).overrides
-    whole = [name if name in known else store.get_trace(workspace, name).id for name in ids]
+    whole = []
+    for name in ids:
+        begun = [one for one in known if name and one.startswith(name)]
+        whole.append(begun[0] if len(begun) == 1 else store.get_trace(workspace, name).id)
     found = [name for name in whole if name in known]
     if not found:
         raise NotFoundError(

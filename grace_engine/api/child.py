@@ -35,6 +35,8 @@ def main(folder: Path) -> int:
             "duplicates": _duplicates,
             "check": _check,
             "train": partial(_train, folder),
+            "rollout": _rollout,
+            "gradients": _gradients,
         }
         if spec.kind not in kinds:
             raise InputError(
@@ -120,10 +122,12 @@ def _duplicates(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> 
 
 def _train(folder: Path, workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outcome:
     request = api.request_of(spec.settings)
-    report = api.train(workspace, request, folder, reporter)
-    said = [f"{len(report.cells):,} of {report.n_cells:,} trainings and evaluations are finished."]
-    said += [f"{a.arm}: {a.accuracy.mean:.1%} right." for a in report.arms if a.accuracy]
-    return " ".join(said), {"selection": report.selection, "n_cells": len(report.cells)}
+    train = api.train_on_cluster if request.executor == "slurm" else api.train
+    report = train(workspace, request, folder, reporter)
+    planned, n_cells = report.planned, len(report.cells)
+    said = [f"{n_cells:,} of {planned.n_cells:,} trainings and evaluations are finished."]
+    said += [f"{a.arm}: {a.measure} {a.accuracy.mean:.1%}." for a in report.arms if a.accuracy]
+    return " ".join(said), {"selection": planned.selection, "n_cells": n_cells}
 
 
 def _check(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outcome:
@@ -136,6 +140,32 @@ def _check(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outco
         f"{report.n_traces - report.n_with_reference:,} traces have no reference."
     )
     return message, asdict(report)
+
+
+def _rollout(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outcome:
+    settings = dict(spec.settings)
+    problems = settings.pop("problems")
+    report = api.rollout(workspace, problems, api.RolloutSettings(**settings), reporter)
+    counts = ", ".join(f"{n:,} {outcome}" for outcome, n in report.by_outcome.items())
+    message = (
+        f"{counted(report.n_asked, 'problem')} rolled out in {duration(report.seconds)}"
+        + (f" ({counts})" if counts else "")
+        + f", {report.n_before:,} were before, {report.n_unusable:,} cannot be asked."
+    )
+    return message, {"set": report.rollouts.id, "n_asked": report.n_asked}
+
+
+def _gradients(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outcome:
+    settings = dict(spec.settings)
+    rollouts = settings.pop("rollouts")
+    report = api.gradients(workspace, rollouts, api.GradientSettings(**settings), reporter)
+    reasons = ", ".join(f"{n:,} {reason}" for reason, n in report.by_reason.items())
+    message = (
+        f"{counted(report.n_computed, 'gradient')} computed in {duration(report.seconds)}, "
+        f"{report.n_before:,} were reached before, {report.n_without:,} problems have none"
+        + (f" ({reasons})." if reasons else ".")
+    )
+    return message, {"run": report.run.id, "n_computed": report.n_computed}
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -12,16 +12,19 @@ from grace_engine.api.annotating import Annotations, annotations
 from grace_engine.api.duplicating import duplicates_in
 from grace_engine.api.views import RunView, run_view
 from grace_engine.config import (
+    STRATEGIES,
     Budget,
     CurateConfig,
     History,
+    ProblemStrategy,
     Strategy,
     Weights,
     require_name,
+    require_one_of,
 )
 from grace_engine.digests import text_digest
 from grace_engine.errors import InputError, NotFoundError
-from grace_engine.records import Annotation, Of, Selection
+from grace_engine.records import Annotation, Of, Selection, is_of_problems
 from grace_engine.store import Workspace
 
 
@@ -31,8 +34,9 @@ def curate(
     *,
     run: str = "latest",
     weights: Weights | None = None,
-    strategy: Strategy = "grace",
+    strategy: Strategy | ProblemStrategy = "grace",
     seed: int = 0,
+    band: str = "0.25-0.75",
     per: str = "",
     cap_per_prompt: int = 0,
     without_duplicates: Of | Literal[""] = "",
@@ -41,6 +45,9 @@ def curate(
     parent: str = "",
 ) -> Selection:
     """Choose a subset of a run's traces from stored Grams alone, and save it.
+
+    Of problems, where the run is one of policy gradients (``g-…``) or a set of rollouts (``o-…``),
+    or the strategy is one for problems alone: ``curate_problems``, under the same settings.
 
     The same choice has the same id, whenever it is made. What each setting means stands in
     ``CurateConfig``; ``parent`` is the selection that this one is branched from.
@@ -54,11 +61,16 @@ def curate(
         budget=budget,
         strategy=strategy,
         seed=seed,
+        band=band,
         per=per,
         cap_per_prompt=cap_per_prompt,
         without_duplicates=without_duplicates,
         overrides=overrides,
     )
+    if is_of_problems(run) or strategy not in STRATEGIES:
+        from grace_engine.api.problems import curate_problems
+
+        return curate_problems(workspace, config, run, name=name, parent=parent)
     view = run_view(workspace, run, weights)
     said = annotations(workspace) if overrides else None
     twins = duplicates_in(workspace, view, config)
@@ -78,23 +90,50 @@ def save_choice(
     """Save what ``live_choice`` shows, as ``curate`` does, from a view that is at hand."""
     if len(view.signals.trace_ids) == 0:
         raise NotFoundError(f"Run {view.run.id} has scored no trace yet. Run grace score.")
-    above = store.get_selection(workspace, parent).id if parent else ""
     candidates = candidates_of(view, config, said, duplicates)
     taken = ranked(view, config, candidates).take(Budget.parse(config.budget))
+    return save_taken(
+        workspace,
+        candidates,
+        taken,
+        config,
+        run_id=view.run.id,
+        weights=view.weights,
+        said=said,
+        name=name,
+        parent=parent,
+    )
+
+
+def save_taken(
+    workspace: Workspace,
+    candidates: selection.Candidates,
+    taken: selection.Taken,
+    config: CurateConfig,
+    *,
+    run_id: str,
+    weights: Weights,
+    said: Annotations | None,
+    name: str,
+    parent: str,
+) -> Selection:
+    """Save what was taken of candidates, traces or problems, with the reason of each."""
+    above = store.get_selection(workspace, parent).id if parent else ""
     choices = selection.choices_of(candidates, taken)
     twins = candidates.duplicates
     spec = {
-        "run_id": view.run.id,
+        "run_id": run_id,
         "strategy": config.strategy,
-        "alpha": view.weights.alpha,
-        "history": str(view.weights.history),
-        "aggregate": view.weights.aggregate,
-        "history_only": view.weights.history_only,
+        "alpha": weights.alpha,
+        "history": str(weights.history),
+        "aggregate": weights.aggregate,
+        "history_only": weights.history_only,
         "budget": config.budget.strip(),
         "seed": config.seed,
     }
     # Left out where not used, so that a choice keeps the id that it had before there were these.
     since = {
+        "band": config.band if config.strategy == "band" else "",
         "per": config.per,
         "cap_per_prompt": config.cap_per_prompt,
         "parent": above,
@@ -199,17 +238,7 @@ def candidates_of(
             "api.duplicates_in does that."
         )
     ids = view.signals.trace_ids
-    keep = drop = None
-    said: dict[str, str] = {}
-    overrides = annotations.overrides if annotations and config.overrides else {}
-    if overrides:
-        found = pd.Index(ids).get_indexer(pd.Index(list(overrides)))
-        kept = np.array([entry.word == "keep" for entry in overrides.values()])
-        here = found >= 0
-        keep, drop = (np.zeros(len(ids), dtype=bool) for _ in range(2))
-        keep[found[here & kept]] = True
-        drop[found[here & ~kept]] = True
-        said = said_of(overrides)
+    keep, drop, said = by_hand_of(ids, annotations, config)
     groups = None
     if config.cap_per_prompt:
         groups = pd.factorize(view.traces["prompt_digest"])[0].astype(np.int64)
@@ -227,11 +256,33 @@ def candidates_of(
     )
 
 
+def by_hand_of(
+    ids: np.ndarray, annotations: Annotations | None, config: CurateConfig
+) -> tuple[np.ndarray | None, np.ndarray | None, dict[str, str]]:
+    """``[N]`` what curators keep, ``[N]`` what they drop, and by id who said so."""
+    overrides = annotations.overrides if annotations and config.overrides else {}
+    if not overrides:
+        return None, None, {}
+    found = pd.Index(ids).get_indexer(pd.Index(list(overrides)))
+    kept = np.array([entry.word == "keep" for entry in overrides.values()])
+    here = found >= 0
+    keep, drop = (np.zeros(len(ids), dtype=bool) for _ in range(2))
+    keep[found[here & kept]] = True
+    drop[found[here & ~kept]] = True
+    return keep, drop, said_of(overrides)
+
+
 def ranked_by(view: RunView, config: CurateConfig) -> np.ndarray:
-    """``[N]`` the number that the strategy ranks by."""
+    """``[N]`` the number that the strategy ranks by.
+
+    Raises:
+        InputError: The strategy is one for problems.
+    """
     if config.strategy == "grace":
         return view.values
-    return selection.strategy_values(view.signals, config.strategy, view.weights, config.seed)
+    require_one_of("Strategy for traces", config.strategy, STRATEGIES)
+    strategy = cast(Strategy, config.strategy)
+    return selection.strategy_values(view.signals, strategy, view.weights, config.seed)
 
 
 def said_of(overrides: Mapping[str, Annotation]) -> dict[str, str]:
@@ -270,6 +321,7 @@ def config_of(chosen: Selection) -> CurateConfig:
         budget=chosen.budget,
         strategy=chosen.strategy,  # type: ignore[arg-type]
         seed=chosen.seed,
+        **({"band": chosen.band} if chosen.band else {}),
         per=chosen.per,
         cap_per_prompt=chosen.cap_per_prompt,
         without_duplicates=chosen.without_duplicates,  # type: ignore[arg-type]
@@ -292,6 +344,7 @@ def summary(chosen: Selection) -> dict[str, object]:
         "history_only": chosen.history_only,
         "budget": chosen.budget,
         "seed": chosen.seed,
+        **({"band": chosen.band} if chosen.band else {}),
         "per": chosen.per,
         "cap_per_prompt": chosen.cap_per_prompt,
         "without_duplicates": chosen.without_duplicates,

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import cast
 
 from grace_engine import export as writing
 from grace_engine import store
@@ -14,7 +15,7 @@ from grace_engine.api.views import run_view
 from grace_engine.config import require_one_of
 from grace_engine.errors import InputError, NotFoundError
 from grace_engine.export.formats import Format
-from grace_engine.records import Annotation, ScoringRun, Selection, Trace
+from grace_engine.records import Annotation, ScoringRun, Selection, Trace, is_of_problems
 from grace_engine.store import Workspace
 
 MANIFEST = "manifest.json"
@@ -56,17 +57,17 @@ def export(
     wanted: str,
     to: Path | str,
     *,
-    as_format: Format = "original",
+    as_format: Format | writing.ProblemFormat = "original",
     annotate: bool = False,
     overwrite: bool = False,
 ) -> ExportReport:
-    """Write the chosen traces in rank order, with ``manifest.json`` beside them.
+    """Write the chosen traces or problems in rank order, with ``manifest.json`` beside them.
 
     Args:
         workspace: Where selection and traces are.
         wanted: Selection id, name or ``latest``.
         to: The file to write.
-        as_format: One of ``FORMATS``.
+        as_format: One of ``FORMATS``; of problems one of ``PROBLEM_FORMATS``.
         annotate: Add scores, rank, reason, verdicts and overrides under the key ``grace``.
         overwrite: Replace another file that stands there.
 
@@ -75,8 +76,13 @@ def export(
         InputError: Another file stands there.
         ResourceError: The disk is full.
     """
-    require_one_of("Format", as_format, writing.FORMATS)
+    require_one_of("Format", as_format, (*writing.FORMATS, *writing.PROBLEM_FORMATS))
     chosen = store.get_selection(workspace, wanted)
+    if is_of_problems(chosen.run_id):
+        return _export_problems(
+            workspace, chosen, Path(to), as_format, annotate=annotate, overwrite=overwrite
+        )
+    require_one_of("Format for traces", as_format, writing.FORMATS)
     run = store.get_run(workspace, chosen.run_id)
     ids = [choice.trace_id for choice in chosen.choices if choice.selected]
     if not ids:
@@ -88,7 +94,7 @@ def export(
     traces = with_annotations(batches, notes)
     published = writing.publish(
         path,
-        writing.exported_lines(traces, as_format, reasoning_key=run.reasoning_key),
+        writing.exported_lines(traces, cast(Format, as_format), reasoning_key=run.reasoning_key),
         overwrite=overwrite,
     )
     manifest = writing.Manifest(
@@ -126,6 +132,36 @@ def export(
         n_traces=len(ids),
         n_other_answers=_other_answers(workspace, ids) if run.target == "reference" else 0,
         n_riding=riding,
+        n_bytes=published.n_bytes,
+        sha256=published.sha256,
+        unchanged=published.unchanged,
+    )
+
+
+def _export_problems(
+    workspace: Workspace,
+    chosen: Selection,
+    path: Path,
+    as_format: str,
+    *,
+    annotate: bool,
+    overwrite: bool,
+) -> ExportReport:
+    from grace_engine.api.exporting_problems import export_problems
+
+    if not any(choice.selected for choice in chosen.choices):
+        raise NotFoundError(f"Selection {chosen.id} holds no problem: its budget took none.")
+    published, manifest = export_problems(
+        workspace, chosen, path, as_format=as_format, annotate=annotate, overwrite=overwrite
+    )
+    where = _manifest_path(path)
+    writing.publish(where, [writing.manifest_bytes(manifest)], overwrite=True)
+    return ExportReport(
+        path=path,
+        manifest=where,
+        n_lines=manifest.n_lines,
+        n_traces=manifest.n_lines,
+        n_riding=0,
         n_bytes=published.n_bytes,
         sha256=published.sha256,
         unchanged=published.unchanged,

@@ -14,6 +14,7 @@ from grace_engine.api.exporting import (
     traces_in_order,
     with_annotations,
 )
+from grace_engine.api.exporting_problems import replay_problems
 from grace_engine.digests import file_digest
 from grace_engine.errors import InputError, NotFoundError
 from grace_engine.records import Trace
@@ -41,6 +42,18 @@ def replay(
     manifest = writing.read_manifest(manifest_path)
     path = Path(to) if to is not None else manifest_path.parent / Path(manifest.file).name
     ids = [str(entry["trace_id"]) for entry in manifest.traces]
+    if manifest.as_format in writing.PROBLEM_FORMATS:
+        published = replay_problems(workspace, manifest, path, overwrite=overwrite)
+        return ExportReport(
+            path=path,
+            manifest=manifest_path,
+            n_lines=manifest.n_lines,
+            n_traces=len(ids),
+            n_riding=0,
+            n_bytes=published.n_bytes,
+            sha256=published.sha256,
+            unchanged=published.unchanged,
+        )
     origin = "workspace" if workspace is not None and _holds(workspace, ids) else "sources"
     notes = None
     if manifest.annotate:

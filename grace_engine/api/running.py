@@ -13,11 +13,12 @@ from grace_engine.duplicates import require_threshold
 from grace_engine.errors import InputError, NotFoundError
 from grace_engine.jobs import Job, JobSpec
 from grace_engine.records import Of
-from grace_engine.store import Workspace, check_counts, datasets, get_run
+from grace_engine.store import Workspace, check_counts, datasets, get_rollout_set, get_run
 
 if TYPE_CHECKING:
     from grace_engine.api.scoring import Estimate
     from grace_engine.api.training import TrainRequest
+    from grace_engine.policy.settings import GradientSettings, RolloutSettings
 
 # Traces that a forecast renders: enough for a mean, few enough for a moment.
 _RENDERED = 200
@@ -224,14 +225,58 @@ def start_training(workspace: Workspace, request: "TrainRequest") -> Job:
 
     Raises:
         ModelError: The device is not there.
+        MissingExtraError: Slurm is asked for, and submitit is not installed.
     """
     model = PurePath(request.settings.model).name or "the shipped model"
     against = f", against {', '.join(request.against)}" if request.against else ""
+    on_cluster = request.executor == "slurm"
+    if on_cluster:
+        from grace_engine.api.clusters import require_submitit
+
+        require_submitit()
     spec = JobSpec(
         kind="train",
-        title=f"Train {model} on {PurePath(request.what).name}{against}",
+        title=f"Train {model} on {PurePath(request.what).name}{against}"
+        + (", by Slurm" if on_cluster else ""),
         settings=request.document(),
-        device=_device(request.settings.device),
+        device="" if on_cluster else _device(request.settings.device),
+    )
+    return _start(workspace, spec)
+
+
+def start_rollouts(workspace: Workspace, problems: str, settings: "RolloutSettings") -> Job:
+    """Roll out in the background, once the device is free.
+
+    Raises:
+        ModelError: The device is not there.
+    """
+    model = PurePath(settings.model).name or "the shipped model"
+    spec = JobSpec(
+        kind="rollout",
+        title=f"Roll out {PurePath(problems).name} with {model}, {settings.n} times each",
+        settings={
+            "problems": str(Path(problems).absolute()) if Path(problems).is_file() else problems,
+            **asdict(settings),
+        },
+        device="" if settings.endpoint else _device(settings.device),
+    )
+    return _start(workspace, spec)
+
+
+def start_gradients(workspace: Workspace, rollouts: str, settings: "GradientSettings") -> Job:
+    """Take policy gradients in the background, once the device is free.
+
+    Raises:
+        NotFoundError: There is no such set of rollouts.
+        ModelError: The device is not there.
+    """
+    found = get_rollout_set(workspace, rollouts)
+    against = f", against {settings.target}" if settings.target else ""
+    spec = JobSpec(
+        kind="gradients",
+        title=f"Policy gradients ({settings.kind}) of {found.name}{against}",
+        settings={"rollouts": found.id, **asdict(settings)},
+        device=_device(settings.device),
     )
     return _start(workspace, spec)
 

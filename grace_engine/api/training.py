@@ -1,25 +1,36 @@
 """How is a model trained on a selection, and held against others of its size?"""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import orjson
 
-from grace_engine import ingest as reading
-from grace_engine import store, training
+from grace_engine import training
 from grace_engine.api.sample import sample_folder
-from grace_engine.errors import InputError, NotFoundError
-from grace_engine.models.load import DTYPES, load_config, load_tokenizer, resolve_device
+from grace_engine.api.train_inputs import Traces, cuts, held_out, told, trainable
+from grace_engine.api.trained import (
+    ANSWERS,
+    CELLS,
+    PROBLEMS,
+    REPORT,
+    Planned,
+    TrainReport,
+    training_report,
+    training_time_left,
+)
+from grace_engine.config import require_one_of
+from grace_engine.errors import InputError
+from grace_engine.models.load import load_config, load_tokenizer
 from grace_engine.models.locate import ModelFiles, locate_model
 from grace_engine.progress import Progress, Silent
-from grace_engine.records import Problem, RejectedTrace, Trace
 from grace_engine.store import Workspace
 from grace_engine.training import (
-    ArmResult,
+    WHOLE,
+    Asking,
     Cell,
-    CellResult,
     EvalProblem,
     Evaluation,
     Example,
@@ -27,8 +38,13 @@ from grace_engine.training import (
     TrainPreview,
     TrainSettings,
 )
+from grace_engine.training.loading import weights_of
 
-CELLS, ANSWERS, PROBLEMS = "cells", "answers.jsonl", "problems.jsonl"
+Executor: TypeAlias = Literal["local", "slurm"]
+EXECUTORS: tuple[Executor, ...] = ("local", "slurm")
+
+# Seconds between two words on how much time is left.
+_SAID = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,19 +57,32 @@ class TrainRequest:
         against: Other arms: ``random`` (of the same tokens), ``full`` (the whole pool),
             ``untrained`` (the model before).
         n_seeds: Trainings of each arm.
+        budgets: Shares of the pool, in percent, at which the selection's ranking is cut: the cut
+            and a random draw of its tokens are trained at each.
         evaluate_on: A dataset of the workspace, or a file, whose problems have reference answers;
             "" evaluates nothing.
         n_problems: Most problems of it, the first ones; 0 for all.
         max_new_tokens: Tokens after which an answer is cut.
+        asking: How often, and how freely, each problem is put.
+        executor: ``local``, or ``slurm`` for a job of the cluster.
+        slurm: Options of that job, as submitit names them.
     """
 
     what: str
     settings: TrainSettings
     against: tuple[str, ...] = ()
     n_seeds: int = 1
+    budgets: tuple[float, ...] = ()
     evaluate_on: str = ""
     n_problems: int = 0
     max_new_tokens: int = 512
+    asking: Asking = field(default_factory=Asking)
+    executor: Executor = "local"
+    slurm: Mapping[str, str | int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse an executor that is not known."""
+        require_one_of("Executor", self.executor, EXECUTORS)
 
     def document(self) -> dict[str, Any]:
         """As JSON values; ``request_of`` reads them."""
@@ -70,6 +99,7 @@ class TrainPlan:
         selection: Id of the selection; "" for a file.
         subset: What the trainer does with the subset.
         pool: The same of the whole pool; None where no arm needs it.
+        at: Examples that each budget takes, by percent.
         problems: What models are judged on.
         overlap: Of the problems with the prompts that are trained on.
         held_out: Examples whose loss is measured.
@@ -83,33 +113,13 @@ class TrainPlan:
     selection: str
     subset: TrainPreview
     pool: TrainPreview | None
+    at: Mapping[float, tuple[Example, ...]]
     problems: tuple[EvalProblem, ...]
     overlap: Overlap | None
     held_out: tuple[Example, ...]
     cells: tuple[Cell, ...]
     tokenizer: Any = field(repr=False)
     files: ModelFiles = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainReport:
-    """What the finished trainings of a request found.
-
-    Attributes:
-        folder: Where they are kept.
-        selection: Id of the selection; "" for a file.
-        n_problems: Problems that each arm was judged on.
-        n_cells: Trainings that were asked for, evaluations of the model before included.
-        cells: The finished ones.
-        arms: What they say, the subset first.
-    """
-
-    folder: Path
-    selection: str
-    n_problems: int
-    n_cells: int
-    cells: tuple[CellResult, ...]
-    arms: tuple[ArmResult, ...]
 
 
 def plan_training(
@@ -123,39 +133,45 @@ def plan_training(
         ModelError: The model or its tokenizer cannot be used.
     """
     progress = progress or Silent()
-    cells = training.cells_of(request.against, request.n_seeds)
+    training.cells_of(request.against, request.n_seeds, request.budgets)  # refuses at once
+    training.require_logger(request.settings)
+    request = replace(request, settings=training.with_processes(request.settings))
     name = request.settings.model or str(sample_folder() / "tiny-reasoner-early")
     files = locate_model(name, revision=request.settings.revision)
     tokenizer, config = load_tokenizer(files), load_config(files)
     n_parameters = _n_parameters(config)
-    selection, subset, pool = _traces_of(workspace, request.what)
-    needs_pool = bool({"random", "full"} & set(request.against))
-    if needs_pool and not selection:
+    found = trainable(workspace, request.what)
+    needs_pool = bool(request.budgets) or bool({"random", "full"} & set(request.against))
+    if needs_pool and not found.selection:
         raise InputError(
             f"{request.what} is a file: what it was chosen from is not known, so there is no "
-            "random subset and no full pool to hold it against. Train a selection, or leave out "
-            "--against random,full."
+            "random subset and no full pool to hold it against, and nothing to cut at budgets. "
+            "Train a selection, or leave out --against random,full and --budgets."
         )
 
-    def look(traces: Callable[[], Iterator[Trace]], what: str) -> TrainPreview:
+    def look(traces: Traces, what: str) -> TrainPreview:
         progress.begin(f"Rendering {what}", 0, "traces")
-        found = _told(
+        rendered = told(
             training.examples_of(traces(), tokenizer, target=request.settings.target), progress
         )
-        return training.preview(found, request.settings, config, n_parameters)
+        return training.preview(rendered, request.settings, config, n_parameters)
 
-    problems, held_out = _held_out(workspace, request, tokenizer)
-    prompts = (trace.prompt for trace in (pool if needs_pool else subset)())
+    problems, held = held_out(workspace, request.evaluate_on, tokenizer, request.n_problems)
+    prompts = (trace.prompt for trace in (found.pool if needs_pool else found.subset)())
+    subset = look(found.subset, "the subset")
+    pool = look(found.pool, "the pool") if needs_pool else None
+    at = _at_budgets(workspace, request, found.selection, subset, pool) if pool else {}
     return TrainPlan(
         request=request,
         model=files.name,
-        selection=selection,
-        subset=look(subset, "the subset"),
-        pool=look(pool, "the pool") if needs_pool else None,
+        selection=found.selection,
+        subset=subset,
+        pool=pool,
+        at=at,
         problems=problems,
         overlap=training.overlap(problems, prompts) if problems else None,
-        held_out=held_out,
-        cells=cells,
+        held_out=held,
+        cells=training.cells_of(request.against, request.n_seeds, tuple(at)),
         tokenizer=tokenizer,
         files=files,
     )
@@ -185,97 +201,135 @@ def train(
     (folder / PROBLEMS).write_bytes(
         b"".join(orjson.dumps(asdict(problem)) + b"\n" for problem in plan.problems)
     )
+    intended = Planned(
+        selection=plan.selection,
+        n_problems=len(plan.problems),
+        n_cells=len(plan.cells),
+        n_pool=len(plan.pool.examples) if plan.pool else 0,
+        asked=str(request.asking),
+        steps={cell.name: n_steps_of(plan, cell) for cell in plan.cells},
+    )
+    (folder / REPORT).write_bytes(orjson.dumps(asdict(intended)))
     for number, cell in enumerate(plan.cells, 1):
         if training.read_result(cells / cell.name) is None:
-            progress.say(f"Training {number} of {len(plan.cells)}: {cell.name}")
-            _carry_out(plan, cell, cells / cell.name, progress)
-    report = {
-        "selection": plan.selection,
-        "n_problems": len(plan.problems),
-        "n_cells": len(plan.cells),
-    }
-    (folder / "report.json").write_bytes(orjson.dumps(report))
+            of = f"{cell.name}, {number} of {len(plan.cells)}"
+            _carry_out(plan, cell, cells / cell.name, _Named(progress, of, folder))
     return training_report(folder)
-
-
-def training_report(folder: Path) -> TrainReport:
-    """What stands in the folder of a training.
-
-    Raises:
-        NotFoundError: No training has finished there.
-    """
-    results = [training.read_result(each) for each in sorted((folder / CELLS).glob("*/"))]
-    found = tuple(result for result in results if result is not None)
-    if not found:
-        raise NotFoundError(f"No training has finished in {folder} yet.")
-    try:
-        document = orjson.loads((folder / "report.json").read_bytes())
-    except FileNotFoundError:
-        document = {"selection": "", "n_problems": len(found[0].shares), "n_cells": len(found)}
-    return TrainReport(folder=folder, cells=found, arms=tuple(training.arms_of(found)), **document)
 
 
 def request_of(document: Mapping[str, Any]) -> TrainRequest:
     """The request that ``TrainRequest.document`` wrote."""
-    settings = training.settings_of(document["settings"])
-    return TrainRequest(**{**document, "settings": settings, "against": tuple(document["against"])})
+    known = {
+        "settings": training.settings_of(document["settings"]),
+        "against": tuple(document["against"]),
+        "budgets": tuple(document.get("budgets", ())),
+        "asking": Asking(**document.get("asking", {})),
+    }
+    return TrainRequest(**{**document, **known})
+
+
+def examples_of_cell(plan: TrainPlan, cell: Cell) -> Sequence[Example]:
+    """What a cell is trained on."""
+    if cell.arm == "untrained":
+        return ()
+    own = plan.at[cell.budget] if cell.budget else plan.subset.examples
+    if cell.arm == "subset" or plan.pool is None:
+        return own
+    if cell.arm == "full":
+        return plan.pool.examples
+    n_tokens = sum(len(one.token_ids) for one in own)
+    return training.random_examples(plan.pool.examples, n_tokens, cell.seed)
+
+
+def n_steps_of(plan: TrainPlan, cell: Cell) -> int:
+    """Optimizer steps that a cell will take."""
+    n_examples = len(examples_of_cell(plan, cell))
+    return training.n_steps(n_examples, plan.request.settings) if n_examples else 0
+
+
+def _at_budgets(
+    workspace: Workspace,
+    request: TrainRequest,
+    selection: str,
+    subset: TrainPreview,
+    pool: TrainPreview,
+) -> dict[float, tuple[Example, ...]]:
+    """What each budget takes, but for budgets at which an arm that is asked for stands already."""
+    found = {}
+    own = {one.trace_id for one in subset.examples}
+    for budget, ids in cuts(workspace, selection, request.budgets).items():
+        taken = tuple(one for one in pool.examples if one.trace_id in ids)
+        if not taken:
+            raise InputError(
+                f"At a budget of {budget:g}% nothing is left that the model can be shown: use a "
+                "larger one."
+            )
+        is_own = "random" in request.against and {one.trace_id for one in taken} == own
+        if not is_own and not (budget == WHOLE and "full" in request.against):
+            found[budget] = taken
+    return found
+
+
+class _Named:
+    """Progress whose phases say which cell they belong to, and how much time is left in all."""
+
+    def __init__(self, progress: Progress, of: str, folder: Path) -> None:
+        self._progress, self._of, self._folder = progress, of, folder
+        self._said = 0.0
+        self.fail, self.say = progress.fail, progress.say
+
+    def begin(self, what: str, total: int, unit: str) -> None:
+        """A phase of this cell begins."""
+        self._progress.begin(f"{what} ({self._of})", total, unit)
+        self._said = 0.0
+
+    def advance(self, amount: int, *, tokens: int = 0) -> None:
+        """Count units; every now and then say what is left of all cells."""
+        self._progress.advance(amount, tokens=tokens)
+        if time.monotonic() - self._said > _SAID and (left := training_time_left(self._folder)):
+            self.say(str(left))
+            self._said = time.monotonic()
 
 
 def _carry_out(plan: TrainPlan, cell: Cell, folder: Path, progress: Progress) -> None:
     """Train a cell, evaluate it and keep what was found."""
     folder.mkdir(exist_ok=True)
     settings = replace(plan.request.settings, seed=cell.seed)
-    examples = _examples(plan, cell)
-    trained = None
+    examples = examples_of_cell(plan, cell)
+    trained = training.read_trained(folder)  # where only its evaluation is missing
     source = plan.files.folder
-    if cell.arm != "untrained":
-        model = _load(source, settings)
-        trained = training.train(model, plan.tokenizer, examples, settings, folder, progress)
+    if cell.arm != "untrained" and trained is None:
+        if settings.n_processes > 1:
+            trained = training.train_in_processes(source, examples, settings, folder, progress)
+        else:
+            model = weights_of(source, settings)
+            trained = training.train(model, plan.tokenizer, examples, settings, folder, progress)
+    if trained is not None:
         source = trained.folder
     found = None
     if plan.problems:
-        model = _load(source, settings).eval()
+        began, asking = time.monotonic(), plan.request.asking
+        model = weights_of(source, settings).eval()
         answered = training.evaluate(
             model,
             plan.tokenizer,
             plan.problems,
             progress,
             max_new_tokens=plan.request.max_new_tokens,
+            asking=asking,
+            seed=cell.seed,
         )
         loss = training.held_out_loss(model, plan.held_out, model.device)
-        found = Evaluation(answered=answered, loss=loss if plan.held_out else None)
+        found = Evaluation(
+            answered=answered,
+            loss=loss if plan.held_out else None,
+            asking=asking,
+            seconds=time.monotonic() - began,
+        )
         (folder / ANSWERS).write_bytes(
             b"".join(orjson.dumps(asdict(one)) + b"\n" for one in answered)
         )
     training.write_result(folder, training.result_of(cell, examples, trained, found))
-
-
-def _examples(plan: TrainPlan, cell: Cell) -> Sequence[Example]:
-    if cell.arm == "untrained":
-        return ()
-    if cell.arm == "subset" or plan.pool is None:
-        return plan.subset.examples
-    if cell.arm == "full":
-        return plan.pool.examples
-    return training.random_examples(plan.pool.examples, plan.subset.n_tokens, cell.seed)
-
-
-def _load(folder: Path, settings: TrainSettings) -> Any:
-    """A model to train or to ask; weights of the settings' number type, on their device."""
-    from transformers import AutoModelForCausalLM
-    from transformers.utils import logging
-
-    from grace_engine.models.load import resolve_dtype
-
-    logging.disable_progress_bar()
-    device = resolve_device(settings.device)
-    model = AutoModelForCausalLM.from_pretrained(
-        folder,
-        dtype=DTYPES[resolve_dtype(settings.dtype, device)],
-        use_safetensors=True,
-        local_files_only=True,
-    )
-    return model.to(device)
 
 
 def _n_parameters(config: Any) -> int:
@@ -285,76 +339,3 @@ def _n_parameters(config: Any) -> int:
 
     with torch.device("meta"):
         return int(AutoModelForCausalLM.from_config(config).num_parameters())
-
-
-_Traces = Callable[[], Iterator[Trace]]
-
-
-def _traces_of(workspace: Workspace, what: str) -> tuple[str, _Traces, _Traces]:
-    """Id of a selection, or "" for a file; its traces, and those of its pool."""
-    if Path(what).is_file():
-
-        def of_file() -> Iterator[Trace]:
-            items = reading.traces_of(
-                Path(what), dataset=Path(what).stem, segmenter=reading.parse_segmenter("auto")
-            )
-            return (item for item in items if isinstance(item, Trace))
-
-        return "", of_file, of_file
-    selection = store.get_selection(workspace, what)
-    inside = [choice.trace_id for choice in selection.choices if choice.selected]
-    every = [choice.trace_id for choice in selection.choices]
-
-    def of(ids: list[str]) -> Iterator[Trace]:
-        batches = store.iter_traces(workspace, ids=ids, run=selection.run_id)
-        return (trace for batch in batches for trace in batch)
-
-    return selection.id, lambda: of(inside), lambda: of(every)
-
-
-def _held_out(
-    workspace: Workspace, request: TrainRequest, tokenizer: Any
-) -> tuple[tuple[EvalProblem, ...], tuple[Example, ...]]:
-    """The problems that models are judged on, and examples whose loss is measured."""
-    if not request.evaluate_on:
-        return (), ()
-    problems: dict[str, EvalProblem] = {}
-    traces: dict[str, Trace] = {}
-    for item in _items(workspace, request.evaluate_on):
-        if item.reference is None or not item.reference.strip():
-            continue
-        if item.prompt not in problems:
-            problems[item.prompt] = EvalProblem(
-                id=item.id, prompt=item.prompt, reference=item.reference, labels=dict(item.labels)
-            )
-        if isinstance(item, Trace) and item.labels.get("is_correct") is not False:
-            traces.setdefault(item.prompt, item)
-    chosen = list(problems.values())[: request.n_problems or None]
-    if not chosen:
-        raise InputError(
-            f"{request.evaluate_on} holds no problem with a reference answer to judge models by."
-        )
-    wanted = [traces[problem.prompt] for problem in chosen if problem.prompt in traces]
-    found = training.examples_of(wanted, tokenizer)
-    return tuple(chosen), tuple(one for one in found if isinstance(one, Example))
-
-
-def _items(workspace: Workspace, name: str) -> Iterator[Trace | Problem]:
-    if Path(name).is_file():
-        for item in reading.traces_of(
-            Path(name), dataset=Path(name).stem, segmenter=reading.parse_segmenter("auto")
-        ):
-            if isinstance(item, (Trace, Problem)):
-                yield item
-        return
-    yield from (problem for problem, _ in store.list_problems(workspace, [name]))
-    for batch in store.iter_traces(workspace, [name]):
-        yield from batch
-
-
-def _told(
-    found: Iterator[Example | RejectedTrace], progress: Progress
-) -> Iterator[Example | RejectedTrace]:
-    for one in found:
-        progress.advance(1)
-        yield one

@@ -11,17 +11,18 @@ from grace_engine.cli.options import (
     DEFAULT_WORKSPACE,
     AggregateOption,
     AlphaOption,
+    BandOption,
     BudgetOption,
     CapOption,
+    ChoiceOption,
+    ChosenRunOption,
     HistoryOnlyOption,
     HistoryOption,
     JsonOption,
     NoOverridesOption,
     OverwriteOption,
     PerOption,
-    RunOption,
     SeedOption,
-    StrategyOption,
     WithoutDuplicatesOption,
     WorkspaceOption,
     weights_from,
@@ -39,13 +40,14 @@ def register(app: typer.Typer) -> None:
 def curate(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     budget: BudgetOption = "20%",
-    run: RunOption = "latest",
-    strategy: StrategyOption = "grace",
+    run: ChosenRunOption = "latest",
+    strategy: ChoiceOption = "grace",
     alpha: AlphaOption = 0.7,
     history: HistoryOption = "uniform",
     aggregate: AggregateOption = "mean",
     history_only: HistoryOnlyOption = False,
     seed: SeedOption = 0,
+    band: BandOption = "0.25-0.75",
     per: PerOption = "",
     cap: CapOption = 0,
     without_duplicates: WithoutDuplicatesOption = "",
@@ -56,7 +58,7 @@ def curate(
     ] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Choose a subset by value under a budget; every trace gets its reason. Runs no model."""
+    """Choose traces or problems by value under a budget, each with its reason. Runs no model."""
     chosen = api.curate(
         api.open_workspace(workspace, create=False),
         budget,
@@ -64,6 +66,7 @@ def curate(
         weights=weights_from(alpha, history, aggregate, history_only),
         strategy=strategy,  # type: ignore[arg-type]
         seed=seed,
+        band=band,
         per=per,
         cap_per_prompt=cap,
         without_duplicates=without_duplicates,  # type: ignore[arg-type]
@@ -102,7 +105,11 @@ def export(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     as_format: Annotated[
         str,
-        typer.Option("--as", help="original, messages, prompt-completion, sharegpt or alpaca."),
+        typer.Option(
+            "--as",
+            help="Of traces: original, messages, prompt-completion, sharegpt or alpaca. Of "
+            "problems: trl-grpo, verl or open-instruct.",
+        ),
     ] = "original",
     annotate: Annotated[
         bool, typer.Option("--annotate", help="Add scores, rank, reason, verdicts and overrides.")
@@ -110,7 +117,7 @@ def export(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the chosen traces as JSONL, with the manifest that makes the file again."""
+    """Write what was chosen to a file, with the manifest that makes the file again."""
     report = api.export(
         api.open_workspace(workspace, create=False),
         selection,

@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from grace_engine.config import AGGREGATES, OF, STRATEGIES, CurateConfig, History, Weights
+from grace_engine.config import (
+    AGGREGATES,
+    OF,
+    PROBLEM_STRATEGIES,
+    STRATEGIES,
+    CurateConfig,
+    History,
+    Weights,
+)
 
 DEFAULT_WORKSPACE = Path(os.environ.get("GRACE_WORKSPACE", "workspace"))
 
@@ -48,7 +56,25 @@ BudgetOption = Annotated[
     str, typer.Option("--budget", help="A share (20%), traces (500) or tokens (1.2Mtok).")
 ]
 StrategyOption = Annotated[str, typer.Option("--strategy", help=f"One of {', '.join(STRATEGIES)}.")]
-SeedOption = Annotated[int, typer.Option("--seed", help="Seed of the random strategy.")]
+ChoiceOption = Annotated[
+    str,
+    typer.Option(
+        "--strategy",
+        help=f"Of traces: {', '.join(STRATEGIES)}. Of problems: {', '.join(PROBLEM_STRATEGIES)}.",
+    ),
+]
+ChosenRunOption = Annotated[
+    str,
+    typer.Option(
+        "--run",
+        help="Scoring run (r-…), or of problems a run of policy gradients (g-…) or a set of "
+        "rollouts (o-…): its id, a unique beginning of it, or latest.",
+    ),
+]
+BandOption = Annotated[
+    str, typer.Option("--band", help="Pass rates that the strategy band takes: LOW-HIGH.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", help="Seed of the strategies random and band.")]
 PerOption = Annotated[
     str,
     typer.Option("--per", help="A budget within each value of a column: dataset, label.level, …"),

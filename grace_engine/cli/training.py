@@ -1,4 +1,4 @@
-"""How does the shell train on a selection, watch it, and say what came out?"""
+"""How does the shell train on a selection, and watch it?"""
 
 import time
 from collections.abc import Mapping
@@ -9,8 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from grace_engine import api
-from grace_engine.cli import console, running
-from grace_engine.cli.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption
+from grace_engine.cli import console, trained
+from grace_engine.cli.options import (
+    DEFAULT_WORKSPACE,
+    JsonOption,
+    OverwriteOption,
+    WorkspaceOption,
+)
 from grace_engine.errors import GraceError, InputError
 from grace_engine.jobs import Job
 
@@ -21,7 +26,6 @@ _SHOWN = 3  # examples of a preview
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(train)
-    app.command()(trained)
 
 
 @console.speaks
@@ -48,6 +52,17 @@ def train(
     max_length: Annotated[
         int | None, typer.Option(help="Tokens of an example above which its end is cut.")
     ] = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option(help="auto (bfloat16 where the device computes in it), float32, bfloat16."),
+    ] = None,
+    gradient_checkpointing: Annotated[
+        bool | None,
+        typer.Option(
+            "--gradient-checkpointing/--no-gradient-checkpointing",
+            help="Compute activations twice to hold fewer of them; as the preset when left out.",
+        ),
+    ] = None,
     accept_cut: Annotated[
         bool, typer.Option("--accept-cut", help="Train although examples lose their end.")
     ] = False,
@@ -55,13 +70,45 @@ def train(
         str, typer.Option(help="Other arms, with commas: random, full, untrained.")
     ] = "",
     seeds: Annotated[int, typer.Option(help="Trainings of each arm.")] = 1,
+    budgets: Annotated[
+        str,
+        typer.Option(
+            help="Percents of the pool, with commas, such as 5,10,20,50,100: the selection's "
+            "ranking is cut there, and a random draw of as many tokens trained beside it."
+        ),
+    ] = "",
     evaluate_on: Annotated[
         str,
         typer.Option("--eval", help="Dataset or file of problems with reference answers."),
     ] = "",
     problems: Annotated[int, typer.Option(help="Most problems of --eval; 0 for all.")] = 0,
     max_new_tokens: Annotated[int, typer.Option(help="Tokens of one answer.")] = 512,
+    pass_k: Annotated[
+        int, typer.Option("--pass-k", help="Judge by pass@k of sampled answers; 0: greedily.")
+    ] = 0,
+    samples: Annotated[
+        int, typer.Option(help="Sampled answers to each problem, at least k; 0 for k.")
+    ] = 0,
+    temperature: Annotated[float, typer.Option(help="Of sampled answers.")] = 0.8,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    n_processes: Annotated[
+        int,
+        typer.Option(
+            "--n-processes",
+            help="Processes that train together under accelerate launch, each on a device of its "
+            "own; 0: one for each visible CUDA device, one elsewhere.",
+        ),
+    ] = 0,
+    log_to: Annotated[
+        str, typer.Option("--log-to", help="tensorboard or trackio files, beside the studio's own.")
+    ] = "",
+    executor: Annotated[
+        str, typer.Option(help="local, or slurm: a job of the cluster, through submitit.")
+    ] = "local",
+    slurm: Annotated[
+        str,
+        typer.Option(help="Its options: partition=gpu,gpus_per_node=1,timeout_min=240."),
+    ] = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be trained on, and stop.")
     ] = False,
@@ -71,10 +118,20 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the last run that trained on this.")
     ] = False,
+    export_config: Annotated[
+        str,
+        typer.Option(
+            "--export-config",
+            help="Train elsewhere: write the rows and the configuration of trl, llamafactory or "
+            "axolotl to --to, and stop.",
+        ),
+    ] = "",
+    to: Annotated[Path | None, typer.Option("--to", help="Folder of --export-config.")] = None,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Fine-tune on a selection with TRL, and hold it against a random one, the pool, the model."""
-    from grace_engine.training import Lora
+    from grace_engine.training import Asking, Lora, percents
     from grace_engine.training import preset as preset_of
 
     given: dict[str, Any] = {
@@ -83,6 +140,8 @@ def train(
         "batch_size": batch_size,
         "accumulation": accumulation,
         "max_length": max_length,
+        "dtype": dtype,
+        "gradient_checkpointing": gradient_checkpointing,
     }
     if lora:
         given["lora"] = Lora.parse(lora) if lora != "none" else None
@@ -93,6 +152,8 @@ def train(
         method=method,
         accept_cut=accept_cut,
         device=device,
+        n_processes=n_processes,
+        log_to=log_to,
         **{name: value for name, value in given.items() if value is not None or name == "lora"},
     )
     request = api.TrainRequest(
@@ -100,20 +161,28 @@ def train(
         settings=settings,
         against=tuple(filter(None, (name.strip() for name in against.split(",")))),
         n_seeds=seeds,
+        budgets=percents(budgets),
         evaluate_on=str(Path(evaluate_on).absolute())
         if Path(evaluate_on).is_file()
         else evaluate_on,
         n_problems=problems,
         max_new_tokens=max_new_tokens,
+        executor=executor,  # type: ignore[arg-type]
+        slurm=api.parse_options(slurm),
+        asking=Asking(k=pass_k, samples=samples, temperature=temperature),
     )
     opened = api.open_workspace(workspace, create=False)
+    if export_config:
+        _hand_over(opened, request, export_config, to, overwrite=overwrite, as_json=as_json)
+        return
     if resume:
         job = _job_of(opened, request)
         job = job if job.is_active else api.resume_job(opened, job.id)
     else:
         with console.progress() as bars:
             plan = api.plan_training(opened, request, bars)
-        _say(plan)
+        expected = str(api.expected_time(opened, plan))
+        _say(plan, expected)
         if dry_run:
             _show_examples(plan)
             if as_json:
@@ -127,63 +196,29 @@ def train(
         job = _follow(opened, job)
         if job.state != "finished":
             raise InputError(f"Run {job.id} is {job.state}. {job.says}")
-    _report(job, as_json=as_json, finished=not background)
+    trained.report(job, as_json=as_json, finished=not background)
 
 
-@console.speaks
-def trained(
-    run: Annotated[str, typer.Argument(help="Run id, a unique beginning, or latest.")] = "latest",
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    as_json: JsonOption = False,
+def _hand_over(
+    workspace: "api.Workspace",
+    request: "api.TrainRequest",
+    tool: str,
+    to: Path | None,
+    *,
+    overwrite: bool,
+    as_json: bool,
 ) -> None:
-    """What a training run found so far: accuracy of each arm, with intervals."""
-    _report(api.get_job(api.open_workspace(workspace, create=False), run), as_json=as_json)
-
-
-def _report(job: Job, *, as_json: bool, finished: bool = True) -> None:
-    document = running.document(job)
-    if not finished:
-        if as_json:
-            console.emit_json(document)
-        return
-    report = api.training_report(job.folder)
+    if to is None:
+        raise InputError("Say where to write the configuration: --to FOLDER.")
+    with console.progress() as bars:
+        done = api.hand_over(workspace, request, tool, to, bars, overwrite=overwrite)  # type: ignore[arg-type]
+    console.note(f"{done.n_rows:,} examples and the configuration → {done.folder}")
+    console.note(f"There: {done.command}")
     if as_json:
-        arms = [asdict(arm) | {"verdict": arm.verdict} for arm in report.arms]
-        cells = [asdict(cell) | {"accuracy": cell.accuracy} for cell in report.cells]
-        console.emit_json(
-            document | {"n_problems": report.n_problems, "arms": arms, "cells": cells}
-        )
-        return
-    console.table(
-        f"Run {job.id}: {len(report.cells)} of {report.n_cells} trainings and evaluations",
-        ["arm", "seeds", "steps", "tokens", "right", "95% interval", "subset less this", "says"],
-        [
-            (
-                arm.arm,
-                arm.n_seeds,
-                f"{arm.n_steps:,.0f}",
-                f"{arm.n_tokens:,.0f}",
-                f"{arm.accuracy.mean:.1%}" if arm.accuracy else "not evaluated",
-                f"{arm.accuracy.low:.1%} – {arm.accuracy.high:.1%}" if arm.accuracy else "",
-                f"{arm.less.mean:+.1%} ({arm.less.low:+.1%} – {arm.less.high:+.1%})"
-                if arm.less
-                else "",
-                arm.verdict,
-            )
-            for arm in report.arms
-        ],
-    )
-    if report.n_problems:
-        console.note(
-            f"Greedy answers to {report.n_problems:,} problems, checked with math-verify. "
-            "Intervals: bootstrap over problems (paired) and seeds; with one seed they speak of "
-            "problems only."
-        )
-    else:
-        console.note("Nothing was evaluated: --eval names problems with reference answers.")
+        console.emit_json(asdict(done) | {"folder": str(done.folder)})
 
 
-def _say(plan: "api.TrainPlan") -> None:
+def _say(plan: "api.TrainPlan", expected: str) -> None:
     subset, settings = plan.subset, plan.request.settings
     how = f"LoRA {settings.lora}" if settings.lora else "all weights"
     if plan.overlap is not None:
@@ -211,6 +246,12 @@ def _say(plan: "api.TrainPlan") -> None:
         f"{', '.join(cell.name for cell in plan.cells)}. Memory about "
         f"{console.size(subset.memory)} ({subset.memory_basis})."
     )
+    if plan.problems:
+        console.note(
+            f"Judged on {len(plan.problems):,} problems by {plan.request.asking.measure}: "
+            f"{plan.request.asking}."
+        )
+    console.note(f"Time: {expected}.")
 
 
 def _show_examples(plan: "api.TrainPlan") -> None:
@@ -245,15 +286,20 @@ def _plan_json(plan: "api.TrainPlan") -> Mapping[str, Any]:
         "n_problems": len(plan.problems),
         "overlap": list(plan.overlap.ids) if plan.overlap else [],
         "cells": [cell.name for cell in plan.cells],
+        "steps": {cell.name: api.n_steps_of(plan, cell) for cell in plan.cells},
+        "measure": plan.request.asking.measure,
     }
 
 
 def _follow(workspace: "api.Workspace", job: Job) -> Job:
     """Show a run's progress until it ends; Ctrl-C asks it to end and waits for its checkpoint."""
-    phase, done = "", 0
+    phase, done, said = "", 0, ""
     with console.progress() as bars:
         while job.is_active:
             status = job.status
+            if status.message not in ("", said):
+                said = status.message
+                bars.say(said)
             if status.phase != phase or status.done < done:
                 phase, done = status.phase, 0
                 bars.begin(phase, status.total, status.unit)

@@ -8,6 +8,7 @@ import typer
 from grace_engine import api
 from grace_engine.cli import console
 from grace_engine.cli.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption
+from grace_engine.records import POLICY_RUNS, SETS
 
 group = typer.Typer(
     help="What is stored and its size; check, backup, restore, rebuild; delete; compact.",
@@ -31,11 +32,14 @@ def show(
     if context.invoked_subcommand is not None:
         context.obj = workspace
         return
-    found = api.usage(api.open_workspace(workspace, create=False))
+    opened = api.open_workspace(workspace, create=False)
+    found, trained = api.usage(opened), api.how_trained(opened)
     if as_json:
         document: dict[str, Any] = asdict(found)
         for chosen in document["selections"]:
             del chosen["choices"]
+            said = trained.get(chosen["id"])
+            chosen["trained"] = asdict(said) if said else None
         console.emit_json(document)
         return
     console.table(
@@ -72,8 +76,14 @@ def show(
     )
     console.table(
         "Selections",
-        ["selection", "name", "run", "strategy", "budget", "made"],
-        [(s.id, s.name, s.run_id, s.strategy, s.budget, s.created_at) for s in found.selections],
+        ["selection", "name", "run", "strategy", "budget", "made", "trained"],
+        [
+            (
+                *(s.id, s.name, s.run_id, s.strategy, s.budget, s.created_at),
+                str(trained.get(s.id, api.NOT_TRAINED)),
+            )
+            for s in found.selections
+        ],
     )
     if found.annotations:
         kinds = ", ".join(f"{n:,} of kind {kind}" for kind, n in found.annotations.items())
@@ -91,8 +101,14 @@ def delete_run(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete a scoring run and the Grams that no other run uses."""
-    _done("run", api.delete_run(api.open_workspace(workspace, create=False), run), as_json)
+    """Delete a scoring run, policy gradients (g-…), or rollouts (o-…) with all their gradients."""
+    opened = api.open_workspace(workspace, create=False)
+    delete = api.delete_run
+    if run.startswith(SETS):
+        delete = api.delete_rollout_set
+    elif run.startswith(POLICY_RUNS):
+        delete = api.delete_policy_run
+    _done("run", delete(opened, run), as_json)
 
 
 @group.command("delete-dataset")

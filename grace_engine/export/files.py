@@ -29,8 +29,20 @@ class Published:
     unchanged: bool = False
 
 
-def publish(path: Path, lines: Iterable[bytes], *, overwrite: bool = False) -> Published:
+def digest_of(parts: Iterable[bytes]) -> str:
+    """Hex digest of the file that these parts make, one after another."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def publish(
+    path: Path, lines: Iterable[bytes], *, overwrite: bool = False, line_end: bytes = b"\n"
+) -> Published:
     """Write lines beside the target and rename: readers see the old file or the whole new one.
+
+    With a ``line_end`` of nothing these are parts of any file, one after another.
 
     Raises:
         InputError: Another file stands there and ``overwrite`` is off, or the folder is missing.
@@ -47,9 +59,9 @@ def publish(path: Path, lines: Iterable[bytes], *, overwrite: bool = False) -> P
         ) as file:
             part = Path(file.name)
             for line in lines:
-                file.write(line + b"\n")
-                digest.update(line + b"\n")
-                n_lines, n_bytes = n_lines + 1, n_bytes + len(line) + 1
+                file.write(line + line_end)
+                digest.update(line + line_end)
+                n_lines, n_bytes = n_lines + 1, n_bytes + len(line) + len(line_end)
             file.flush()
             os.fsync(file.fileno())
         found = digest.hexdigest()

@@ -8,17 +8,21 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from grace_engine.figures.palette import LINES
-from grace_engine.training import ArmResult
+from grace_engine.training import ArmResult, BudgetPoint
 
 _METRICS = {
     "loss": "Loss, nats a token",
     "learning_rate": "Learning rate",
     "gradient_norm": "Gradient norm",
+    "tokens_per_second": "Tokens a second",
 }
+_COLOURS = {"subset": "alignment", "random": "consistency"}
+# Points of two arms at one budget stand so far apart, as a share of it, that both can be read.
+_BESIDE = 0.03
 
 
 def metrics_chart(metrics: pd.DataFrame, *, dark: bool) -> Any:
-    """Loss, learning rate and gradient norm of a training by optimizer step.
+    """Loss, learning rate, gradient norm and speed of a training by optimizer step.
 
     Args:
         metrics: A row a step: ``step`` and the columns that are drawn.
@@ -72,6 +76,78 @@ def arms_chart(arms: Sequence[ArmResult], *, dark: bool) -> Any:
     figure.update_layout(
         height=70 + 44 * len(shown),
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
-        xaxis={"title": "Right answers, % (95% interval)", "zeroline": False},
+        xaxis={"title": f"{_named(shown[0][0].measure)}, % (95% interval)", "zeroline": False}
+        if shown
+        else {},
     )
     return figure
+
+
+def budget_chart(curve: Sequence[BudgetPoint], measure: str, *, dark: bool) -> Any:
+    """Accuracy with 95% intervals against the budget, a line an arm; the model before is dotted.
+
+    Args:
+        curve: Points by arm and rising budget.
+        measure: What was measured.
+        dark: Whether the page is dark.
+    """
+    figure = go.Figure()
+    for place, (arm, name) in enumerate(_COLOURS.items()):
+        points = sorted(
+            (
+                (point, point.accuracy)
+                for point in curve
+                if point.arm in (arm, "full") and point.accuracy is not None
+            ),
+            key=lambda each: each[0].budget,
+        )
+        beside = 1.0 + (place - 0.5) * _BESIDE
+        figure.add_scatter(
+            x=[beside * point.budget for point, _ in points],
+            y=[100 * found.mean for _, found in points],
+            mode="lines+markers",
+            name=arm,
+            line={"color": LINES[name][dark], "width": 2},
+            marker={"size": 9},
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": [100 * (found.high - found.mean) for _, found in points],
+                "arrayminus": [100 * (found.mean - found.low) for _, found in points],
+                "thickness": 1.5,
+            },
+            customdata=[
+                f"{point.budget:.3g}%: {found.mean:.1%} ({found.low:.1%} – {found.high:.1%}), "
+                f"{point.n_steps:,.0f} steps, {point.n_tokens:,.0f} tokens a pass"
+                for point, found in points
+            ],
+            hovertemplate=f"{arm} at %{{customdata}}<extra></extra>",
+        )
+    for point in curve:
+        if point.arm == "untrained" and point.accuracy is not None:
+            figure.add_hline(
+                100 * point.accuracy.mean,
+                line_dash="dot",
+                line_color="#9aa0a6",
+                annotation_text="model before",
+                annotation_position="bottom right",
+            )
+    budgets = sorted({point.budget for point in curve if point.budget})
+    figure.update_layout(
+        height=340,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        xaxis={
+            "title": "Budget, % of the pool's traces",
+            "type": "log",
+            "tickvals": budgets,
+            "ticktext": [f"{budget:.3g}" for budget in budgets],
+        },
+        yaxis={"title": f"{_named(measure)}, % (95% interval)"},
+        legend={"orientation": "h", "y": 1.08},
+    )
+    return figure
+
+
+def _named(measure: str) -> str:
+    """A measure as the title of an axis."""
+    return "Right answers" if measure == "accuracy" else measure

@@ -13,6 +13,7 @@ from grace_engine.ingest.drafts import Draft, GivenStep, ProblemDraft, RejectedD
 from grace_engine.ingest.guessing import FieldSample, field_samples, guess_mapping
 from grace_engine.ingest.label_fields import label_names, likely_labels
 from grace_engine.ingest.mapping import FieldMap, mapped_schema, parse_mapping
+from grace_engine.ingest.problems import build_problem
 from grace_engine.ingest.readers import (
     READERS,
     no_rows,
@@ -21,6 +22,7 @@ from grace_engine.ingest.readers import (
     readable_endings,
     split,
 )
+from grace_engine.ingest.rollouts import FileRollouts, rollouts_of
 from grace_engine.ingest.rows import Block, Reader, Row
 from grace_engine.ingest.schemas import SCHEMAS, detect
 from grace_engine.ingest.segmenters import Segmenter, parse_segmenter
@@ -33,6 +35,7 @@ __all__ = [
     "Draft",
     "FieldMap",
     "FieldSample",
+    "FileRollouts",
     "Found",
     "FoundFile",
     "GivenStep",
@@ -44,6 +47,7 @@ __all__ = [
     "Schema",
     "Segmenter",
     "answer_in",
+    "build_problem",
     "build_trace",
     "detect",
     "discover",
@@ -60,6 +64,7 @@ __all__ = [
     "read_block",
     "read_rows",
     "readable_endings",
+    "rollouts_of",
     "split",
     "traces_of",
     "traces_of_rows",

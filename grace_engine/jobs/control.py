@@ -36,7 +36,7 @@ _KEEPER = ("-m", "grace_engine.jobs.keeper")
 # Until the first word of a new process stands in its folder, that of its starter does.
 _FIRST_WORD_SECONDS = 20.0
 # What has said its last word may take so long to leave its folder.
-_LEAVING_SECONDS = 5.0
+_LEAVING_SECONDS = 60.0
 _NAP = 0.01
 
 
@@ -236,6 +236,11 @@ def _read_again(folder: Path) -> Job:
 
 
 def _not_ended(job: Job) -> str:
+    if not job.is_active:
+        return (
+            f"Run {job.id} has not ended yet: it is {job.word}, and its process has not left its "
+            "folder. Try again in a moment."
+        )
     return (
         f"Run {job.id} has not ended yet: it is {job.word}. Wait until it has, or cancel it with "
         f"grace cancel {job.id}."

@@ -10,6 +10,17 @@ from grace_engine.records.duplicates import (
 )
 from grace_engine.records.parts import Drawn, Parts, StepParts, parts_of, trace_of
 from grace_engine.records.problems import Item, Problem
+from grace_engine.records.rollouts import (
+    POLICY_RUNS,
+    SETS,
+    PolicyRun,
+    ProblemGradient,
+    Rollout,
+    RolloutGroup,
+    RolloutSet,
+    TargetSet,
+    is_of_problems,
+)
 from grace_engine.records.scoring import (
     RejectedTrace,
     RenderedTrace,
@@ -30,6 +41,8 @@ from grace_engine.records.traces import (
 __all__ = [
     "CLEAN",
     "OUTCOMES",
+    "POLICY_RUNS",
+    "SETS",
     "Annotation",
     "Answer",
     "AnswerCheck",
@@ -44,10 +57,15 @@ __all__ = [
     "Of",
     "Outcome",
     "Parts",
+    "PolicyRun",
     "Problem",
+    "ProblemGradient",
     "Reject",
     "RejectedTrace",
     "RenderedTrace",
+    "Rollout",
+    "RolloutGroup",
+    "RolloutSet",
     "ScoringRun",
     "Segment",
     "Selection",
@@ -55,7 +73,9 @@ __all__ = [
     "Step",
     "StepGram",
     "StepParts",
+    "TargetSet",
     "Trace",
+    "is_of_problems",
     "parts_of",
     "trace_of",
 ]

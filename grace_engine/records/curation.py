@@ -44,7 +44,7 @@ class Choice:
     """What a selection decided on one trace.
 
     Attributes:
-        trace_id: The trace.
+        trace_id: The trace, or the problem where problems were chosen.
         record_digest: Digest of its source record.
         value: What it was ranked by; None when it has none.
         rank: 1-based place in the ranking.
@@ -69,14 +69,16 @@ class Selection:
     Attributes:
         id: ``s-`` and eight hex digits: digest of everything that decided it.
         name: The user's name for it; "" without one.
-        run_id: The scoring run whose signals decided.
-        strategy: ``grace`` or a baseline.
+        run_id: The scoring run whose signals decided; of problems the run of policy gradients
+            (``g-…``) or the set of rollouts (``o-…``).
+        strategy: ``grace``, a baseline, or one of the strategies for problems.
         alpha: Weight of alignment against consistency.
         history: Such as ``uniform``, ``window:3``, ``ema:0.8``.
         aggregate: Such as ``mean``.
         history_only: Whether step 1 is left out and steps count by consistency alone.
         budget: As the user gave it: ``20%``, ``500``, ``1.2Mtok``.
-        seed: Seed of ``random``.
+        seed: Seed of ``random`` and ``band``.
+        band: Pass rates of ``band``; "" for every other strategy.
         per: Column within whose values the budget held, such as ``dataset``; "" without one.
         cap_per_prompt: Most traces of one prompt; 0 for any number.
         without_duplicates: ``prompts`` or ``traces`` where only the best of each group of
@@ -102,6 +104,7 @@ class Selection:
     history_only: bool
     budget: str
     seed: int
+    band: str = ""
     per: str = ""
     cap_per_prompt: int = 0
     without_duplicates: str = ""

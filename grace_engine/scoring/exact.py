@@ -113,7 +113,7 @@ def exact_gram(
                 model(input_ids=token_ids[None], use_cache=False)
             states = [seen[0][0, i - 1 : j - 1] for i, j in segments]
             tokens = [
-                _tiled_losses(head, own, token_ids[i:j], tile_elements)
+                tiled_losses(head, own, token_ids[i:j], tile_elements)
                 for own, (i, j) in zip(states, segments, strict=True)
             ]
             losses = means = [own.mean() for own in tokens]
@@ -152,7 +152,7 @@ def _discounted(
     return discounted_shares(entropies, [len(losses)], discount) @ losses
 
 
-def _tiled_losses(
+def tiled_losses(
     head: Head | AutogradHead, hidden: Tensor, targets: Tensor, tile_elements: int
 ) -> Tensor:
     """``[n]`` cross entropies; logits of a tile are made again in the backward pass."""

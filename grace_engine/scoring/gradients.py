@@ -123,7 +123,7 @@ def lm_head_gram(
     states = hidden.float()
     columns = max(1, tile_elements // (n if by_pairs else max(n, n_segments * d)))
     entropies = _Entropies(hidden) if entropy_discount else None
-    rest, chosen = _log_rest(head, hidden, targets, columns, entropies)
+    rest, chosen = log_rest(head, hidden, targets, columns, entropies)
     shares = means
     if entropies is not None:
         shares = discounted_shares(entropies.found(), lengths.tolist(), entropy_discount)
@@ -132,7 +132,7 @@ def lm_head_gram(
     bounds = [0, *torch.cumsum(lengths.cpu(), 0).tolist()]
     for first in range(0, head.vocabulary, columns):
         part = slice(first, min(first + columns, head.vocabulary))
-        raw = _raw_gradient_slice(head, hidden, targets, rest, chosen + losses, part)
+        raw = raw_gradient_slice(head, hidden, targets, rest, chosen + losses, part)
         if by_pairs:
             total += raw @ raw.T
         else:
@@ -259,7 +259,7 @@ def _autograd_gradient(
     return gradient.float(), losses.detach()
 
 
-def _log_rest(
+def log_rest(
     head: Head, hidden: Tensor, targets: Tensor, columns: int, entropies: _Entropies | None
 ) -> tuple[Tensor, Tensor]:
     """Log Σ_(j≠y) exp(z_j) ``[n]`` and z_y ``[n]``, a slice of the vocabulary at a time.
@@ -281,10 +281,10 @@ def _log_rest(
     return rest, chosen
 
 
-def _raw_gradient_slice(
+def raw_gradient_slice(
     head: Head, hidden: Tensor, targets: Tensor, rest: Tensor, normaliser: Tensor, part: slice
 ) -> Tensor:
-    """δ ``[n, v]`` of a slice of the vocabulary, the target's entry summed as in ``_log_rest``."""
+    """δ ``[n, v]`` of a slice of the vocabulary, the target's entry summed as in ``log_rest``."""
     logits = head.logits(hidden, part)
     residual = torch.exp(logits - normaliser[:, None])
     rows, entries = _targets_in(targets, part)

@@ -4,6 +4,7 @@ from grace_engine.selection.bias import Bias, bias_of, rank_correlation
 from grace_engine.selection.candidates import Candidates, Duplicates, Strata
 from grace_engine.selection.choose import choices_of, choose, reasons
 from grace_engine.selection.compare import Comparison, compare_frames
+from grace_engine.selection.problems import ProblemTable, pairwise_alignment, problem_values
 from grace_engine.selection.take import Ranked, Taken, take
 from grace_engine.selection.values import strategy_values
 from grace_engine.selection.why import (
@@ -19,6 +20,7 @@ __all__ = [
     "Candidates",
     "Comparison",
     "Duplicates",
+    "ProblemTable",
     "Ranked",
     "Strata",
     "Taken",
@@ -30,6 +32,8 @@ __all__ = [
     "contributions",
     "nearest_alpha",
     "needed_budget",
+    "pairwise_alignment",
+    "problem_values",
     "rank_correlation",
     "reasons",
     "strategy_values",

@@ -51,6 +51,7 @@ class Candidates:
         values: ``[N]`` higher is better; NaN where a trace has none.
         n_tokens: ``[N]`` the scoring model's tokens of steps and answer.
         no_value: Why a NaN value is one, for a person to read.
+        no_value_of: The same for those that have a reason of their own, by id.
         keep: ``[N]`` a curator keeps it: in, whatever its value; None where none is kept.
         drop: ``[N]`` a curator drops it: out, whatever its value; None where none is dropped.
         groups: ``[N]`` a number for the prompt of each, from 0; needed for a cap.
@@ -63,6 +64,7 @@ class Candidates:
     values: Floats
     n_tokens: Ints
     no_value: str = "has no value"
+    no_value_of: Mapping[str, str] = field(default_factory=dict)
     keep: Bools | None = None
     drop: Bools | None = None
     groups: Ints | None = None

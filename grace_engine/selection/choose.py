@@ -82,7 +82,7 @@ def reasons(candidates: Candidates, taken: Taken, indices: Sequence[int]) -> lis
             plain = "kept by hand" if forced > 0 else "dropped by hand"
             reason = candidates.said.get(name, plain)
         elif no_value:
-            reason = candidates.no_value
+            reason = candidates.no_value_of.get(name, candidates.no_value)
         elif twin:
             reason = f"{rank}{twin}"
         elif over:

@@ -23,7 +23,7 @@ def strategy_values(
     if strategy == "grace":
         return trace_values(step_scores(signals, weights), signals, weights)
     if strategy == "random":
-        return np.array([_uniform(seed, str(name)) for name in signals.trace_ids])
+        return np.array([uniform(seed, str(name)) for name in signals.trace_ids])
     if strategy == "stepmax":
         return signals.n_steps.astype(np.float64)
     if strategy == "peak-loss":
@@ -38,7 +38,8 @@ def strategy_values(
     return np.asarray(-losses / (tokens + signals.answer_tokens))
 
 
-def _uniform(seed: int, name: str) -> float:
+def uniform(seed: int, name: str) -> float:
+    """A number in [0, 1) that the seed and a name decide."""
     digest = hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=8).digest()
     # 53 bits fill a double's mantissa.
     return float((int.from_bytes(digest, "big") >> 11) / (1 << 53))

@@ -44,6 +44,16 @@ from grace_engine.store.file_digests import remembered_digest
 from grace_engine.store.grams import RunGrams, RunTrace, get_run_trace, read_grams, runs_with
 from grace_engine.store.intake import IngestCount, Source, add_staged, add_traces
 from grace_engine.store.journal import Journal, read_journal
+from grace_engine.store.policy_runs import (
+    add_gradients,
+    delete_policy_run,
+    get_policy_run,
+    list_policy_runs,
+    reached_gradients,
+    read_gradients,
+    set_target_norm,
+    upsert_policy_run,
+)
 from grace_engine.store.problems import list_problems
 from grace_engine.store.recutting import (
     SourceOfDataset,
@@ -53,6 +63,17 @@ from grace_engine.store.recutting import (
     sources_of,
 )
 from grace_engine.store.refusals import RefusedFile, remember_refused
+from grace_engine.store.rollouts import (
+    add_groups,
+    delete_rollout_set,
+    get_rollout_set,
+    iter_groups,
+    list_rollout_sets,
+    reached_problems,
+    replace_rejects,
+    reward_groups,
+    upsert_rollout_set,
+)
 from grace_engine.store.runs import get_run, list_runs, upsert_run
 from grace_engine.store.salvaging import Recovered, Salvage, missing_sources, recover, salvage
 from grace_engine.store.scored import (
@@ -116,6 +137,8 @@ __all__ = [
     "Workspace",
     "WorkspaceUsage",
     "add_checks",
+    "add_gradients",
+    "add_groups",
     "add_look",
     "add_overrides",
     "add_scored",
@@ -136,6 +159,8 @@ __all__ = [
     "covered",
     "datasets",
     "delete_dataset",
+    "delete_policy_run",
+    "delete_rollout_set",
     "delete_run",
     "delete_selection",
     "duplicate_findings",
@@ -143,12 +168,15 @@ __all__ = [
     "enter_cut",
     "failed_traces",
     "fold",
+    "get_policy_run",
+    "get_rollout_set",
     "get_run",
     "get_run_trace",
     "get_selection",
     "get_trace",
     "is_cut_by",
     "iter_compared",
+    "iter_groups",
     "iter_pairs",
     "iter_traces",
     "known_gram_keys",
@@ -156,15 +184,20 @@ __all__ = [
     "link_cached",
     "list_backups",
     "list_checks",
+    "list_policy_runs",
     "list_problems",
+    "list_rollout_sets",
     "list_runs",
     "list_selections",
     "list_sources",
     "log_entries",
     "missing_sources",
     "open_workspace",
+    "reached_gradients",
+    "reached_problems",
     "reached_traces",
     "read_duplicates",
+    "read_gradients",
     "read_grams",
     "read_journal",
     "reasoning_digests",
@@ -174,7 +207,9 @@ __all__ = [
     "remember_refused",
     "remembered_digest",
     "rename_selection",
+    "replace_rejects",
     "restore",
+    "reward_groups",
     "runs_with",
     "salvage",
     "same_prompt",
@@ -182,6 +217,7 @@ __all__ = [
     "save_selection",
     "search_traces",
     "selection_counts",
+    "set_target_norm",
     "sources_of",
     "step_labels",
     "take_turn",
@@ -189,6 +225,8 @@ __all__ = [
     "trace_ids",
     "trace_metrics",
     "unchecked_positions",
+    "upsert_policy_run",
+    "upsert_rollout_set",
     "upsert_run",
     "usage",
 ]

@@ -45,7 +45,7 @@ class AnnotationLog:
 
     Attributes:
         entries: In order of ``seq``.
-        present: Traces of the log that the workspace holds.
+        present: Traces of the log that the workspace holds, and problems with rollouts.
         spans: Steps, as characters, of those with an entry on a step.
     """
 
@@ -92,20 +92,22 @@ def add_verdict(
 def add_overrides(
     workspace: Workspace, traces: Sequence[str], *, word: str, note: str, author: str
 ) -> int:
-    """Override all these traces in one action, each trace once; its number.
+    """Override all these traces, or problems with rollouts, in one action, each once; its number.
 
     Raises:
-        NotFoundError: No such trace; nothing was added.
+        NotFoundError: No such trace or problem; nothing was added.
         InputError: The id's beginning is that of several.
     """
     with workspace.database.unit() as connection:
         rows = connection.execute(
-            "SELECT trace_id FROM traces WHERE trace_id IN (SELECT unnest($ids::VARCHAR[]))",
+            "SELECT trace_id FROM traces WHERE trace_id IN (SELECT unnest($ids::VARCHAR[])) UNION "
+            "SELECT problem_id FROM rollout_problems "
+            "WHERE problem_id IN (SELECT unnest($ids::VARCHAR[]))",
             {"ids": list(traces)},
         ).fetchall()
         exact = {row[0] for row in rows}
         ids = dict.fromkeys(
-            name if name in exact else _trace_id(connection, name) for name in traces
+            name if name in exact else _chosen_id(connection, name) for name in traces
         )
         return _append(
             workspace,
@@ -170,7 +172,9 @@ def annotation_log(
         entries = _entries(connection, "$until IS NULL OR seq <= $until", {"until": until})
         on_steps = {entry.trace_id for entry in entries if entry.start is not None}
         present = connection.sql(
-            "SELECT trace_id FROM traces WHERE trace_id IN (SELECT trace_id FROM annotations)"
+            "SELECT trace_id FROM traces WHERE trace_id IN (SELECT trace_id FROM annotations) "
+            "UNION SELECT problem_id FROM rollout_problems "
+            "WHERE problem_id IN (SELECT trace_id FROM annotations)"
         ).to_arrow_table()
         spans = connection.execute(_SPANS, {"ids": sorted(on_steps), "run": run}).fetchall()
     return AnnotationLog(
@@ -268,6 +272,18 @@ def _trace_id(connection: duckdb.DuckDBPyConnection, wanted: str) -> str:
     return by_prefix(
         connection,
         "SELECT trace_id FROM traces WHERE starts_with(trace_id, ?)",
+        wanted,
+        kind="trace",
+        listed_by="grace traces",
+    )
+
+
+def _chosen_id(connection: duckdb.DuckDBPyConnection, wanted: str) -> str:
+    """Of a trace or of a problem with rollouts: what a selection can choose."""
+    return by_prefix(
+        connection,
+        "SELECT trace_id FROM traces WHERE starts_with(trace_id, $1) UNION "
+        "SELECT problem_id FROM rollout_problems WHERE starts_with(problem_id, $1)",
         wanted,
         kind="trace",
         listed_by="grace traces",

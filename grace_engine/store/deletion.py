@@ -68,4 +68,11 @@ def drop_loose(connection: duckdb.DuckDBPyConnection) -> None:
         "DELETE FROM duplicate_members WHERE finding_id NOT IN "
         "(SELECT finding_id FROM duplicate_findings)"
     )
+    for table in ("rollout_problems", "rollouts"):
+        connection.execute(
+            f"DELETE FROM {table} WHERE set_id NOT IN (SELECT set_id FROM rollout_sets)"  # noqa: S608
+        )
+    connection.execute(
+        "DELETE FROM policy_gradients WHERE run_id NOT IN (SELECT run_id FROM policy_runs)"
+    )
     connection.execute(_ORPHANED_GRAMS)

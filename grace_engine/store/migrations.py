@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from grace_engine.errors import StoreError, StoreVersionError
-from grace_engine.store import faults
+from grace_engine.store import faults, rollout_tables
 
 _STUDIO = "grace-studio"
 
@@ -260,6 +260,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(version=4, name="duplicates", sql=_DUPLICATES),
     Migration(version=5, name="problems-and-cuts-of-runs", sql=_PROBLEMS_AND_CUTS),
     Migration(version=6, name="answer-checks", sql=_ANSWER_CHECKS),
+    Migration(version=7, name="rollouts-and-policy-gradients", sql=rollout_tables.FIRST_TABLES),
     Migration(version=8, name="trace-metrics", sql=_TRACE_METRICS),
 )
 

@@ -22,6 +22,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "checks of answers": ("answer_checks",),
     "metrics of traces": ("trace_metrics",),
     "duplicates": ("duplicate_findings", "duplicate_members"),
+    "rollouts": (
+        "rollout_sets", "rollout_problems", "rollouts", "policy_runs", "policy_gradients",
+    ),
     "digests of model files": ("file_digests",),
 }  # fmt: skip
 """Tables that are of use together only."""
@@ -31,6 +34,13 @@ _AGAIN = (
     "delete-dataset) and ingest it again."
 )
 _SCORE_AGAIN = "Delete the run (grace workspace delete-run RUN) and score again (grace score)."
+_ROLL_OUT_AGAIN = (
+    "Delete the set (grace workspace delete-run SET) and make it again (grace rollout), or ingest "
+    "its file again."
+)
+_GRADIENTS_AGAIN = (
+    "Delete the run (grace workspace delete-run RUN) and compute it again (grace gradients)."
+)
 _REBUILD = "Run grace workspace rebuild: it sets the damaged file aside and saves what it can."
 
 
@@ -169,6 +179,41 @@ _RULES: tuple[tuple[str, str, str], ...] = (
     (
         "SELECT count(*) FROM duplicate_members ANTI JOIN duplicate_findings USING (finding_id)",
         "duplicates belong to no search",
+        "They only take room: grace workspace compact drops them.",
+    ),
+    (
+        "SELECT count(*) - count(DISTINCT (set_id, problem_id)) FROM rollout_problems",
+        "problems were rolled out twice in one set",
+        _ROLL_OUT_AGAIN,
+    ),
+    (
+        "SELECT count(*) - count(DISTINCT (set_id, problem_id, number)) FROM rollouts",
+        "rollouts stand there twice",
+        _ROLL_OUT_AGAIN,
+    ),
+    (
+        "SELECT count(*) FROM rollout_problems ANTI JOIN rollout_sets USING (set_id)",
+        "problems with rollouts belong to no set",
+        "They only take room: grace workspace compact drops them.",
+    ),
+    (
+        "SELECT count(*) FROM rollouts ANTI JOIN rollout_problems USING (set_id, problem_id)",
+        "rollouts belong to no problem",
+        _ROLL_OUT_AGAIN,
+    ),
+    (
+        "SELECT count(*) FROM rollouts WHERE len(logprobs) NOT IN (0, len(token_ids))",
+        "rollouts have more or fewer log-probabilities than tokens",
+        _ROLL_OUT_AGAIN,
+    ),
+    (
+        "SELECT count(*) - count(DISTINCT (run_id, problem_id)) FROM policy_gradients",
+        "problems have two gradients in one run",
+        _GRADIENTS_AGAIN,
+    ),
+    (
+        "SELECT count(*) FROM policy_gradients ANTI JOIN policy_runs USING (run_id)",
+        "gradients of problems belong to no run",
         "They only take room: grace workspace compact drops them.",
     ),
 )

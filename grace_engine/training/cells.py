@@ -19,11 +19,14 @@ from grace_engine.records import OUTCOMES
 from grace_engine.training.comparing import Interval, mean_interval, paired_interval
 from grace_engine.training.evaluating import Evaluation
 from grace_engine.training.examples import Example
+from grace_engine.training.passing import Asking
 from grace_engine.training.trainer import Trained
 
 Arm: TypeAlias = Literal["subset", "random", "full", "untrained"]
 AGAINST: tuple[Arm, ...] = ("random", "full", "untrained")
 RESULT = "result.json"
+WHOLE = 100.0
+"""The budget, in percent, that is the pool itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,15 +36,21 @@ class Cell:
     Attributes:
         arm: What it is trained on.
         seed: Of the order of examples, of adapters and of a random draw.
+        budget: Share of the pool's traces, in percent, at which the selection's ranking is cut; 0
+            for the selection as it is.
     """
 
     arm: Arm
     seed: int = 0
+    budget: float = 0.0
 
     @property
     def name(self) -> str:
         """Name of its folder."""
-        return self.arm if self.arm == "untrained" else f"{self.arm}-{self.seed}"
+        if self.arm == "untrained":
+            return self.arm
+        at = f"{self.budget:g}pct-" if self.budget else ""
+        return f"{self.arm}-{at}{self.seed}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +64,11 @@ class CellResult:
         n_steps: Optimizer steps.
         training_loss: Of the last step, in nats a token; None for the untrained model.
         held_out_loss: In nats a token; None where nothing was held out.
-        shares: Share of right answers of each problem, 0 to 1, in their order.
+        shares: What the measure says of each problem, 0 to 1, in their order.
         by_outcome: Answers that are right, wrong, not parsed, timed out.
         seconds: Time of its training, the last part of a resumed one.
+        measure: ``accuracy`` of greedy answers, or ``pass@k`` of sampled ones.
+        evaluation_seconds: Time of its evaluation; 0 where nothing was evaluated.
     """
 
     cell: Cell
@@ -69,10 +80,12 @@ class CellResult:
     shares: tuple[float, ...]
     by_outcome: dict[str, int]
     seconds: float
+    measure: str = "accuracy"
+    evaluation_seconds: float = 0.0
 
     @property
     def accuracy(self) -> float | None:
-        """Mean share of right answers; None without problems."""
+        """Mean of the measure; None without problems."""
         return sum(self.shares) / len(self.shares) if self.shares else None
 
 
@@ -85,10 +98,11 @@ class ArmResult:
         n_seeds: Finished seeds.
         n_tokens: Mean tokens of one pass.
         n_steps: Mean optimizer steps.
-        accuracy: Over seeds and problems, with its interval; None without problems.
+        accuracy: The measure over seeds and problems, with its interval; None without problems.
         less: Accuracy of the subset less this arm's, paired by problem; None for the subset itself.
         held_out_loss: Mean, in nats a token; None where nothing was held out.
         by_outcome: Answers of all seeds by outcome.
+        measure: ``accuracy`` of greedy answers, or ``pass@k`` of sampled ones.
     """
 
     arm: Arm
@@ -99,6 +113,13 @@ class ArmResult:
     less: Interval | None
     held_out_loss: float | None
     by_outcome: dict[str, int]
+    measure: str = "accuracy"
+
+    @property
+    def share_right(self) -> float | None:
+        """Share of all answers that are right: of sampled ones pass@1; None without answers."""
+        n_answers = sum(self.by_outcome.values())
+        return self.by_outcome["right"] / n_answers if n_answers else None
 
     @property
     def verdict(self) -> str:
@@ -110,11 +131,15 @@ class ArmResult:
         return "the subset is better" if self.less.mean > 0 else "the subset is worse"
 
 
-def cells_of(against: Sequence[str], n_seeds: int) -> tuple[Cell, ...]:
+def cells_of(
+    against: Sequence[str], n_seeds: int, budgets: Sequence[float] = ()
+) -> tuple[Cell, ...]:
     """The cells of a comparison: seed by seed, so that an early end leaves whole rounds.
 
+    At each budget the subset and a random arm are trained; at 100% they are both the pool.
+
     Raises:
-        InputError: An arm that is not known, or no seed.
+        InputError: An arm or a budget that is not known, or no seed.
     """
     for name in against:
         require_one_of("Arm", name, AGAINST)
@@ -122,8 +147,16 @@ def cells_of(against: Sequence[str], n_seeds: int) -> tuple[Cell, ...]:
         raise InputError(f"{n_seeds} seeds train nothing: use 1 or more.")
     arms: list[Arm] = ["subset", *(arm for arm in AGAINST if arm in against)]
     once = [Cell(arm="untrained")] if "untrained" in arms else []
-    trained = [arm for arm in arms if arm != "untrained"]
-    return tuple(once + [Cell(arm=arm, seed=seed) for seed in range(n_seeds) for arm in trained])
+    round_: list[tuple[Arm, float]] = [(arm, 0.0) for arm in arms if arm != "untrained"]
+    for budget in sorted(set(budgets)):
+        if not 0 < budget <= WHOLE:
+            raise InputError(f"A budget of {budget:g}% is none: use percents above 0, up to 100.")
+        round_.append(("subset", budget))
+        if budget < WHOLE:
+            round_.append(("random", budget))
+    return tuple(
+        once + [Cell(arm=a, seed=seed, budget=at) for seed in range(n_seeds) for a, at in round_]
+    )
 
 
 def random_examples(pool: Sequence[Example], n_tokens: int, seed: int) -> list[Example]:
@@ -146,6 +179,7 @@ def result_of(
     cell: Cell, examples: Sequence[Example], trained: Trained | None, found: Evaluation | None
 ) -> CellResult:
     """Put together what a cell found."""
+    asking = found.asking if found else Asking()
     return CellResult(
         cell=cell,
         n_examples=len(examples),
@@ -153,9 +187,11 @@ def result_of(
         n_steps=trained.n_steps if trained else 0,
         training_loss=trained.loss if trained else None,
         held_out_loss=found.loss if found else None,
-        shares=tuple(one.share_right for one in found.answered) if found else (),
+        shares=tuple(one.share(asking.k) for one in found.answered) if found else (),
         by_outcome={str(name): n for name, n in found.by_outcome.items()} if found else {},
         seconds=trained.seconds if trained else 0.0,
+        measure=asking.measure,
+        evaluation_seconds=found.seconds if found else 0.0,
     )
 
 
@@ -177,10 +213,11 @@ def read_result(folder: Path) -> CellResult | None:
 
 
 def arms_of(results: Sequence[CellResult]) -> list[ArmResult]:
-    """What the finished cells say of each arm, the subset first."""
+    """What the finished cells at the selection's own budget say of each arm, the subset first."""
     by_arm: dict[Arm, list[CellResult]] = {}
     for result in results:
-        by_arm.setdefault(result.cell.arm, []).append(result)
+        if not result.cell.budget:
+            by_arm.setdefault(result.cell.arm, []).append(result)
     ours = [one.shares for one in by_arm.get("subset", []) if one.shares]
     found = []
     for arm in ("subset", *AGAINST):
@@ -202,6 +239,7 @@ def arms_of(results: Sequence[CellResult]) -> list[ArmResult]:
                     outcome: sum(one.by_outcome.get(outcome, 0) for one in group)
                     for outcome in OUTCOMES
                 },
+                measure=group[0].measure,
             )
         )
     return found

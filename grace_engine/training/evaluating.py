@@ -9,11 +9,12 @@ from grace_engine.models.render import Renderer, template_name_of
 from grace_engine.progress import Progress
 from grace_engine.records import OUTCOMES, AnswerPair, Label, Outcome
 from grace_engine.training.examples import MASKED, Example, prompt_text
+from grace_engine.training.passing import Asking, pass_at
 
 if TYPE_CHECKING:
     import torch
 
-# Problems of one batch.
+# Answers of one batch.
 _BATCH = 32
 
 
@@ -48,10 +49,10 @@ class Answered:
     completions: tuple[str, ...]
     outcomes: tuple[Outcome, ...]
 
-    @property
-    def share_right(self) -> float:
-        """Share of its answers that are right, 0 to 1."""
-        return self.outcomes.count("right") / len(self.outcomes)
+    def share(self, k: int = 0) -> float:
+        """Share of its answers that are right, 0 to 1; with k the chance that one of k is."""
+        n_right = self.outcomes.count("right")
+        return pass_at(k or 1, len(self.outcomes), n_right)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,29 +63,25 @@ class Evaluation:
         answered: A row a problem, in the order of the problems.
         loss: Mean loss over all learned tokens of held-out examples, in nats a token; None where
             there are none.
+        asking: How the problems were put.
+        seconds: Time that it took.
     """
 
     answered: tuple[Answered, ...]
     loss: float | None = None
+    asking: Asking = field(default_factory=Asking)
+    seconds: float = 0.0
 
     @property
     def accuracy(self) -> float:
-        """Mean share of right answers, 0 to 1; one that cannot be parsed is not right."""
-        return sum(one.share_right for one in self.answered) / len(self.answered)
+        """Mean of the measure, 0 to 1; an answer that cannot be parsed is not right."""
+        return sum(one.share(self.asking.k) for one in self.answered) / len(self.answered)
 
     @property
     def by_outcome(self) -> dict[Outcome, int]:
         """Answers by outcome, all four of them."""
         found = [outcome for one in self.answered for outcome in one.outcomes]
         return {outcome: found.count(outcome) for outcome in OUTCOMES}
-
-    def accuracy_by(self, label: str, problems: Sequence[EvalProblem]) -> dict[Label, float]:
-        """Accuracy of the problems with each value of a label."""
-        groups: dict[Label, list[float]] = {}
-        for one, problem in zip(self.answered, problems, strict=True):
-            if label in problem.labels:
-                groups.setdefault(problem.labels[label], []).append(one.share_right)
-        return {value: sum(shares) / len(shares) for value, shares in groups.items()}
 
 
 def evaluate(
@@ -94,8 +91,7 @@ def evaluate(
     progress: Progress,
     *,
     max_new_tokens: int = 512,
-    samples: int = 1,
-    temperature: float = 0.0,
+    asking: Asking | None = None,
     seed: int = 0,
 ) -> tuple[Answered, ...]:
     """Have a model answer each problem, and check the answers with math-verify.
@@ -106,8 +102,7 @@ def evaluate(
         problems: What it answers.
         progress: Told of each answered problem.
         max_new_tokens: Tokens after which an answer is cut.
-        samples: Answers to each problem.
-        temperature: 0 takes the most likely token each time, and then one answer.
+        asking: How often, and how freely; once and greedily where it is left out.
         seed: Of sampled answers.
 
     Returns:
@@ -121,8 +116,7 @@ def evaluate(
             problems,
             progress,
             max_new_tokens=max_new_tokens,
-            samples=samples if temperature else 1,
-            temperature=temperature,
+            asking=asking or Asking(),
             seed=seed,
         )
     )
@@ -167,8 +161,7 @@ def _answers(
     progress: Progress,
     *,
     max_new_tokens: int,
-    samples: int,
-    temperature: float,
+    asking: Asking,
     seed: int,
 ) -> Iterator[tuple[str, list[str]]]:
     import torch
@@ -177,11 +170,14 @@ def _answers(
     prompts = [prompt_text(problem.prompt, renderer) for problem in problems]
     # Like lengths together: a batch is padded to its longest prompt.
     order = sorted(range(len(problems)), key=lambda place: (len(prompts[place]), place))
-    drawing = {"do_sample": True, "temperature": temperature} if temperature else {}
+    # The distribution as it is: a model's own settings may cut off its tail.
+    drawn = {"do_sample": True, "temperature": asking.temperature, "top_k": 0, "top_p": 1.0}
+    drawing = drawn if asking.k else {"do_sample": False}
+    n_answers, n_problems = asking.n_answers, max(1, _BATCH // asking.n_answers)
     padding = {"padding": True, "padding_side": "left", "return_tensors": "pt"}
     torch.manual_seed(seed)
-    for first in range(0, len(order), _BATCH):
-        batch = order[first : first + _BATCH]
+    for first in range(0, len(order), n_problems):
+        batch = order[first : first + n_problems]
         inputs = tokenizer(
             [prompts[place] for place in batch],
             add_special_tokens=renderer.add_special_tokens,
@@ -191,12 +187,12 @@ def _answers(
         ids = model.generate(
             **inputs,
             max_new_tokens=max_new_tokens,
-            num_return_sequences=samples,
-            **({"do_sample": False} | drawing),
+            num_return_sequences=n_answers,
+            **drawing,
         )
         found = tokenizer.batch_decode(
             ids[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True
         )
         for i, place in enumerate(batch):
-            yield problems[place].id, found[i * samples : (i + 1) * samples]
+            yield problems[place].id, found[i * n_answers : (i + 1) * n_answers]
         progress.advance(len(batch), tokens=int(ids.numel()))

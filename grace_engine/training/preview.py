@@ -113,6 +113,7 @@ def preview(
 def n_steps(n_examples: int, settings: TrainSettings) -> int:
     """Optimizer steps of all passes, the last of a pass on what is left."""
     batches = math.ceil(n_examples / settings.batch_size)
+    batches = math.ceil(batches / max(1, settings.n_processes))  # each process has its own
     return math.ceil(settings.epochs * math.ceil(batches / settings.accumulation))
 
 

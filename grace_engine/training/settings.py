@@ -79,6 +79,9 @@ class TrainSettings:
         gradient_checkpointing: Compute activations twice to store fewer of them.
         seed: Of the order of examples and of adapters.
         device: ``auto`` takes CUDA, then Apple MPS, then the CPU.
+        n_processes: Processes that train together, each on a device of its own; 0 is one for each
+            CUDA device that is visible, and one elsewhere.
+        log_to: ``tensorboard`` or ``trackio`` files beside the studio's own; "" for none.
     """
 
     model: str = ""
@@ -99,6 +102,8 @@ class TrainSettings:
     gradient_checkpointing: bool = False
     seed: int = 0
     device: str = "auto"
+    n_processes: int = 0
+    log_to: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained with."""
@@ -111,6 +116,7 @@ class TrainSettings:
             ("Batch size", self.batch_size, 1),
             ("Accumulation", self.accumulation, 1),
             ("Maximum length", self.max_length, 2),
+            ("Number of processes", self.n_processes, 0),
         ):
             if not value >= least:
                 raise InputError(f"{name} {value!r} is too small: use {least:g} or more.")

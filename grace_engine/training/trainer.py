@@ -5,11 +5,9 @@ and every few minutes; one counts when it is marked complete, which is the last 
 to it. The order of examples and all random numbers go on from a checkpoint as if nothing had been.
 """
 
-import signal
-import threading
+import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,15 +17,15 @@ import orjson
 from grace_engine.errors import MissingExtraError, ResourceError
 from grace_engine.progress import Progress
 from grace_engine.training.examples import Example
+from grace_engine.training.loggers import require_logger
 from grace_engine.training.settings import TrainSettings
+from grace_engine.training.watching import COMPLETE, asked_to_end, watcher_of
 
 if TYPE_CHECKING:
     import torch
 
 INSTALL = "pip install 'grace-studio[training]'"
-CHECKPOINTS, MODEL, METRICS = "checkpoints", "model", "metrics.jsonl"
-_COMPLETE = "grace-complete"
-_CHECKPOINT_SECONDS = 120.0
+CHECKPOINTS, MODEL, TRAINED = "checkpoints", "model", "trained.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +56,15 @@ def train(
     settings: TrainSettings,
     folder: Path,
     progress: Progress,
+    *,
+    stop_file: Path | None = None,
 ) -> Trained:
     """Fine-tune ``model`` on ``examples`` in ``folder``, from the last complete checkpoint there.
 
-    Writes ``metrics.jsonl`` (a line a step), ``checkpoints/`` and, at the end, ``model/``.
+    Writes ``metrics.jsonl`` (a line a step), ``checkpoints/`` and, at the end, ``model/`` and
+    ``trained.json``, by which ``read_trained`` knows that there is nothing left to train. Of
+    several processes that were launched together the first one writes. ``stop_file`` asks for an
+    end as soon as it is there.
 
     Raises:
         KeyboardInterrupt: The run was asked to end; a checkpoint is written.
@@ -77,7 +80,7 @@ def train(
     began = time.monotonic()
     device = resolve_device(settings.device)
     last = last_checkpoint(folder / CHECKPOINTS)
-    watcher = _watcher(folder, progress)
+    watcher = watcher_of(folder, progress, stop_file)
     trainer = sft.SFTTrainer(
         model=model,
         args=sft.SFTConfig(**_arguments(settings, folder, device)),
@@ -87,7 +90,7 @@ def train(
         callbacks=[watcher],
     )
     trainer.remove_callback(PrinterCallback)  # it writes to standard output
-    with _asked_to_end(watcher.stop):
+    with asked_to_end(watcher.stop):
         try:
             trainer.train(resume_from_checkpoint=str(last) if last else None)
         except torch.OutOfMemoryError as fault:
@@ -98,8 +101,7 @@ def train(
             ) from fault
     if watcher.stop.is_set() and trainer.state.global_step < trainer.state.max_steps:
         raise KeyboardInterrupt
-    _save(trainer, tokenizer, folder / MODEL)
-    return Trained(
+    trained = Trained(
         folder=folder / MODEL,
         n_steps=int(trainer.state.global_step),
         n_tokens=int(trainer.state.num_input_tokens_seen),
@@ -107,11 +109,33 @@ def train(
         seconds=time.monotonic() - began,
         resumed_at=int(last.name.rpartition("-")[2]) if last else 0,
     )
+    if trainer.is_world_process_zero():
+        _save(trainer, tokenizer, folder / MODEL)
+        _keep(trained, folder)
+    trainer.accelerator.wait_for_everyone()
+    return trained
+
+
+def read_trained(folder: Path) -> Trained | None:
+    """What came out of the training of a cell that has finished; None where it has not."""
+    try:
+        document = orjson.loads((folder / TRAINED).read_bytes())
+    except FileNotFoundError:
+        return None
+    return Trained(**document, folder=folder / MODEL)
+
+
+def _keep(trained: Trained, folder: Path) -> None:
+    """Write down that a training has finished; the last thing that happens to it."""
+    document = {name: getattr(trained, name) for name in Trained.__slots__ if name != "folder"}
+    part = folder / f".{TRAINED}.part"
+    part.write_bytes(orjson.dumps(document))
+    part.replace(folder / TRAINED)
 
 
 def last_checkpoint(folder: Path) -> Path | None:
     """The latest checkpoint that was written to its end; None where there is none."""
-    complete = [path.parent for path in folder.glob(f"checkpoint-*/{_COMPLETE}")]
+    complete = [path.parent for path in folder.glob(f"checkpoint-*/{COMPLETE}")]
     return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
@@ -140,7 +164,9 @@ def _arguments(settings: TrainSettings, folder: Path, device: "torch.device") ->
         "save_strategy": "no",  # the watcher says when
         "save_total_limit": 2,
         "include_num_input_tokens_seen": "all",
-        "report_to": "none",
+        "report_to": require_logger(settings, folder),
+        "project": "grace-studio",
+        "run_name": folder.name,
         "disable_tqdm": True,
         "dataloader_pin_memory": device.type == "cuda",
         "dataset_num_proc": None,
@@ -187,75 +213,8 @@ def _save(trainer: Any, tokenizer: Any, folder: Path) -> None:
     if hasattr(model, "merge_and_unload"):
         model = model.merge_and_unload()
     part = folder.with_name(f".{folder.name}.part")
+    for left in (part, folder):  # of a process that was killed here
+        shutil.rmtree(left, ignore_errors=True)
     model.save_pretrained(part, safe_serialization=True)
     tokenizer.save_pretrained(part)
     part.rename(folder)
-
-
-def _watcher(folder: Path, progress: Progress) -> Any:
-    """The trainer's callback: progress, metrics, checkpoints, and an end when it is asked for."""
-    from transformers import TrainerCallback
-
-    class Watcher(TrainerCallback):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self.stop = threading.Event()
-            self.loss = float("nan")
-            self._saved_at = time.monotonic()
-            self._tokens = 0
-
-        def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
-            progress.begin("Training", state.max_steps, "steps")
-            if state.global_step:
-                progress.advance(state.global_step)
-            self._tokens = state.num_input_tokens_seen
-
-        def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
-            seen = state.num_input_tokens_seen
-            progress.advance(1, tokens=int(seen - self._tokens))
-            self._tokens = seen
-            if self.stop.is_set():
-                control.should_training_stop = True
-            late = time.monotonic() - self._saved_at > _CHECKPOINT_SECONDS
-            control.should_save = self.stop.is_set() or late
-
-        def on_log(self, _args: Any, state: Any, _control: Any, logs: Any = None, **_: Any) -> None:
-            if not logs or "loss" not in logs:
-                return
-            self.loss = float(logs["loss"])
-            line = {
-                "at": time.time(),
-                "step": state.global_step,
-                "epoch": state.epoch,
-                "loss": self.loss,
-                "learning_rate": logs.get("learning_rate"),
-                "gradient_norm": logs.get("grad_norm"),
-                "n_tokens": int(state.num_input_tokens_seen),
-            }
-            with (folder / METRICS).open("ab") as file:
-                file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
-
-        def on_save(self, args: Any, state: Any, _control: Any, **_: Any) -> None:
-            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / _COMPLETE).touch()
-            self._saved_at = time.monotonic()
-
-    return Watcher()
-
-
-@contextmanager
-def _asked_to_end(stop: threading.Event) -> Iterator[None]:
-    """Let the first SIGINT or SIGTERM ask for a checkpoint and an end, and a second end at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def ask(_number: int, _frame: object) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {name: signal.signal(name, ask) for name in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)

@@ -205,7 +205,7 @@ def remember(live: Live) -> None:
 
 def metrics(live: Live) -> None:
     """How much is in, where the cut is, how many are right; and the counts of overrides."""
-    taken, view = live.taken, live.view
+    taken = live.taken
     pool = int(taken.n_tokens.sum())
     with curate_tables.numbers("chosen"):
         curate_tables.metric("Traces", f"{taken.n_selected:,}", f"of {len(taken.order):,}")
@@ -213,7 +213,7 @@ def metrics(live: Live) -> None:
         cut = "–" if math.isnan(taken.cut) else f"{taken.cut:.4g}"
         among = f"in {len(taken.strata.names)} strata" if len(taken.strata.names) > 1 else "the cut"
         curate_tables.metric("Lowest value taken", cut, among)
-        right = curate_frames.share_correct(view.traces, taken.selected)
+        right = curate_load.share_correct(live)
         if right:
             chosen = "–" if math.isnan(right[0]) else f"{right[0]:.1%}"
             curate_tables.metric("Correct", chosen, f"in the pool {right[1]:.1%}")

@@ -96,10 +96,14 @@ def correctness(traces: pd.DataFrame) -> npt.NDArray[np.float64]:
 
 
 def share_correct(
-    traces: pd.DataFrame, selected: npt.NDArray[np.bool_]
+    right: npt.NDArray[np.float64], selected: npt.NDArray[np.bool_]
 ) -> tuple[float, float] | None:
-    """Share of right answers among the chosen and in the pool; None where nothing is labelled."""
-    right = correctness(traces)
+    """Share of right answers among the chosen and in the pool; None where nothing is labelled.
+
+    Args:
+        right: ``[N]`` as ``correctness`` has it.
+        selected: ``[N]`` which are chosen.
+    """
     known = ~np.isnan(right)
     inside = known & selected
     if not known.any():

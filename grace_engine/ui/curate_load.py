@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
@@ -143,6 +145,12 @@ def counts(workspace: str) -> dict[str, tuple[int, int, int]]:
     return api.selection_counts(api.open_workspace(workspace, create=False))
 
 
+@st.cache_data(ttl=2, max_entries=4, show_spinner=False)
+def how_trained(workspace: str) -> dict[str, api.HowTrained]:
+    """How each selection trained, as far as one was."""
+    return api.how_trained(api.open_workspace(workspace, create=False))
+
+
 def forget_selections() -> None:
     """One was saved, renamed or deleted: look again."""
     load.list_selections.clear()
@@ -154,6 +162,22 @@ def strata_columns(workspace: str, run: str, updated_at: str, _traces: pd.DataFr
     """Columns that a budget can be split over."""
     del workspace, run, updated_at  # the key
     return curate_frames.strata_columns(_traces)
+
+
+def share_correct(live: Live) -> tuple[float, float] | None:
+    """Share of right answers among the chosen and in the pool; None where nothing is labelled."""
+    asked = live.asked
+    right = _correctness(asked.workspace, asked.run, asked.updated_at, live.view.traces)
+    return curate_frames.share_correct(right, live.taken.selected)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _correctness(
+    workspace: str, run: str, updated_at: str, _traces: pd.DataFrame
+) -> npt.NDArray[np.float64]:
+    """``curate_frames.correctness``: it does not follow α or budget."""
+    del workspace, run, updated_at  # the key
+    return curate_frames.correctness(_traces)
 
 
 def selections(workspace: str) -> dict[str, Selection]:

@@ -91,6 +91,7 @@ def _save(live: Live) -> None:
 
 def _list(saved: list[Selection], workspace: str, linked: str) -> None:
     counts = curate_load.counts(workspace)
+    trained = curate_load.how_trained(workspace)
     rows = []
     for one in saved[: curate_tables.MOST_ROWS]:
         chosen, ranked, tokens = counts.get(one.id, (0, 0, 0))
@@ -102,6 +103,7 @@ def _list(saved: list[Selection], workspace: str, linked: str) -> None:
                 "chosen": chosen,
                 "ranked": ranked,
                 "tokens": tokens,
+                "trained": str(trained.get(one.id, api.NOT_TRAINED)),
                 "settings": _settings(one),
                 "by_hand": f"{one.n_kept} kept, {one.n_dropped} dropped" if one.overrides else "–",
                 "parent": one.parent,
@@ -121,6 +123,7 @@ def _list(saved: list[Selection], workspace: str, linked: str) -> None:
             "chosen": st.column_config.NumberColumn("Traces", format="localized"),
             "ranked": st.column_config.NumberColumn("of", format="localized"),
             "tokens": st.column_config.NumberColumn("Tokens", format="localized"),
+            "trained": st.column_config.TextColumn("How it trained", width="large"),
             "settings": "Settings",
             "by_hand": "By hand",
             "parent": "Branch of",
@@ -167,6 +170,21 @@ def _actions(live: Live, one: Selection) -> None:
                 st.rerun()
         if st.button("Delete", icon=":material/delete:", key="delete"):
             _confirm(one)
+    _training(live.asked.workspace, one)
+
+
+def _training(workspace: str, one: Selection) -> None:
+    """How it trained, with the way to the run; or that it has not, with the way to begin."""
+    said = curate_load.how_trained(workspace).get(one.id)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.text(f"How it trained: {said or api.NOT_TRAINED}", width="stretch")
+        where = {"selection": one.id} | ({"training": said.run} if said else {})
+        st.page_link(
+            "pages/train.py",
+            label="See the run" if said else "Train it",
+            icon=":material/model_training:",
+            query_params=where,
+        )
 
 
 def _runs(live: Live) -> set[str]:

@@ -228,7 +228,7 @@ def _curve(live: Live, *, dark: bool) -> None:
         return
     taken = live.taken
     values = pd.Series(taken.values[taken.selected])
-    right = curate_frames.share_correct(live.view.traces, taken.selected)
+    right = curate_load.share_correct(live)
     now = {
         "share": taken.n_selected / len(taken.order),
         "value": float(values.mean()),

@@ -1,6 +1,7 @@
 """How far is a training, and was the subset worth it?"""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 import streamlit as st
@@ -8,11 +9,11 @@ import streamlit as st
 from grace_engine import api
 from grace_engine.errors import NotFoundError
 from grace_engine.figures.frames import plain
-from grace_engine.figures.training import arms_chart, metrics_chart
+from grace_engine.figures.training import arms_chart, budget_chart, metrics_chart
 from grace_engine.jobs import Job
-from grace_engine.ui import tables
+from grace_engine.training import ArmResult, BudgetPoint, Interval
+from grace_engine.ui import tables, train_answers
 from grace_engine.ui.pane import SAVING
-from grace_engine.ui.text import plain_html
 
 RUN = "training"
 _POLL_SECONDS = 2.0
@@ -41,16 +42,16 @@ def results(jobs: Sequence[Job], *, dark: bool) -> None:
     job = by_id[chosen]
     every = _POLL_SECONDS if job.is_active else None
     st.fragment(_curves, run_every=every, key="train-curves")(job, dark=dark)
-    _arms(job, dark=dark)
+    _found(job, dark=dark)
 
 
 def _curves(job: Job, *, dark: bool) -> None:
-    written = (job.folder / "cells").glob("*/metrics.jsonl")
-    cells = [file.parent for file in sorted(written, key=lambda file: file.stat().st_mtime)]
-    if not cells:
+    names = api.training_cells(job.folder)
+    if not names:
         return
-    names = [folder.name for folder in cells]
-    cell = st.selectbox("Curves of", names, index=len(names) - 1, key="train-cell")
+    cell = st.selectbox(
+        "Curves of", names, index=len(names) - 1, key=f"train-cell-{len(names)}", width=240
+    )
     metrics = pd.DataFrame(api.training_metrics(job.folder, cell))
     if metrics.empty:
         return
@@ -58,22 +59,24 @@ def _curves(job: Job, *, dark: bool) -> None:
         metrics_chart(metrics, dark=dark),
         key="metrics-chart",
         config=SAVING,
-        alt="Loss, learning rate and gradient norm by optimizer step",
+        alt="Loss, learning rate, gradient norm and tokens a second by optimizer step",
     )
     tables.save_csv("Steps as CSV", f"training-{job.id}-{cell}", lambda: metrics)
 
 
-def _arms(job: Job, *, dark: bool) -> None:
+def _found(job: Job, *, dark: bool) -> None:
+    done = len(api.finished_cells(job.folder))
     try:
-        report = api.training_report(job.folder)
+        report = _report(job.folder, done)
     except NotFoundError:
         return
+    planned = report.planned
     st.markdown("##### Was it worth it?")
     st.text(
-        f"{len(report.cells)} of {report.n_cells} trainings and evaluations are finished"
-        + (f", judged on {report.n_problems:,} problems." if report.n_problems else ".")
+        f"{len(report.cells)} of {planned.n_cells} trainings and evaluations are finished"
+        + (f", judged on {planned.n_problems:,} problems." if planned.n_problems else ".")
     )
-    if not report.n_problems:
+    if not planned.n_problems:
         st.info("Nothing was evaluated: name problems under Judged on.")
         return
     st.plotly_chart(
@@ -82,60 +85,98 @@ def _arms(job: Job, *, dark: bool) -> None:
         config=SAVING,
         alt="Share of right answers of each arm with its interval",
     )
-    frame = pd.DataFrame(
-        [
-            {
-                "arm": arm.arm,
-                "seeds": arm.n_seeds,
-                "steps": round(arm.n_steps),
-                "tokens a pass": round(arm.n_tokens),
-                "accuracy": f"{arm.accuracy.mean:.1%}" if arm.accuracy else "",
-                "subset less this": f"{arm.less.mean:+.1%} ({arm.less.low:+.1%} – "
-                f"{arm.less.high:+.1%})"
-                if arm.less
-                else "",
-                "says": arm.verdict,
-                "held-out loss": arm.held_out_loss,
-                **arm.by_outcome,
-            }
-            for arm in report.arms
-        ]
-    )
+    frame = _arms_frame(report.arms, report.measure)
     tables.table(frame, alt="What each arm found")
-    st.caption(_NOTE)
+    st.caption(f"{report.measure.capitalize()}: {planned.asked}. {_NOTE}")
     tables.save_csv("Arms as CSV", f"arms-{job.id}", lambda: frame)
-    _answers(job, [result.cell.name for result in report.cells])
+    if report.curve:
+        _budgets(job, report, dark=dark)
+    _labels(job, report)
+    if len(report.cells) > 1:
+        train_answers.side_by_side(job, [result.cell.name for result in report.cells])
 
 
-def _answers(job: Job, cells: list[str]) -> None:
-    """Answers of two cells to one problem, side by side."""
-    problems = {one.id: one for one in api.training_problems(job.folder)}
-    if not problems:
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _report(folder: Path, n_finished: int) -> api.TrainReport:
+    """What was found; intervals take a moment, and change only when a cell is finished."""
+    del n_finished  # part of the key
+    return api.training_report(folder)
+
+
+def _arms_frame(arms: Sequence[ArmResult], measure: str) -> pd.DataFrame:
+    rows = []
+    for arm in arms:
+        row: dict[str, object] = {
+            "arm": arm.arm,
+            "seeds": arm.n_seeds,
+            "steps": round(arm.n_steps),
+            "tokens a pass": round(arm.n_tokens),
+            measure: _between(arm.accuracy),
+        }
+        if measure != "accuracy" and arm.share_right is not None:
+            row["single answers right"] = f"{arm.share_right:.1%}"
+        row |= {
+            "subset less this": _signed(arm.less),
+            "says": arm.verdict,
+            "held-out loss": arm.held_out_loss,
+            **arm.by_outcome,
+        }
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _budgets(job: Job, report: api.TrainReport, *, dark: bool) -> None:
+    st.markdown("##### By budget")
+    st.plotly_chart(
+        budget_chart(report.curve, report.measure, dark=dark),
+        key="budget-chart",
+        config=SAVING,
+        alt="Accuracy with its interval against the budget, for the subset and a random draw",
+    )
+    frame = pd.DataFrame([_point(point, report.measure) for point in report.curve])
+    tables.table(frame, alt="What each budget found, and what it cost")
+    tables.save_csv("Budgets as CSV", f"budgets-{job.id}", lambda: frame)
+
+
+def _point(point: BudgetPoint, measure: str) -> dict[str, object]:
+    return {
+        "arm": point.arm,
+        "of the pool": f"{point.budget:.3g}%",
+        "seeds": point.n_seeds,
+        "steps": round(point.n_steps),
+        "tokens a pass": round(point.n_tokens),
+        measure: _between(point.accuracy),
+    }
+
+
+def _labels(job: Job, report: api.TrainReport) -> None:
+    """The arms on the problems of each subject, level and other label."""
+    labels = list(dict.fromkeys(group.label for group in report.groups))
+    if not labels:
         return
-    st.markdown("##### Answers side by side")
-    left, right = st.columns(2, gap="medium")
-    pair = []
-    for place, (column, name) in enumerate(((left, "Left"), (right, "Right"))):
-        with column:
-            last = len(cells) - 1
-            index = cells.index("untrained") if not place and "untrained" in cells else last
-            cell = st.selectbox(name, cells, index=index, key=f"answers-{place}")
-            pair.append(api.training_answers(job.folder, cell))
-    both = [name for name in problems if all(name in found for found in pair)]
-    changed = st.toggle("Only where the outcomes differ", key="answers-changed")
-    if changed:
-        both = [name for name in both if pair[0][name][1] != pair[1][name][1]]
-    if not both:
-        st.info("No problem has different outcomes in these two.")
-        return
-    title = f"Problem, of {len(both):,}"
-    number = int(st.number_input(title, 1, len(both), key=f"problem-{changed}", width=160))
-    problem = problems[both[number - 1]]
-    st.html(plain_html(problem.prompt))
-    st.text(plain(f"Reference: {problem.reference}"))
-    left, right = st.columns(2, gap="medium")
-    for column, found in zip((left, right), pair, strict=True):
-        text, outcome = found[problem.id]
-        with column.container(border=True):
-            st.markdown(f"**{outcome}**")
-            st.html(plain_html(text))
+    st.markdown("##### By kind of problem")
+    label = st.segmented_control(
+        "Split by", labels, default=labels[0], required=True, key=f"split-by-{job.id}"
+    )
+    rows = []
+    for group in report.groups:
+        if group.label == label:
+            row: dict[str, object] = {str(label): str(group.value), "problems": group.n_problems}
+            row |= {arm.arm: _between(arm.accuracy) for arm in group.arms}
+            row |= {
+                f"subset less {arm.arm}": _signed(arm.less)
+                for arm in group.arms
+                if arm.arm in ("random", "untrained")
+            }
+            rows.append(row)
+    frame = pd.DataFrame(rows)
+    tables.table(frame, alt="What each arm found by kind of problem")
+    tables.save_csv("Kinds as CSV", f"kinds-{job.id}-{label}", lambda: frame)
+
+
+def _between(found: Interval | None) -> str:
+    return f"{found.mean:.1%} ({found.low:.1%} – {found.high:.1%})" if found else ""
+
+
+def _signed(found: Interval | None) -> str:
+    return f"{found.mean:+.1%} ({found.low:+.1%} – {found.high:+.1%})" if found else ""

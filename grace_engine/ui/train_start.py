@@ -10,8 +10,8 @@ from grace_engine.figures.frames import marks_named, plain
 from grace_engine.quantities import counted, size
 from grace_engine.records import Selection
 from grace_engine.store import WorkspaceUsage
-from grace_engine.training import AGAINST, Lora, TrainPreview, TrainSettings, preset
-from grace_engine.ui import data_jobs, data_paths, data_score
+from grace_engine.training import AGAINST, Lora, TrainPreview, TrainSettings, percents, preset
+from grace_engine.ui import data_jobs, data_score, train_judging
 from grace_engine.ui.text import as_markdown, facts_html
 
 SELECTION = "selection"
@@ -36,22 +36,22 @@ def form(workspace: str, saved: list[Selection], held: WorkspaceUsage) -> None:
         st.error(as_markdown(str(fault)), icon=":material/error:")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
+        # Not by callbacks: they would have the settings from before what was typed last.
+        if st.button(
             "Preview",
             icon=":material/visibility:",
             help="What the trainer reads, cuts and learns from. No weights are loaded.",
-            on_click=lambda: st.session_state.update({_PLAN: request}),
-        )
-        st.button(
+        ):
+            st.session_state[_PLAN] = request
+        if st.button(
             "Train",
             type="primary",
             icon=":material/play_arrow:",
             key="train-start",
             help="Begins in the background; where the device is taken, it waits for it.",
-            on_click=data_jobs.launch,
-            args=(api.start_training, request),
-            kwargs={"workspace": workspace},
-        )
+        ):
+            data_jobs.launch(api.start_training, request, workspace=workspace)
+            st.rerun()  # what runs is shown above
     if st.session_state.get(_PLAN) == request:
         _preview(workspace, request)
     else:
@@ -77,39 +77,39 @@ def _choose(workspace: str, saved: list[Selection], held: WorkspaceUsage) -> api
             key="train-against",
             help="A random subset of the same tokens, the full pool, the model before.",
         )
-        seeds = st.number_input(
-            "Seeds",
-            1,
-            20,
-            1,
-            key="train-seeds",
-            help="Trainings of each arm. With one, an interval speaks of problems only.",
-        )
+        with st.container(horizontal=True):
+            seeds = st.number_input(
+                "Seeds",
+                1,
+                20,
+                1,
+                key="train-seeds",
+                help="Trainings of each arm. With one, an interval speaks of problems only.",
+                width=110,
+            )
+            budgets = st.text_input(
+                "Budgets, %",
+                key="train-budgets",
+                placeholder="5, 10, 20, 50, 100",
+                help="Shares of the pool at which the selection's ranking is cut, each trained "
+                "beside a random draw of as many tokens. Empty: only the selection as it is.",
+            )
     with middle:
         name = st.selectbox(
             "Preset", list(_PRESETS), format_func=_PRESETS.__getitem__, key="train-preset"
         )
         settings = _settings(name, workspace, held)
     with right:
-        evaluate_on = st.text_input(
-            "Judged on",
-            value=_shipped_problems(held),
-            key="train-eval",
-            placeholder="a dataset, or the path of a file",
-            help="Problems with reference answers that no arm is trained on.",
-        ).strip()
-        n_problems = st.number_input(
-            "Problems", 0, 100_000, 100, key="train-problems", help="The first ones; 0 for all."
-        )
-    if evaluate_on and evaluate_on not in {each.name for each in held.datasets}:
-        evaluate_on = _problems_file(evaluate_on, workspace)
+        evaluate_on, n_problems, asking = train_judging.judged_on(workspace, held)
     return api.TrainRequest(
         what=chosen or "",
         settings=settings,
         against=tuple(against),
         n_seeds=int(seeds),
+        budgets=percents(budgets or ""),
         evaluate_on=evaluate_on,
-        n_problems=int(n_problems),
+        n_problems=n_problems,
+        asking=asking,
     )
 
 
@@ -129,16 +129,17 @@ def _settings(name: str, workspace: str, held: WorkspaceUsage) -> TrainSettings:
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         epochs = st.number_input(
-            "Epochs", 0.01, 100.0, base.epochs, key=f"train-epochs-{name}", width=110
+            "Epochs", 0.01, 100.0, base.epochs, step=None, key=f"train-epochs-{name}", width=80
         )
         rate = st.number_input(
             "Learning rate",
             0.0,
             1.0,
             base.learning_rate,
+            step=None,
             format="%.1e",
             key=f"train-rate-{name}",
-            width=140,
+            width=95,
         )
         lora = st.toggle("LoRA", value=base.lora is not None, key=f"train-lora-{name}")
     with st.expander("More settings", icon=":material/tune:"):
@@ -163,22 +164,6 @@ def _settings(name: str, workspace: str, held: WorkspaceUsage) -> TrainSettings:
     )
 
 
-def _shipped_problems(held: WorkspaceUsage) -> str:
-    """The shipped held-out problems, where the shipped traces are what is trained on."""
-    planted = any(each.name == "planted" for each in held.datasets)
-    file = api.sample_folder() / "planted" / "held_out.jsonl"
-    return str(file) if planted and file.is_file() else ""
-
-
-def _problems_file(typed: str, workspace: str) -> str:
-    if typed == str(api.sample_folder() / "planted" / "held_out.jsonl"):
-        return typed
-    path = data_paths.confined(typed, workspace)
-    if not path.is_file():
-        raise InputError(f"{typed} is neither a dataset of this workspace nor a file.")
-    return str(path)
-
-
 def _preview(workspace: str, request: api.TrainRequest) -> None:
     try:
         with st.spinner("Rendering the examples…"):
@@ -190,18 +175,21 @@ def _preview(workspace: str, request: api.TrainRequest) -> None:
         show = st.warning if plan.overlap.ids else st.success
         show(as_markdown(str(plan.overlap)))
     subset, settings = plan.subset, request.settings
-    facts = {
-        "Subset": _amount(subset),
+    facts = {"Subset": _amount(subset)}
+    if plan.pool is not None:
+        facts["Pool"] = _amount(plan.pool)
+    facts |= {
         "Left out": ", ".join(f"{n:,} {why}" for why, n in subset.rejected_by_reason.items())
         or "nothing: every trace can be shown to the model",
         f"At {settings.max_length:,} tokens": f"{subset.n_cut:,} lose their end; of "
         f"{subset.n_masked:,} nothing would be learned",
         "Memory": f"about {size(subset.memory)} ({subset.memory_basis})",
         "Trainings": f"{len(plan.cells):,}: {', '.join(cell.name for cell in plan.cells)}",
-        "Judged on": counted(len(plan.problems), "problem") if plan.problems else "nothing",
+        "Judged on": f"{counted(len(plan.problems), 'problem')}, {request.asking}"
+        if plan.problems
+        else "nothing",
+        "Time": str(api.expected_time(api.open_workspace(workspace, create=False), plan)),
     }
-    if plan.pool is not None:
-        facts["Pool"] = _amount(plan.pool)
     st.html(facts_html(facts))
     try:
         subset.require_whole(settings)

@@ -38,6 +38,13 @@ BROKEN = {
     "FROM annotations LIMIT 1",
     "answers were checked twice": "INSERT INTO answer_checks FROM answer_checks LIMIT 1",
     "duplicates belong to no search": "DELETE FROM duplicate_findings",
+    "problems were rolled out twice": "INSERT INTO rollout_problems FROM rollout_problems LIMIT 1",
+    "rollouts stand there twice": "INSERT INTO rollouts FROM rollouts LIMIT 1",
+    "problems with rollouts belong to no set": "DELETE FROM rollout_sets",
+    "rollouts belong to no problem": "DELETE FROM rollout_problems",
+    "rollouts have more or fewer log-probabilities": "UPDATE rollouts SET logprobs = [0.5, 0.5]",
+    "problems have two gradients": "INSERT INTO policy_gradients FROM policy_gradients LIMIT 1",
+    "gradients of problems belong to no run": "DELETE FROM policy_runs",
 }
 
 
@@ -57,6 +64,17 @@ def full(own_workspace: api.Workspace) -> api.Workspace:
             "INSERT INTO duplicate_findings SELECT 'f', 'traces', 1, ['d'], '', 1, 1, 1, 0, 0, '',"
             " 1"
         )
+        connection.execute("INSERT INTO rollout_sets SELECT 'o-1', 'd', '{}', '', '', 1")
+        connection.execute(
+            "INSERT INTO rollout_problems SELECT 'o-1', 'p', 0, 'd', '?', '4', '{}', '', NULL, NULL"
+        )
+        connection.execute(
+            "INSERT INTO rollouts SELECT 'o-1', 'p', 1, '4', [7], [-0.5], true, 1, 'right', ''"
+        )
+        connection.execute(
+            "INSERT INTO policy_runs SELECT 'g-1', 'o-1', '', '', '{}', 1, '', '', 1"
+        )
+        connection.execute("INSERT INTO policy_gradients SELECT 'g-1', 'p', 1, 1, [1], NULL, NULL")
     return own_workspace
 
 

@@ -495,11 +495,13 @@ def test_each_stratum_has_its_own_cut(view_of: MakeView) -> None:
 def test_share_correct_counts_only_what_is_labelled() -> None:
     traces = pd.DataFrame({"label.is_correct": [True, False, None, True, None]})
 
-    assert curate_frames.share_correct(traces, np.array([True, True, True, False, True])) == (
+    assert curate_frames.share_correct(
+        curate_frames.correctness(traces), np.array([True, True, True, False, True])
+    ) == (
         pytest.approx(1 / 2),
         pytest.approx(2 / 3),
     )
-    assert curate_frames.share_correct(pd.DataFrame({"a": [1]}), np.array([True])) is None
+    assert curate_frames.share_correct(np.array([np.nan]), np.array([True])) is None
 
 
 @pytest.mark.parametrize(

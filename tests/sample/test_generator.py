@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from sample_data.arithmetic import (
+from grace_engine.generator.arithmetic import (
     LARGEST,
     MAX_STEPS,
     MIN_STEPS,
@@ -18,7 +18,7 @@ from sample_data.arithmetic import (
     trace_text,
     training_pairs,
 )
-from sample_data.wording import THEMES
+from grace_engine.generator.wording import THEMES
 
 PER_THEME = 60
 

@@ -5,9 +5,9 @@ from random import Random
 
 import pytest
 
-from sample_data.arithmetic import Equation, read_equation, split_of
-from sample_data.planting import PLANTED_KINDS, Kind, PlantedTrace, plant, plant_many
-from sample_data.rules import (
+from grace_engine.generator.arithmetic import Equation, read_equation, split_of
+from grace_engine.generator.planting import PLANTED_KINDS, Kind, PlantedTrace, plant, plant_many
+from grace_engine.generator.rules import (
     RULES,
     adds_for_times,
     counts_the_first,

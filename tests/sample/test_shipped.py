@@ -11,7 +11,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
-from sample_data.arithmetic import draw_problem
+from grace_engine.generator.arithmetic import draw_problem
 from sample_data.build import FOLDER, PLANTED, planted_lines
 from sample_data.evaluate import score_arithmetic
 from sample_data.grade_school import HELD_OUT, read_pairs

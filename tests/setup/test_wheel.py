@@ -77,6 +77,12 @@ def test_the_wheel_carries_the_sample_with_its_licence_and_the_model(
         assert files[f"grace_engine/_sample/{name}"], name
 
 
+def test_the_wheel_carries_what_reproductions_are_made_of(files: dict[str, bytes]) -> None:
+    for path in sorted((ROOT / "grace_engine" / "generator").glob("*.py")):
+        assert files[path.relative_to(ROOT).as_posix()] == path.read_bytes()
+    assert files["grace_engine/_sample/tiny-reasoner-early/model.safetensors"]
+
+
 def test_nothing_lands_beside_the_package(files: dict[str, bytes]) -> None:
     tops = {name.split("/")[0] for name in files}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"grace_engine"}

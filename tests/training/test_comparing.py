@@ -1,10 +1,24 @@
 """Does an interval say no more than the answers do?"""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from grace_engine.errors import InputError
-from grace_engine.training import Cell, CellResult, arms_of, cells_of, paired_interval
+from grace_engine.training import (
+    Cell,
+    CellResult,
+    EvalProblem,
+    arms_of,
+    cells_of,
+    curve_of,
+    label_groups,
+    paired_interval,
+    percents,
+    time_left,
+    tokens_per_second,
+)
 from grace_engine.training.comparing import mean_interval
 
 
@@ -69,6 +83,88 @@ def test_cells_come_seed_by_seed_and_the_model_before_once() -> None:
         cells_of(("bestcase",), 1)
     with pytest.raises(InputError, match="use 1 or more"):
         cells_of((), 0)
+
+
+def test_budgets_add_a_subset_and_a_random_cell_each() -> None:
+    found = cells_of(("random", "untrained"), 1, (100, 5, 12.5))
+    assert [cell.name for cell in found] == [
+        *("untrained", "subset-0", "random-0"),
+        *("subset-5pct-0", "random-5pct-0", "subset-12.5pct-0", "random-12.5pct-0"),
+        "subset-100pct-0",
+    ]
+    for wrong in (0, 101):
+        with pytest.raises(InputError, match="above 0, up to 100"):
+            cells_of((), 1, (wrong,))
+    assert percents(" 5, 10% ,50") == (5.0, 10.0, 50.0)
+    with pytest.raises(InputError, match="5,10,20,50,100"):
+        percents("5,a")
+
+
+def test_the_curve_holds_each_arm_at_each_budget_and_the_selection_at_its_own() -> None:
+    some, all_right = (1.0, 0.0) * 20, (1.0,) * 40
+    results = [
+        replace(result("subset", 0, some), n_examples=3),
+        replace(result("random", 0, some), n_examples=4),
+        result("untrained", 0, some),
+        at(50, result("subset", 0, all_right)),
+        at(50, result("subset", 1, some)),
+        at(50, result("random", 0, some)),
+        at(100, result("subset", 0, some)),
+    ]
+    points = {(one.arm, one.budget): one for one in curve_of(results, 12)}
+    assert set(points) == {
+        *(("subset", 25.0), ("random", 25.0), ("untrained", 0.0)),
+        *(("subset", 50.0), ("random", 50.0), ("subset", 100.0)),
+    }
+    assert points["subset", 50.0].accuracy.mean == pytest.approx(0.75)
+    assert points["subset", 50.0].n_seeds == 2
+    assert curve_of(results[:3], 12) == []
+    own = {arm.arm: arm for arm in arms_of(results)}
+    assert own["subset"].accuracy.mean == pytest.approx(0.5)
+    assert own["subset"].n_seeds == 1
+
+
+def test_arms_are_told_apart_by_the_labels_of_problems() -> None:
+    problems = [
+        EvalProblem(
+            id=str(i),
+            prompt="",
+            reference="",
+            labels={"subject": "ab"[i % 2], "level": i % 4 + 1, "id": i, "is_correct": i % 3 == 0},
+        )
+        for i in range(40)
+    ]
+    found = label_groups(
+        [result("subset", 0, (1.0, 0.0) * 20), result("random", 0, (0.0,) * 40)], problems
+    )
+    assert [(one.label, one.value, one.n_problems) for one in found] == [
+        *(("level", level, 10) for level in (1, 2, 3, 4)),
+        *(("subject", "a", 20), ("subject", "b", 20)),
+    ]
+    a = {arm.arm: arm for arm in found[4].arms}
+    assert a["subset"].accuracy.mean == 1.0
+    assert a["random"].verdict == "the subset is better"
+    assert found[5].arms[1].verdict == "no difference shown"
+
+
+def test_what_is_left_is_told_from_the_pace_of_the_steps() -> None:
+    lines = [{"step": step, "at": 10.0 + 2 * step, "n_tokens": 100 * step} for step in (1, 2, 3, 4)]
+    lines.append({"step": 5, "at": 900.0, "n_tokens": 500, "resumed": True})
+    done = replace(result("untrained", 0, (1.0,)), evaluation_seconds=30.0)
+    planned = {"untrained": 0, "subset-0": 10, "random-0": 10}
+    found = time_left(planned, [done], {"subset-0": lines}, evaluates=True)
+    assert (found.n_steps, found.n_evaluations, found.step_seconds) == (15, 2, 2.0)
+    assert found.seconds == pytest.approx(15 * 2.0 + 2 * 30.0)
+    assert "About 2 min left: 15 optimizer steps of 2 s and 2 evaluations of 30 s." in str(found)
+    assert time_left(planned, [], {"subset-0": lines[:2]}, evaluates=True) is None
+    unknown = time_left(planned, [], {"subset-0": lines}, evaluates=True)
+    assert unknown.seconds == pytest.approx(30.0)
+    assert "not counted in" in str(unknown)
+    assert tokens_per_second(lines) == [None, 50.0, 50.0, 50.0, None]
+
+
+def at(budget: float, found: CellResult) -> CellResult:
+    return replace(found, cell=replace(found.cell, budget=budget))
 
 
 def result(arm: str, seed: int, shares: tuple[float, ...]) -> CellResult:

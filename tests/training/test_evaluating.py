@@ -1,13 +1,16 @@
 """Are a model's answers judged as they stand, and its loss measured as the trainer does?"""
 
+from itertools import combinations
 from pathlib import Path
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
+from grace_engine.errors import InputError
 from grace_engine.progress import Silent
 from grace_engine.training import (
+    Asking,
     Cell,
     EvalProblem,
     Evaluation,
@@ -15,6 +18,7 @@ from grace_engine.training import (
     evaluate,
     held_out_loss,
     overlap,
+    pass_at,
     random_examples,
     read_result,
     result_of,
@@ -53,7 +57,49 @@ def test_greedy_answers_are_right_or_wrong_by_mathematics(
     found = Evaluation(answered=answered[:2])
     assert found.accuracy == 0.5
     assert found.by_outcome == {"right": 1, "wrong": 1, "not parsed": 0, "timed out": 0}
-    assert found.accuracy_by("kind", problems[:2]) == {"sum": 0.5}
+
+
+def test_pass_at_k_is_the_share_of_all_draws_of_k_with_a_right_one() -> None:
+    for n, right, k in [(5, 2, 1), (5, 2, 3), (8, 3, 8), (6, 0, 2), (6, 6, 2), (10, 1, 4)]:
+        draws = list(combinations([True] * right + [False] * (n - right), k))
+        by_hand = sum(any(draw) for draw in draws) / len(draws)
+        assert pass_at(k, n, right) == pytest.approx(by_hand, abs=1e-12)
+    with pytest.raises(InputError, match="cannot be told from 3 answers"):
+        pass_at(4, 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"k": 8, "samples": 4}, "use at least --samples 8"),
+        ({"k": 8, "temperature": 0.0}, "all 8 answers are the same"),
+        ({"samples": 4}, "Greedy answers are all the same"),
+        ({"k": -1}, "makes no sense"),
+    ],
+)
+def test_asking_that_cannot_be_estimated_is_refused(given: dict[str, float], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        Asking(**given)
+
+
+def test_sampled_answers_are_judged_by_pass_at_k(
+    model: torch.nn.Module, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    text = "A bus leaves with 28 people. At the next stop 15 people get on. How many are on it now?"
+    asking = Asking(k=2, samples=4, temperature=1.0)
+    problems = [problem("a", text, "43"), problem("b", f"{text} {text}", "no number")]
+    given = {"max_new_tokens": 40, "asking": asking}
+    answered = evaluate(model, tokenizer, problems, Silent(), seed=1, **given)
+    assert [len(one.completions) for one in answered] == [4, 4]
+    assert len(set(answered[0].completions)) > 1
+    assert answered == evaluate(model, tokenizer, problems, Silent(), seed=1, **given)
+    found = Evaluation(answered=answered, asking=asking)
+    n_right = answered[0].outcomes.count("right")
+    assert found.accuracy == pytest.approx(pass_at(2, 4, n_right) / 2)
+    result = result_of(Cell(arm="subset"), [], None, found)
+    assert result.measure == "pass@2"
+    assert result.shares == (pass_at(2, 4, n_right), 0.0)
+    assert sum(result.by_outcome.values()) == 8
 
 
 def test_held_out_loss_is_the_mean_over_all_learned_tokens(

@@ -18,6 +18,7 @@ from grace_engine.training import (
     TrainSettings,
     last_checkpoint,
     n_steps,
+    read_trained,
     train,
 )
 from tests.training.conftest import EARLY
@@ -69,6 +70,17 @@ def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     before = AutoModelForCausalLM.from_pretrained(EARLY).state_dict()
     assert any(not torch.equal(ours[name], before[name]) for name in ours)
+
+
+def test_a_model_that_was_half_written_is_written_again(trained_in, tmp_path: Path) -> None:
+    """Killed between the model and the word that it is there."""
+    for left in ("model", ".model.part"):
+        (tmp_path / "run" / left).mkdir(parents=True)
+        (tmp_path / "run" / left / "model.safetensors").write_bytes(b"half")
+    assert read_trained(tmp_path / "run") is None
+    found = trained_in(tmp_path / "run", Silent())
+    assert read_trained(tmp_path / "run") == found
+    assert weights(found.folder)
 
 
 def test_each_step_is_written_down(trained_in, examples: list[Example], tmp_path: Path) -> None:

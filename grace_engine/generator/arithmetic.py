@@ -10,7 +10,7 @@ from itertools import pairwise
 from random import Random
 from typing import Literal
 
-from sample_data.wording import NAMES, PLAIN_STEPS, THEMES, Theme
+from grace_engine.generator.wording import NAMES, PLAIN_STEPS, THEMES, Theme
 
 Split = Literal["train", "test", "planted"]
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
-from sample_data.arithmetic import Equation
+from grace_engine.generator.arithmetic import Equation
+
+Rule: TypeAlias = Callable[[Equation], int]
 
 
 def forgets_carry(equation: Equation) -> int:
@@ -39,7 +42,7 @@ def adds_for_times(equation: Equation) -> int:
     return equation.left + equation.right if equation.op == "*" else equation.result
 
 
-RULES: tuple[Callable[[Equation], int], ...] = (
+RULES: tuple[Rule, ...] = (
     forgets_carry,
     larger_minus_smaller,
     counts_the_first,

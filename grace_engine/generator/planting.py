@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from random import Random
 from typing import Literal
 
-from sample_data.arithmetic import (
+from grace_engine.generator.arithmetic import (
     LARGEST,
     MAX_STEPS,
     SMALLEST,
@@ -20,8 +20,8 @@ from sample_data.arithmetic import (
     say_equation,
     say_step,
 )
-from sample_data.rules import RULES
-from sample_data.wording import IRRELEVANT_STEPS
+from grace_engine.generator.rules import RULES, Rule
+from grace_engine.generator.wording import IRRELEVANT_STEPS
 
 Kind = Literal[
     "clean",
@@ -42,6 +42,9 @@ PLANTED_KINDS: tuple[Kind, ...] = (
     "wrong_answer",
     "systematic",
 )
+
+# So that a fault has a before and an after.
+LEAST_MOVES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,12 +86,26 @@ class Draft:
     bad: tuple[int, ...] = ()
 
 
-def plant(rng: Random, kind: Kind, row_id: str, split: Split = "planted") -> PlantedTrace:
-    """Draws a problem of `split` and a trace of it that goes wrong as `kind` says."""
+def plant(
+    rng: Random,
+    kind: Kind,
+    row_id: str,
+    split: Split = "planted",
+    *,
+    n_moves: int | None = None,
+    rule: Rule | None = None,
+) -> PlantedTrace:
+    """Draws a problem of `split` and a trace of it that goes wrong as `kind` says.
+
+    The problem has `n_moves` moves where that is given; a systematic fault follows `rule`, or one
+    drawn for this trace.
+    """
     while True:
-        # Three steps at least, so that a fault has a before and an after.
-        problem = draw_problem(rng, split, rng.randint(3, MAX_STEPS))
-        draft = _PLANTERS[kind](rng, problem)
+        problem = draw_problem(rng, split, n_moves or rng.randint(LEAST_MOVES, MAX_STEPS))
+        if kind == "systematic" and rule is not None:
+            draft = _following(rng, problem, rule)
+        else:
+            draft = _PLANTERS[kind](rng, problem)
         if draft is not None:
             break
     answer = str(draft.answer)
@@ -203,7 +220,10 @@ def _wrong_answer(rng: Random, problem: Problem) -> Draft:
 
 
 def _systematic(rng: Random, problem: Problem) -> Draft | None:
-    rule = rng.choice(RULES)
+    return _following(rng, problem, rng.choice(RULES))
+
+
+def _following(rng: Random, problem: Problem, rule: Rule) -> Draft | None:
     equations, bad, value = [], [], problem.start
     for at, move in enumerate(problem.moves):
         if not move.fits(value):

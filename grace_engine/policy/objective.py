@@ -1,0 +1,80 @@
+"""What is the GRPO objective of a group, and where does it meet the head?
+
+At the policy that sampled, without clipping and KL: J = (1/G) Σ_i A_i (1/|y_i|) Σ_t log π(y_it).
+With the weights of ``EncodedGroup`` that is Σ_i w_i Σ_t log π(y_it).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from grace_engine.models.heads import AutogradHead, Head, captured_hidden
+from grace_engine.policy.encoding import EncodedGroup
+from grace_engine.scoring.exact import tiled_losses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sampled:
+    """Where some rollouts of a group meet the head: R rollouts, T of their tokens.
+
+    Attributes:
+        states: ``[T, d]`` that predict the sampled tokens, rollout after rollout.
+        targets: ``[T]`` those tokens.
+        lengths: ``[R]`` tokens of each rollout, on the CPU.
+        weights: ``[T]`` float32 w of each token.
+    """
+
+    states: Tensor
+    targets: Tensor
+    lengths: Tensor
+    weights: Tensor
+
+
+def sampled_states(
+    model: nn.Module, group: EncodedGroup, tokens_per_batch: int
+) -> Iterator[Sampled]:
+    """The states of a group, some rollouts at a time: padded batches of bounded size.
+
+    How a group is cut depends on nothing but the group and the bound, so that its gradient is the
+    same to the bit whatever was computed before.
+    """
+    longest = len(group.prompt) + max(map(len, group.answers))
+    rows = max(1, tokens_per_batch // longest)
+    for first in range(0, len(group.answers), rows):
+        part = slice(first, first + rows)
+        yield _states(model, group.prompt, group.answers[part], group.weights[part])
+
+
+def _states(
+    model: nn.Module,
+    prompt: tuple[int, ...],
+    answers: tuple[tuple[int, ...], ...],
+    weights: tuple[float, ...],
+) -> Sampled:
+    device = next(model.parameters()).device
+    lengths = torch.tensor([len(answer) for answer in answers])
+    width = len(prompt) + int(lengths.max())
+    ids = torch.zeros((len(answers), width), dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for row, answer in enumerate(answers):
+        sequence = torch.tensor(prompt + answer)
+        ids[row, : len(sequence)], mask[row, : len(sequence)] = sequence, 1
+    with captured_hidden(model) as seen:
+        model(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False)
+    rows = torch.repeat_interleave(torch.arange(len(answers)), lengths)
+    inside = torch.cat([torch.arange(int(length)) for length in lengths])
+    columns = len(prompt) - 1 + inside  # the state before a token predicts it
+    return Sampled(
+        states=seen[0][rows.to(device), columns.to(device)],
+        targets=ids[rows, columns + 1].to(device),
+        lengths=lengths,
+        weights=torch.tensor(weights, dtype=torch.float32)[rows].to(device),
+    )
+
+
+def objective(head: Head | AutogradHead, sampled: Sampled, tile_elements: int) -> Tensor:
+    """J of some rollouts, with its graph; logits of a tile are made again in the backward pass."""
+    losses = tiled_losses(head, sampled.states, sampled.targets, tile_elements)
+    return -(sampled.weights * losses).sum()

@@ -1,0 +1,102 @@
+"""How do the reproductions of choices for reinforcement learning read as tables?"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from grace_engine.reproduce.framework import Results, ResultTable
+from grace_engine.reproduce.rl_choices import BY_GRADIENT, BY_REWARD
+
+# Student's t for 95%, by degrees of freedom.
+_T = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
+_PUBLISHED = {
+    "noisy-rewards": {"gradalign": "17.8", "align": "33.5", "accgreedy": "81.8"},
+    "unbalanced": {"gradalign": "92.9", "align": "47.2", "accgreedy": "7.8"},
+}
+_TITLES = {
+    "noisy-rewards": "Share of problems with coin-flip rewards among the chosen quarter, in %",
+    "unbalanced": "Share of problems of the target task among the chosen twentieth, in %",
+}
+
+
+def choice_tables(found: Results) -> tuple[ResultTable, ...]:
+    """A row a method and kind of gradient, a column a number of rollouts."""
+    cells = list(found.found.values())
+    columns = [str(n) for n in found.settings["rollouts"]]
+    methods = [(strategy, kind) for strategy in BY_GRADIENT for kind in found.settings["kinds"]]
+    methods += [(strategy, "") for strategy in BY_REWARD]
+    published = _PUBLISHED[found.name]
+    rows = [
+        (
+            strategy,
+            kind or "–",
+            *(
+                interval([100 * cell["shares"][f"{strategy}|{kind}|{n}"] for cell in cells])
+                for n in columns
+            ),
+            published.get(strategy, "–"),
+        )
+        for strategy, kind in methods
+    ]
+    return (
+        ResultTable(
+            title=f"{_TITLES[found.name]}. {_seeds(cells)}",
+            columns=(
+                "method",
+                "gradient",
+                *(f"{n} rollouts" for n in columns),
+                "paper, 8B, step 0",
+            ),
+            rows=tuple(rows),
+        ),
+    )
+
+
+def noise_tables(found: Results) -> tuple[ResultTable, ...]:
+    """A row a kind of gradient, a column a number of rollouts."""
+    cells = list(found.found.values())
+    columns = [str(n) for n in found.settings["rollouts"]]
+    published = {"32": ".30", "128": ".49"}
+    rows = [
+        (
+            kind,
+            *(
+                interval(
+                    [
+                        cell["correlations"][f"{kind}|{n}"]["r"]
+                        for cell in cells
+                        if cell["correlations"][f"{kind}|{n}"]["r"] is not None
+                    ],
+                    digits=2,
+                )
+                for n in columns
+            ),
+        )
+        for kind in found.settings["kinds"]
+    ]
+    paper = ("paper, 8B, full", *(published.get(n, "–") for n in columns))
+    return (
+        ResultTable(
+            title=f"Correlation of GradAlign scores between two draws of rollouts. {_seeds(cells)}",
+            columns=("gradient", *(f"{n} rollouts" for n in columns)),
+            rows=(*rows, paper),
+        ),
+    )
+
+
+def interval(values: Sequence[float], digits: int = 1) -> str:
+    """Mean and 95% interval over seeds by Student's t; the bare number of one seed."""
+    if not values:
+        return "–"
+    mean = sum(values) / len(values)
+    if len(values) == 1:
+        return f"{mean:.{digits}f}"
+    variance = sum((value - mean) ** 2 for value in values) / (len(values) - 1)
+    half = _T.get(len(values) - 1, 2.0) * math.sqrt(variance / len(values))
+    return f"{mean:.{digits}f} ({mean - half:.{digits}f} – {mean + half:.{digits}f})"
+
+
+def _seeds(cells: Sequence[Mapping[str, Any]]) -> str:
+    if len(cells) == 1:
+        return "One seed."
+    return f"{len(cells)} seeds, mean (95% interval)."
