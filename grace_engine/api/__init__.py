@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         compare,
         ranking_frame,
     )
+    from grace_engine.api.correlating import EvidenceReport, correlate_file, correlate_published
     from grace_engine.api.duplicating import (
         duplicate_finding,
         duplicate_groups,
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
     )
     from grace_engine.api.rebuilding import Health, Rebuilt, check_workspace, rebuild
     from grace_engine.api.replaying import replay
+    from grace_engine.api.reporting import DatasetReport, dataset_report, write_report
     from grace_engine.api.resegmenting import Resegmented, resegment
     from grace_engine.api.rollouts import (
         GradientSettings,
@@ -198,8 +200,10 @@ __all__ = [
     "Annotations",
     "CheckReport",
     "ComparisonView",
+    "DatasetReport",
     "Estimate",
     "Evaluation",
+    "EvidenceReport",
     "ExpectedTime",
     "ExportReport",
     "FileIngest",
@@ -246,9 +250,12 @@ __all__ = [
     "compact",
     "compare",
     "config_of",
+    "correlate_file",
+    "correlate_published",
     "curate",
     "curate_problems",
     "cut_beside",
+    "dataset_report",
     "datasets",
     "delete_dataset",
     "delete_policy_run",
@@ -360,6 +367,7 @@ __all__ = [
     "weights_of",
     "why",
     "write_figures",
+    "write_report",
 ]
 
 _HOMES = {
@@ -435,6 +443,7 @@ _HOMES = {
         "compare",
         "ranking_frame",
     ),
+    "grace_engine.api.correlating": ("EvidenceReport", "correlate_file", "correlate_published"),
     "grace_engine.api.duplicating": (
         "duplicate_finding",
         "duplicate_groups",
@@ -460,6 +469,7 @@ _HOMES = {
         "Resegmented",
         "resegment",
     ),
+    "grace_engine.api.reporting": ("DatasetReport", "dataset_report", "write_report"),
     "grace_engine.api.rebuilding": ("Health", "Rebuilt", "check_workspace", "rebuild"),
     "grace_engine.api.replaying": ("replay",),
     "grace_engine.api.reading": (

@@ -94,11 +94,13 @@ from grace_engine.store.selections import (
     save_selection,
     selection_counts,
 )
+from grace_engine.store.trace_metrics import MeasuredTrace, add_trace_metrics, trace_metrics
 from grace_engine.store.traces import (
     count_traces,
     get_trace,
     iter_traces,
     labels_of,
+    reasoning_digests,
     step_labels,
     trace_ids,
 )
@@ -122,6 +124,7 @@ __all__ = [
     "IngestCount",
     "Journal",
     "ListedCheck",
+    "MeasuredTrace",
     "Recovered",
     "RefusedFile",
     "RunGrams",
@@ -140,6 +143,7 @@ __all__ = [
     "add_overrides",
     "add_scored",
     "add_staged",
+    "add_trace_metrics",
     "add_traces",
     "add_verdict",
     "annotation_log",
@@ -196,6 +200,7 @@ __all__ = [
     "read_gradients",
     "read_grams",
     "read_journal",
+    "reasoning_digests",
     "records_of",
     "recover",
     "rejects",
@@ -218,6 +223,7 @@ __all__ = [
     "take_turn",
     "touch_duplicates",
     "trace_ids",
+    "trace_metrics",
     "unchecked_positions",
     "upsert_policy_run",
     "upsert_rollout_set",

@@ -27,6 +27,8 @@ def delete_dataset(workspace: Workspace, name: str) -> None:
             "(SELECT trace_id FROM traces WHERE dataset = ?)",
             "DELETE FROM answer_checks WHERE trace_id IN "
             "(SELECT trace_id FROM traces WHERE dataset = ?)",
+            "DELETE FROM trace_metrics WHERE trace_id IN "
+            "(SELECT trace_id FROM traces WHERE dataset = ?)",
             "DELETE FROM segmentations WHERE trace_id IN "
             "(SELECT trace_id FROM traces WHERE dataset = ?)",
             "DELETE FROM traces WHERE dataset = ?",

@@ -225,6 +225,18 @@ CREATE TABLE answer_checks (
 );
 """
 
+# No key, for the reason above. At most one row a trace, metric and recipe.
+_TRACE_METRICS = """
+CREATE TABLE trace_metrics (
+    trace_id VARCHAR NOT NULL,
+    metric VARCHAR NOT NULL,
+    recipe VARCHAR NOT NULL,             -- digest of how it was made: another recipe, another row
+    text_digest VARCHAR NOT NULL,        -- md5 of what was read: of another text it is none
+    value DOUBLE,                        -- null where the trace has none
+    word VARCHAR NOT NULL                -- why it has none, or the value of a metric that is a word
+);
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
@@ -249,6 +261,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(version=5, name="problems-and-cuts-of-runs", sql=_PROBLEMS_AND_CUTS),
     Migration(version=6, name="answer-checks", sql=_ANSWER_CHECKS),
     Migration(version=7, name="rollouts-and-policy-gradients", sql=rollout_tables.FIRST_TABLES),
+    Migration(version=8, name="trace-metrics", sql=_TRACE_METRICS),
 )
 
 

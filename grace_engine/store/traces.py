@@ -163,6 +163,20 @@ def labels_of(
     return frame
 
 
+def reasoning_digests(workspace: Workspace, ids: Sequence[str]) -> list[str]:
+    """A digest of each trace's reasoning, white space folded: equal where the reasoning is.
+
+    In no order, and without the traces that are not there.
+    """
+    with workspace.database.reading() as connection:
+        rows = connection.execute(
+            "SELECT md5(regexp_replace(trim(text), '\\s+', ' ', 'g')) FROM traces "
+            "WHERE trace_id IN (SELECT unnest($ids::VARCHAR[]))",
+            {"ids": list(ids)},
+        ).fetchall()
+    return [row[0] for row in rows]
+
+
 def _filter(names: Sequence[str], ids: Iterable[str] | None) -> dict[str, object]:
     return {
         "all_datasets": not names,

@@ -20,6 +20,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "selections": ("selections", "selection_choices"),
     "annotations": ("annotations",),
     "checks of answers": ("answer_checks",),
+    "metrics of traces": ("trace_metrics",),
     "duplicates": ("duplicate_findings", "duplicate_members"),
     "rollouts": (
         "rollout_sets", "rollout_problems", "rollouts", "policy_runs", "policy_gradients",
@@ -169,6 +170,11 @@ _RULES: tuple[tuple[str, str, str], ...] = (
         "SELECT count(*) - count(DISTINCT trace_id) FROM answer_checks",
         "answers were checked twice",
         "Check them anew: grace check --again.",
+    ),
+    (
+        "SELECT count(*) - count(DISTINCT (trace_id, metric, recipe)) FROM trace_metrics",
+        "metrics of traces stand there twice",
+        "Restore a backup (grace workspace restore FILE); grace report measures what it lacks.",
     ),
     (
         "SELECT count(*) FROM duplicate_members ANTI JOIN duplicate_findings USING (finding_id)",

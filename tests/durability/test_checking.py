@@ -37,6 +37,7 @@ BROKEN = {
     "entries of the log of annotations stand there twice": "INSERT INTO annotations "
     "FROM annotations LIMIT 1",
     "answers were checked twice": "INSERT INTO answer_checks FROM answer_checks LIMIT 1",
+    "metrics of traces stand there twice": "INSERT INTO trace_metrics FROM trace_metrics",
     "duplicates belong to no search": "DELETE FROM duplicate_findings",
     "problems were rolled out twice": "INSERT INTO rollout_problems FROM rollout_problems LIMIT 1",
     "rollouts stand there twice": "INSERT INTO rollouts FROM rollouts LIMIT 1",
@@ -59,6 +60,7 @@ def full(own_workspace: api.Workspace) -> api.Workspace:
         connection.execute(
             "INSERT INTO answer_checks SELECT trace_id, 'right', '', '', '', '', 1, '' FROM traces"
         )
+        connection.execute("INSERT INTO trace_metrics VALUES ('t', 'tokens', '', '', 1, '')")
         connection.execute("INSERT INTO duplicate_members SELECT 'f', 1, 1, 0, 't', 'd', 1, true")
         connection.execute(
             "INSERT INTO duplicate_findings SELECT 'f', 'traces', 1, ['d'], '', 1, 1, 1, 0, 0, '',"

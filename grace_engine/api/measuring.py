@@ -1,0 +1,118 @@
+"""What are the metrics of a dataset's traces, none measured twice?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from grace_engine import store
+from grace_engine.api.scoring import default_model
+from grace_engine.digests import file_digest
+from grace_engine.jobs import having_device
+from grace_engine.progress import Progress, Silent
+from grace_engine.store import MeasuredTrace, Workspace
+from grace_engine.supervision import MeasureConfig, Measurer, TextPair
+
+# Traces that are measured, and stored, together: a run that is killed loses no more.
+_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """The metrics of some traces.
+
+    Attributes:
+        table: A row a trace, in the order asked for, indexed by id: a column a metric (NaN where
+            there is none), ``language``, and ``why.METRIC`` (why there is none).
+        says: By metric: what made it.
+        n_measured: Traces that were measured now; the others were before.
+        seconds: By metric: time spent now.
+    """
+
+    table: pd.DataFrame
+    says: dict[str, str]
+    n_measured: int
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def measure(
+    workspace: Workspace,
+    ids: Sequence[str],
+    config: MeasureConfig | None = None,
+    progress: Progress | None = None,
+) -> Measurement:
+    """Measure those traces that were not, by this recipe and as they are now, and store it.
+
+    Who interrupts it keeps what is done, and the same call goes on from there.
+
+    Args:
+        workspace: Where the traces are.
+        ids: Their ids.
+        config: Which models; the shipped one where None.
+        progress: Told how far it is.
+
+    Raises:
+        ModelError: A model cannot be used.
+        MissingExtraError: A library for what is asked is not installed.
+    """
+    told = progress or Silent()
+    config = config or MeasureConfig(model=str(default_model()))
+
+    def digest_of(path: Path) -> str:
+        return store.remembered_digest(workspace, path, file_digest)
+
+    measurer = Measurer(config, digest_of=digest_of, say=told.say)
+    known = store.trace_metrics(workspace, ids, measurer.recipes)
+    counts = known["trace_id"].value_counts()
+    missing = [name for name in ids if counts.get(name, 0) < len(measurer.recipes)]
+    if missing:
+        what = f"metrics in the foreground of {workspace.root}"
+        with having_device(measurer.device, what, told.say):
+            _measure(workspace, missing, measurer, told)
+        known = store.trace_metrics(workspace, ids, measurer.recipes)
+    return Measurement(
+        table=_table(known, ids),
+        says=dict(measurer.says),
+        n_measured=len(missing),
+        seconds=dict(measurer.seconds),
+    )
+
+
+def _measure(
+    workspace: Workspace, ids: Sequence[str], measurer: Measurer, progress: Progress
+) -> None:
+    progress.begin("Measuring", len(ids), "traces")
+    for batch in store.iter_traces(workspace, ids=ids, batch=_BATCH):
+        found = measurer.measure([TextPair(prompt=t.prompt, text=t.text) for t in batch])
+        rows = [
+            MeasuredTrace(
+                trace_id=trace.id,
+                prompt=trace.prompt,
+                text=trace.text,
+                metric=name,
+                value=one.value,
+                word=one.word,
+            )
+            for trace, metrics in zip(batch, found, strict=True)
+            for name, one in metrics.items()
+        ]
+        store.add_trace_metrics(workspace, rows, measurer.recipes)
+        progress.advance(len(batch))
+
+
+def _table(known: pd.DataFrame, ids: Sequence[str]) -> pd.DataFrame:
+    index = pd.Index(list(ids), name="trace_id", dtype=object)
+    values = known.pivot_table(
+        index="trace_id", columns="metric", values="value", aggfunc="first", dropna=False
+    )
+    words = known.pivot(index="trace_id", columns="metric", values="word")
+    columns: dict[str, Any] = {}
+    for metric in words.columns:
+        if metric == "language":
+            columns["language"] = words[metric].reindex(index)
+            continue
+        columns[metric] = values[metric].reindex(index).astype("float64")
+        columns[f"why.{metric}"] = words[metric].reindex(index)
+    return pd.DataFrame(columns, index=index)

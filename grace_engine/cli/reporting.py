@@ -1,0 +1,110 @@
+"""How does the shell say what a dataset or a selection is worth before training on it?"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grace_engine import api
+from grace_engine.cli import console
+from grace_engine.cli.options import DEFAULT_WORKSPACE, JsonOption, OverwriteOption, WorkspaceOption
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(report)
+
+
+@console.speaks
+def report(
+    what: Annotated[str, typer.Argument(help="A dataset, or a selection's id or name.")],
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(help="Another dataset or selection beside it; may be given again."),
+    ] = None,
+    target_size: Annotated[
+        str, typer.Option(help="Size of the model to be trained: 8B, 0.6B, 600M.")
+    ] = "",
+    to: Annotated[
+        Path | None, typer.Option(help="File to write: .html (one page), .md or .json.")
+    ] = None,
+    model: Annotated[
+        str,
+        typer.Option(help="Causal LM of tokens, perplexity and, without --embeddings, meaning."),
+    ] = "",
+    embeddings: Annotated[
+        str, typer.Option(help="A sentence-transformers model (folder or hub id) for meaning.")
+    ] = "",
+    parser: Annotated[
+        str, typer.Option(help="A spaCy pipeline for syntactic depth, or auto for one a language.")
+    ] = "",
+    run: Annotated[
+        str, typer.Option(help="Scoring run whose signals are shown. Default: the latest.")
+    ] = "latest",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """What a dataset is like in numbers, beside others, and what that may mean for a model."""
+    from grace_engine.api.scoring import default_model
+    from grace_engine.report import as_document
+    from grace_engine.supervision import MeasureConfig
+
+    opened = api.open_workspace(workspace, create=False)
+    config = MeasureConfig(
+        model=model or str(default_model()), embeddings=embeddings, parser=parser, device=device
+    )
+    with console.progress() as bars:
+        found = api.dataset_report(
+            opened,
+            what,
+            against=against or (),
+            target_size=target_size,
+            config=config,
+            run=run,
+            progress=bars,
+        )
+    if to is not None:
+        console.note(f"Wrote {api.write_report(found, to, overwrite=overwrite)}.")
+    if as_json:
+        console.emit_json(as_document(found))
+    elif to is None:
+        _say(found)
+
+
+def _say(found: "api.DatasetReport") -> None:
+    from grace_engine.report.tables import FACTS, difference_text, spread_text
+    from grace_engine.report.wording import advice_sentences, evidence_sentences, opening
+
+    names = [subject.name for subject in found.subjects]
+    console.note(opening(found))
+    console.table(
+        "",
+        ["", *names],
+        [(label, *(fact(s) for s in found.subjects)) for label, fact in FACTS.items()],
+    )
+    console.table(
+        "Mean (95% interval); 5th to 95th percentile",
+        ["metric", *names],
+        [
+            (column.title, *(spread_text(found.spreads[column.name].get(n)) for n in names))
+            for column in found.columns
+        ],
+    )
+    if len(names) > 1:
+        console.table(
+            f"{names[0]} less",
+            ["metric", *names[1:]],
+            [
+                (c.title, *(difference_text(found.differences[c.name].get(n)) for n in names[1:]))
+                for c in found.columns
+            ],
+        )
+    for advice in found.advice:
+        for sentence in advice_sentences(advice):
+            console.note(sentence)
+    for sentence in evidence_sentences(found.advice[0]) if found.advice else ():
+        console.note(sentence)
+    for title, why in found.absent.items():
+        console.note(f"{title}: not measured, {why}")

@@ -1,0 +1,31 @@
+"""How does a dataset's worth read, for a team that has to decide on it?"""
+
+from grace_engine.report.advice import Advice, Weighed, advise, size_of
+from grace_engine.report.page import as_html
+from grace_engine.report.subjects import (
+    Column,
+    DatasetReport,
+    Difference,
+    Spread,
+    Subject,
+    difference_of,
+    spread_of,
+)
+from grace_engine.report.tables import as_document, as_markdown
+
+__all__ = [
+    "Advice",
+    "Column",
+    "DatasetReport",
+    "Difference",
+    "Spread",
+    "Subject",
+    "Weighed",
+    "advise",
+    "as_document",
+    "as_html",
+    "as_markdown",
+    "difference_of",
+    "size_of",
+    "spread_of",
+]

@@ -1,0 +1,208 @@
+"""What does a report hold of each dataset or selection, and how sure are its means?"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from grace_engine.report.advice import Advice
+
+_Z = 1.96  # half a 95% interval in standard errors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A number that every trace may have.
+
+    Attributes:
+        name: As code and JSON have it.
+        title: As a heading.
+        published: Its name in the paper on reasoning supervision; "" where it has none.
+        how: How it is defined.
+        made_by: The model or library that made it here.
+    """
+
+    name: str
+    title: str
+    published: str = ""
+    how: str
+    made_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A dataset or a selection, as far as a report speaks of it.
+
+    Attributes:
+        name: Its name.
+        kind: ``dataset`` or ``selection``.
+        detail: Where it comes from, for a person to read.
+        n_traces: Its traces.
+        n_prompts: Different prompts among them.
+        refused: Traces of its files that could not be used, by reason; empty for a selection.
+        n_known: Traces whose answer is known to be right or wrong.
+        n_right: Those that are right.
+        n_repeated: Traces whose reasoning another one before them has, white space aside.
+        languages: Traces by language.
+        numbers: A row a trace: a column for each ``Column``, NaN where there is none.
+        prompts: ``[n]`` the prompt that each trace answers, as a digest.
+        why: By column: why traces have no number, with how many they are.
+    """
+
+    name: str
+    kind: str
+    detail: str
+    n_traces: int
+    n_prompts: int
+    refused: Mapping[str, int]
+    n_known: int
+    n_right: int
+    n_repeated: int
+    languages: Mapping[str, int]
+    numbers: pd.DataFrame = field(repr=False)
+    prompts: npt.NDArray[np.object_] = field(repr=False)
+    why: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    @property
+    def answer_rate(self) -> float | None:
+        """Share of its files' traces whose answer was found; None for a selection."""
+        if self.kind != "dataset":
+            return None
+        without = sum(n for reason, n in self.refused.items() if "answer" in reason)
+        return self.n_traces / (self.n_traces + without) if self.n_traces + without else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """How a number is distributed over traces.
+
+    Attributes:
+        n: Traces that have it.
+        mean: Their mean.
+        low: Lower end of the mean's 95% interval; None for fewer than two prompts.
+        high: Upper end.
+        quantiles: The 5th, 25th, 50th, 75th and 95th percentile.
+    """
+
+    n: int
+    mean: float
+    low: float | None
+    high: float | None
+    quantiles: tuple[float, float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """A mean less another one.
+
+    Attributes:
+        mean: The difference.
+        low: Lower end of its 95% interval; None for fewer than two prompts.
+        high: Upper end.
+        deviation: Standard deviation of traces within both, pooled: what the difference is small
+            or large beside.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+    deviation: float
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval leaves out 0."""
+        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetReport:
+    """Everything that a report says.
+
+    Attributes:
+        subjects: The first is what it is about, the others what it is held against.
+        columns: Numbers that at least one trace of them has, in the order shown.
+        absent: What was not measured, with the reason.
+        spreads: By column and subject.
+        differences: By column and other subject: the first one's mean less the other's.
+        shared: By other subject: traces that are in the first one, too.
+        advice: What the paper found for the size of the model to be trained; empty where no size
+            was given.
+        citation: Of the paper.
+        made_at: ISO 8601, UTC.
+        version: Of the studio.
+    """
+
+    subjects: tuple[Subject, ...]
+    columns: tuple[Column, ...]
+    absent: Mapping[str, str]
+    spreads: Mapping[str, Mapping[str, Spread]]
+    differences: Mapping[str, Mapping[str, Difference]]
+    shared: Mapping[str, int]
+    advice: tuple[Advice, ...] = ()
+    citation: str = ""
+    made_at: str = ""
+    version: str = ""
+
+
+def spread_of(values: npt.NDArray[np.float64], prompts: npt.NDArray[np.object_]) -> Spread | None:
+    """Distribution of ``[n]`` values; NaN is left out. None where nothing is left.
+
+    The interval is that of a mean whose traces come in groups of one prompt: traces of a prompt
+    are alike, and count less than as many prompts would.
+    """
+    there = ~np.isnan(values)
+    known = values[there]
+    if not len(known):
+        return None
+    mean = float(known.mean())
+    reach = _reach(_pulls(known, prompts[there]))
+    five = np.quantile(known, [0.05, 0.25, 0.5, 0.75, 0.95])
+    return Spread(
+        n=len(known),
+        mean=mean,
+        low=None if reach is None else mean - reach,
+        high=None if reach is None else mean + reach,
+        quantiles=tuple(five.tolist()),
+    )
+
+
+def difference_of(a: Subject, b: Subject, column: str) -> Difference | None:
+    """Mean of ``a`` less mean of ``b``; None where one has no values.
+
+    Prompts and traces that are in both count as such: variants of the same prompts, and a
+    selection beside its pool, are compared as pairs as far as they are ones.
+    """
+    pulls, means, spreads = [], [], []
+    for subject in (a, b):
+        if column not in subject.numbers:
+            return None
+        values = subject.numbers[column].to_numpy(dtype=np.float64)
+        there = ~np.isnan(values)
+        if not there.any():
+            return None
+        means.append(float(values[there].mean()))
+        spreads.append(float(values[there].var()))
+        pulls.append(_pulls(values[there], subject.prompts[there]))
+    reach = _reach(pulls[0].sub(pulls[1], fill_value=0.0))
+    mean = means[0] - means[1]
+    return Difference(
+        mean=mean,
+        low=None if reach is None else mean - reach,
+        high=None if reach is None else mean + reach,
+        deviation=float(np.sqrt(np.mean(spreads))),
+    )
+
+
+def _pulls(values: npt.NDArray[np.float64], prompts: npt.NDArray[np.object_]) -> pd.Series:
+    """How far each prompt pulls the mean from where it is: Σ (x − mean) / n over its traces."""
+    return pd.Series((values - values.mean()) / len(values)).groupby(prompts).sum()
+
+
+def _reach(pulls: pd.Series) -> float | None:
+    """Half a 95% interval from the pulls of C prompts (cluster-robust, with C / (C − 1))."""
+    n = len(pulls)
+    if n < 2:
+        return None
+    return float(_Z * np.sqrt(np.square(pulls.to_numpy()).sum() * n / (n - 1)))

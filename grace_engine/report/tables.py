@@ -1,0 +1,191 @@
+"""How does a report read as JSON, and as Markdown?"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from grace_engine.report.subjects import DatasetReport, Difference, Spread, Subject
+from grace_engine.report.wording import (
+    CAVEATS,
+    advice_sentences,
+    evidence_sentences,
+    number,
+    opening,
+)
+
+
+def as_document(report: DatasetReport) -> dict[str, Any]:
+    """The report as JSON values; single traces are left out."""
+    return {
+        "made_at": report.made_at,
+        "version": report.version,
+        "subjects": [_facts(subject) for subject in report.subjects],
+        "metrics": [
+            {
+                **asdict(column),
+                "spreads": {
+                    name: _spread(spread) for name, spread in report.spreads[column.name].items()
+                },
+                "differences": {
+                    name: asdict(difference)
+                    for name, difference in report.differences.get(column.name, {}).items()
+                },
+            }
+            for column in report.columns
+        ],
+        "not_measured": dict(report.absent),
+        "shared_traces": dict(report.shared),
+        "advice": [asdict(advice) | {"is_far": advice.is_far} for advice in report.advice],
+        "citation": report.citation,
+    }
+
+
+def as_markdown(report: DatasetReport) -> str:
+    """The report as Markdown: the same sentences and tables as the page, without its charts."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: DatasetReport) -> Iterator[str]:
+    names = [subject.name for subject in report.subjects]
+    yield f"# {_plain(names[0])}: dataset report"
+    yield ""
+    yield _plain(opening(report))
+    yield ""
+    yield from _table(
+        ["", *names],
+        [[label, *(fact(subject) for subject in report.subjects)] for label, fact in FACTS.items()],
+    )
+    yield "## Metrics"
+    yield ""
+    yield from _table(
+        ["metric", *names],
+        [
+            [column.title, *(spread_text(report.spreads[column.name].get(n)) for n in names)]
+            for column in report.columns
+        ],
+    )
+    yield "Mean, its 95% interval in brackets, then the 5th to the 95th percentile of traces."
+    yield ""
+    for other in names[1:]:
+        yield from _table(
+            ["metric", f"{names[0]} less {other}"],
+            [
+                [column.title, difference_text(report.differences[column.name].get(other))]
+                for column in report.columns
+            ],
+        )
+    if report.advice:
+        yield f"## For a model of {report.advice[0].size:g}B"
+        yield ""
+        for sentence in evidence_sentences(report.advice[0]):
+            yield f"- {_plain(sentence)}"
+        for advice in report.advice:
+            for sentence in advice_sentences(advice):
+                yield f"- {_plain(sentence)}"
+        yield ""
+        yield f"Source: {_plain(report.citation)}."
+        yield ""
+    yield "## Caveats"
+    yield ""
+    yield from (f"- {_plain(caveat)}" for caveat in CAVEATS)
+    yield ""
+    yield "## How each number was made"
+    yield ""
+    for column in report.columns:
+        made = f" Made by {column.made_by}." if column.made_by else ""
+        yield f"- **{column.title}**: {_plain(column.how + made)}"
+    for title, why in report.absent.items():
+        yield f"- **{title}** was not measured: {_plain(why)}"
+    yield ""
+    yield f"grace-studio {report.version}, {report.made_at}"
+
+
+def spread_text(spread: Spread | None) -> str:
+    """``0.62 (0.60 – 0.64); 0.41 – 0.80``."""
+    if spread is None:
+        return "–"
+    between = ""
+    if spread.low is not None and spread.high is not None:
+        between = f" ({number(spread.low)} – {number(spread.high)})"
+    ends = f"{number(spread.quantiles[0])} – {number(spread.quantiles[4])}"
+    return f"{number(spread.mean)}{between}; {ends}"
+
+
+def difference_text(difference: Difference | None) -> str:
+    """``+0.02 (+0.01 – +0.03)``, and whether that leaves out 0."""
+    if difference is None:
+        return "–"
+    if difference.low is None or difference.high is None:
+        return number(difference.mean, signed=True)
+    said = (
+        f"{number(difference.mean, signed=True)} "
+        f"({number(difference.low, signed=True)} – {number(difference.high, signed=True)})"
+    )
+    return said if difference.is_clear else f"{said}, not told apart"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else "–"
+
+
+def _correct(subject: Subject) -> str:
+    if not subject.n_known:
+        return "nobody says"
+    known = f" of {subject.n_known:,} known" if subject.n_known < subject.n_traces else ""
+    return f"{_share(subject.n_right, subject.n_known)}{known}"
+
+
+def _languages(subject: Subject) -> str:
+    first = sorted(subject.languages.items(), key=lambda each: -each[1])[:3]
+    return ", ".join(f"{name} {_share(n, subject.n_traces)}" for name, n in first) or "–"
+
+
+FACTS = {
+    "traces": lambda s: f"{s.n_traces:,}",
+    "prompts": lambda s: f"{s.n_prompts:,}",
+    "answer found": lambda s: "–" if s.answer_rate is None else f"{s.answer_rate:.1%}",
+    "answer right": _correct,
+    "repeated reasoning": lambda s: _share(s.n_repeated, s.n_traces),
+    "language": _languages,
+}
+"""What is said of each subject beside its metrics."""
+
+
+def _facts(subject: Subject) -> dict[str, Any]:
+    return {
+        "name": subject.name,
+        "kind": subject.kind,
+        "detail": subject.detail,
+        "n_traces": subject.n_traces,
+        "n_prompts": subject.n_prompts,
+        "refused": dict(subject.refused),
+        "answer_rate": subject.answer_rate,
+        "n_known": subject.n_known,
+        "n_right": subject.n_right,
+        "n_repeated": subject.n_repeated,
+        "languages": dict(subject.languages),
+        "why": {name: dict(reasons) for name, reasons in subject.why.items()},
+    }
+
+
+def _spread(spread: Spread) -> dict[str, Any]:
+    found = asdict(spread)
+    return {
+        name: None if isinstance(value, float) and math.isnan(value) else value
+        for name, value in found.items()
+    }
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    for row in (header, ["---"] * len(header), *rows):
+        yield f"| {' | '.join(_plain(cell) for cell in row)} |"
+    yield ""
+
+
+def _plain(text: str) -> str:
+    """Text in which nothing is markup, on one line."""
+    folded = " ".join(text.split())
+    for sign in "\\|<>*_`[]":
+        folded = folded.replace(sign, f"\\{sign}")
+    return folded

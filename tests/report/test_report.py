@@ -1,0 +1,180 @@
+"""Does a report of real traces hold what it says, in every format, and measure nothing twice?"""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from grace_engine import api, store
+from grace_engine.errors import InputError, NotFoundError
+from grace_engine.supervision import Measurer
+
+
+@pytest.fixture(scope="module")
+def made(scored_workspace_copy: api.Workspace) -> api.DatasetReport:
+    return api.dataset_report(
+        scored_workspace_copy, "solutions", against=["best"], target_size="8B"
+    )
+
+
+@pytest.fixture(scope="module")
+def scored_workspace_copy(_scored: Path, tmp_path_factory: pytest.TempPathFactory):
+    import shutil
+
+    root = tmp_path_factory.mktemp("reported") / "workspace"
+    shutil.copytree(_scored, root)
+    workspace = api.open_workspace(root, create=False)
+    api.curate(workspace, "25%", name="best")
+    return workspace
+
+
+def test_what_it_says_of_the_dataset_is_what_is_there(
+    made: api.DatasetReport, scored_workspace_copy: api.Workspace
+) -> None:
+    whole, best = made.subjects
+    listed = store.labels_of(scored_workspace_copy, ["solutions"])
+    (info,) = api.datasets(scored_workspace_copy)
+    assert (whole.n_traces, whole.n_prompts) == (info.n_traces, listed["prompt_digest"].nunique())
+    assert sum(whole.refused.values()) == info.n_rejected == 1
+    assert whole.answer_rate == info.n_traces / (info.n_traces + 1)
+    right = [labels.get("is_correct") for labels in listed["labels"]]
+    assert whole.n_right == sum(value is True for value in right)
+    assert whole.n_known == sum(value is not None for value in right)
+    assert made.shared == {"best": best.n_traces}
+    steps = made.spreads["n_steps"]["solutions"]
+    assert steps.mean == pytest.approx(listed["n_steps"].mean())
+    value = made.differences["value"]["best"]
+    assert value.mean < 0  # the best quarter has the higher value
+    assert value.is_clear
+
+
+def test_what_is_not_measured_is_said_with_the_reason(made: api.DatasetReport) -> None:
+    assert "pip install 'grace-studio[syntax]'" in made.absent["Syntactic depth"]
+    assert "judge" in made.absent["Factuality, validity, coherence, utility"]
+    assert all(made.spreads[column.name] for column in made.columns)
+
+
+def test_nothing_is_measured_twice_and_a_changed_text_is_measured_anew(
+    scored_workspace_copy: api.Workspace,
+    made: api.DatasetReport,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = []
+    plain = Measurer.measure
+
+    def counted(self, pairs):
+        seen.extend(pairs)
+        return plain(self, pairs)
+
+    monkeypatch.setattr(Measurer, "measure", counted)
+    again = api.dataset_report(scored_workspace_copy, "solutions")
+    assert seen == []
+    assert again.spreads["redundancy"]["solutions"] == made.spreads["redundancy"]["solutions"]
+    with scored_workspace_copy.database.unit() as connection:
+        connection.execute(
+            "UPDATE traces SET text = text || ' ' WHERE position = "
+            "(SELECT min(position) FROM traces)"
+        )
+    api.dataset_report(scored_workspace_copy, "solutions")
+    assert len(seen) == 1
+
+
+def test_a_report_that_was_interrupted_goes_on_where_it_stopped(
+    own_workspace: api.Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grace_engine.api.measuring._BATCH", 10)
+    plain, seen = Measurer.measure, []
+
+    def interrupted(self, pairs):
+        seen.extend(pairs)
+        if len(seen) > 20:
+            raise KeyboardInterrupt
+        return plain(self, pairs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Measurer, "measure", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            api.dataset_report(own_workspace, "solutions")
+    seen.clear()
+    n_traces = api.datasets(own_workspace)[0].n_traces
+
+    def counted(self, pairs):
+        seen.extend(pairs)
+        return plain(self, pairs)
+
+    monkeypatch.setattr(Measurer, "measure", counted)
+    api.dataset_report(own_workspace, "solutions")
+    assert len(seen) == n_traces - 20
+
+
+def test_the_page_is_one_file_that_loads_nothing_and_runs_nothing(
+    made: api.DatasetReport, tmp_path: Path
+) -> None:
+    page = api.write_report(made, tmp_path / "report.html").read_text()
+    assert not re.search(r"<script|<link|<img|<iframe|@import|url\(|https?://", page)
+    assert page.count("<svg") == len(made.columns) + 1
+    assert "For a model of 8B parameters" in page
+    assert "no exact two-sided p can be below .083" in page
+    assert len(page) < 300_000
+
+
+def test_names_from_data_are_text_and_never_markup(made: api.DatasetReport, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    evil = "<script>alert(1)</script>|x"
+    first = replace(made.subjects[0], name=evil, detail=evil, refused={evil: 1})
+    spreads = {k: {evil: v["solutions"], **v} if v else v for k, v in made.spreads.items()}
+    bad = replace(made, subjects=(first, made.subjects[1]), spreads=spreads)
+    page = api.write_report(bad, tmp_path / "r.html").read_text()
+    assert "<script" not in page
+    markdown = api.write_report(bad, tmp_path / "r.md").read_text()
+    assert "<script" not in markdown.replace("\\<", "")
+    assert "x: dataset report" in markdown
+
+
+def test_json_and_markdown_hold_the_same_numbers(made: api.DatasetReport, tmp_path: Path) -> None:
+    document = json.loads(api.write_report(made, tmp_path / "r.json").read_bytes())
+    assert [s["name"] for s in document["subjects"]] == ["solutions", "best"]
+    (redundancy,) = [m for m in document["metrics"] if m["name"] == "redundancy"]
+    mean = made.spreads["redundancy"]["solutions"].mean
+    assert redundancy["spreads"]["solutions"]["mean"] == mean
+    assert document["advice"][0]["model"] == "PLLuM-8B-instruct"
+    markdown = api.write_report(made, tmp_path / "r.md").read_text()
+    assert f"| Redundancy | {mean:.3f}".replace("-", "−") in markdown
+    with pytest.raises(InputError, match=r"use \.html"):
+        api.write_report(made, tmp_path / "r.pdf")
+
+
+def test_what_cannot_be_reported_is_refused_in_a_sentence(
+    scored_workspace_copy: api.Workspace, grace
+) -> None:
+    with pytest.raises(NotFoundError, match="neither a dataset nor a selection 'nothing'"):
+        api.dataset_report(scored_workspace_copy, "nothing")
+    with pytest.raises(InputError, match="needs different names"):
+        api.dataset_report(scored_workspace_copy, "solutions", against=["solutions"])
+    status, _, err = grace("report", "nothing", "-w", scored_workspace_copy.root)
+    assert (status, err.count("error:")) == (1, 1)
+
+
+def test_the_shell_shows_writes_and_says_json(
+    scored_workspace_copy: api.Workspace, made: api.DatasetReport, grace, tmp_path: Path
+) -> None:
+    at = ("-w", scored_workspace_copy.root)
+    status, out, err = grace(
+        "report", "best", "--against", "solutions", "--target-size", "70B", *at
+    )
+    assert status == 0
+    assert "Redundancy" in out
+    assert "70B is far from the 11B" in " ".join(err.split())
+    status, out, _ = grace("report", "best", "--to", tmp_path / "r.html", "--json", *at)
+    assert status == 0
+    assert json.loads(out)["subjects"][0]["name"] == "best"
+    assert (tmp_path / "r.html").exists()
+
+
+def test_metrics_go_with_their_dataset(own_workspace: api.Workspace) -> None:
+    api.dataset_report(own_workspace, "solutions")
+    api.delete_dataset(own_workspace, "solutions")
+    with own_workspace.database.unit() as connection:
+        assert connection.execute("SELECT count(*) FROM trace_metrics").fetchall() == [(0,)]
