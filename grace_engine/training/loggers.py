@@ -34,9 +34,9 @@ def require_logger(settings: TrainSettings, folder: Path | None = None) -> str:
         return "none"
     require_one_of("Log", name, tuple(_FOLDERS))
     if find_spec(name) is None:
-        raise MissingExtraError(
-            f"Logging to {name} needs the {name} library: pip install 'grace-studio[{name}]'"
-        )
+        # trackio asks for older versions of what others need newer, so it is no extra of ours.
+        wanted = "'grace-studio[tensorboard]'" if name == "tensorboard" else name
+        raise MissingExtraError(f"Logging to {name} needs the {name} library: pip install {wanted}")
     if folder is not None:
         os.environ[_FOLDERS[name]] = str(
             (folder if name == "tensorboard" else folder.parents[1]) / name

@@ -17,12 +17,13 @@ from tests.reproduce.counting import Counting
 
 PATIENCE = 120.0
 WAITING = """
-import sys
+import signal, sys
 from pathlib import Path
 from grace_engine.progress import Silent
 from grace_engine.reproduce import run
 from tests.reproduce.counting import Counting
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job of a shell may not heed it
     task = Counting(Path(sys.argv[1]), waits_at="bb")
     try:
         run(task, Path(sys.argv[2]), Silent(), processes=2)
