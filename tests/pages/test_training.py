@@ -17,7 +17,7 @@ from tests.jobs.conftest import ended, stop, until
 from tests.pages.conftest import serve
 from tests.pages.test_browser import ARGUMENTS
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 LONG = 120_000
 N_TRACES, N_STEPS = 48, 180
 
