@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from grace_engine.figures.palette import LINES
-from grace_engine.training import ArmResult, BudgetPoint
+from grace_engine.training import ArmResult, BudgetPoint, Interval
 
 _METRICS = {
     "loss": "Loss, nats a token",
@@ -58,13 +58,7 @@ def arms_chart(arms: Sequence[ArmResult], *, dark: bool) -> Any:
         y=[arm.arm for arm, _ in shown],
         mode="markers",
         marker={"size": 11, "color": LINES["alignment"][dark]},
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [100 * (found.high - found.mean) for _, found in shown],
-            "arrayminus": [100 * (found.mean - found.low) for _, found in shown],
-            "thickness": 1.5,
-        },
+        error_x=_bars([found for _, found in shown]),
         customdata=[
             f"{found.mean:.1%} ({found.low:.1%} – {found.high:.1%}), "
             f"{arm.n_steps:,.0f} steps, {arm.n_tokens:,.0f} tokens a pass"
@@ -81,6 +75,17 @@ def arms_chart(arms: Sequence[ArmResult], *, dark: bool) -> Any:
         else {},
     )
     return figure
+
+
+def _bars(found: Sequence[Interval]) -> dict[str, Any]:
+    """Error bars, in %, from the mean of each interval to its ends."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [100 * (one.high - one.mean) for one in found],
+        "arrayminus": [100 * (one.mean - one.low) for one in found],
+        "thickness": 1.5,
+    }
 
 
 def budget_chart(curve: Sequence[BudgetPoint], measure: str, *, dark: bool) -> Any:
@@ -109,13 +114,7 @@ def budget_chart(curve: Sequence[BudgetPoint], measure: str, *, dark: bool) -> A
             name=arm,
             line={"color": LINES[name][dark], "width": 2},
             marker={"size": 9},
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": [100 * (found.high - found.mean) for _, found in points],
-                "arrayminus": [100 * (found.mean - found.low) for _, found in points],
-                "thickness": 1.5,
-            },
+            error_y=_bars([found for _, found in points]),
             customdata=[
                 f"{point.budget:.3g}%: {found.mean:.1%} ({found.low:.1%} – {found.high:.1%}), "
                 f"{point.n_steps:,.0f} steps, {point.n_tokens:,.0f} tokens a pass"

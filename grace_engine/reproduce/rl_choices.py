@@ -8,6 +8,7 @@
   GradAlign 92.9%, alignment without a target 47.2%, AccGreedy 7.8%).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -61,7 +62,7 @@ NOISY = ChoiceRequest()
 UNBALANCED = ChoiceRequest(n_candidates=200, n_target=48, rollouts=(16,), steps=(2, 4))
 
 
-class _Choices:
+class _Choices(ABC):
     """What both reproductions share; see ``framework.Reproduction``."""
 
     name: str
@@ -80,7 +81,7 @@ class _Choices:
             **deciding,
         }
 
-    def prepare(self, folder: Path, progress: Progress) -> None:
+    def prepare(self, folder: Path, progress: Progress) -> None:  # noqa: B027 - a method may have nothing to share
         """Nothing is shared between cells."""
 
     def carry_out(self, cell: str, scratch: Path) -> Mapping[str, Any]:  # noqa: ARG002
@@ -117,15 +118,15 @@ class _Choices:
             "n_target_with_gradient": sum(len(set(group.rewards)) > 1 for group in targets),
         }
 
+    @abstractmethod
     def problems(self, seed: int) -> tuple[list[RolloutGroup], list[RolloutGroup]]:
         """Target problems and candidates."""
-        raise NotImplementedError
 
+    @abstractmethod
     def counted(
         self, candidates: list[RolloutGroup], seed: int
     ) -> tuple[np.ndarray, list[RolloutGroup]]:
         """Which candidates are counted among the chosen; and the candidates as methods see them."""
-        raise NotImplementedError
 
     def _share(
         self, table: ProblemTable, strategy: ProblemStrategy, counted: np.ndarray, seed: int
