@@ -189,6 +189,7 @@ def _autograd(
     loaded: LoadedModel, part: Sampled, tensors: Sequence[Tensor], tile_elements: int
 ) -> Sequence[Tensor]:
     """∂J of named tensors, of some rollouts."""
-    return torch.autograd.grad(
+    found: tuple[Tensor, ...] = torch.autograd.grad(
         objective(loaded.head, part, tile_elements), tensors, materialize_grads=True
     )
+    return found

@@ -144,8 +144,7 @@ class _Choices(ABC):
 
 def _profile(table: ProblemTable, counted: np.ndarray) -> dict[str, list[float | None]]:
     """Medians over the counted and over the others: what the choice by gradients goes by."""
-    with np.errstate(invalid="ignore"):
-        cosines = table.dots / (table.norms * table.target_norm)
+    cosines = selection.cosines(table.dots, table.norms, table.target_norm)
     return {
         name: [_median(values[counted]), _median(values[~counted])]
         for name, values in (("cosine", cosines), ("norm", table.norms))

@@ -152,9 +152,7 @@ def _weighed(
     for name in inside[0].blocks[kind]:
         yield (
             name,
-            sum(  # type: ignore[misc]
-                float(weights[one.place]) * one.blocks[kind][name] for one in inside
-            ),
+            sum(float(weights[one.place]) * one.blocks[kind][name] for one in inside),
         )
 
 
@@ -173,4 +171,5 @@ def _table(
         sketches=sketches,
         target_norm=target_norm,
         reasons=np.array([row.detail for row in rows], dtype=object),
+        equal=np.array([row.reason == "no-variance" for row in rows]),
     )

@@ -29,6 +29,7 @@ def table(gradients, pass_rates, target=None, without=()) -> ProblemTable:
         norms=np.where(gone, NAN, np.linalg.norm(g, axis=1)),
         sketches=np.where(gone[:, None], 0, g).astype(np.float32),
         target_norm=float(np.linalg.norm(mean)),
+        equal=gone,
         reasons=np.where(gone, "all 4 rewards are 1: no policy gradient", "").astype(object),
     )
 
