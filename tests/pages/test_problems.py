@@ -4,16 +4,20 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect, sync_playwright
 from streamlit.testing.v1 import AppTest
 
 from grace_engine import api, store
 from grace_engine.config import CurateConfig
 from grace_engine.figures import rl
 from grace_engine.records import PolicyRun, ProblemGradient
-from tests.pages.conftest import HOSTILE_NAME, HOSTILE_PROMPT, HOSTILE_STEPS, ROOT
+from grace_engine.ui import rl_sections
+from tests.pages.conftest import HOSTILE_NAME, HOSTILE_PROMPT, HOSTILE_STEPS, ROOT, serve
+from tests.pages.test_browser import ARGUMENTS
 
 Open = Callable[..., AppTest]
 ROWS: list[dict[str, Any]] = [
@@ -222,3 +226,35 @@ def test_figures_hold_what_they_are_given(problems: api.Workspace) -> None:
     found = api.methods(view, CurateConfig(budget="2"), None)
     (square,) = rl.methods_chart(found.shared, found.jaccard, dark=False).data
     assert square.z[0][0] == 1.0
+
+
+@pytest.mark.browser
+def test_the_problems_page_shows_hostile_rollouts_as_text(
+    problems: api.Workspace, tmp_path: Path, chromium: str
+) -> None:
+    """Opens each section of a hostile problem; nothing of it becomes markup, nothing runs."""
+    view = api.problem_view(problems, "g-hand")
+    (name,) = view.problems.loc[view.problems["prompt"] == HOSTILE_PROMPT, "problem_id"]
+    errors: list[str] = []
+    with sync_playwright() as playwright, serve(problems.root, tmp_path / "log") as studio:
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        for section in rl_sections.SECTIONS:
+            link = urlencode({"section": section, "problem": name, "method": "gradalign"})
+            page.goto(f"{studio.url}/problems?{link}")
+            expect(page.get_by_text(section, exact=True).first).to_be_visible(timeout=60_000)
+            expect(page.get_by_test_id("stApp")).to_have_attribute(
+                "data-test-script-state", "notRunning", timeout=60_000
+            )
+            assert page.evaluate("window.pwned") is None, section
+            assert page.locator("img[src='x'], iframe[src^='javascript']").count() == 0, section
+            if section == "Overview":
+                figure = page.get_by_role("figure", name="Alignment with the target against")
+                expect(figure).to_be_visible(timeout=60_000)
+            if section == "One problem":
+                block = page.locator(".g-rollouts").first
+                expect(block).to_contain_text(HOSTILE_STEPS[0], timeout=60_000)
+                expect(block).to_contain_text("advantage +0.87")
+        browser.close()
+    assert errors == []
