@@ -78,7 +78,7 @@ def _choose(live: LiveProblems) -> str:
             args=(curate_state.PROBLEM, _BOX),
             accept_new_options=True,
             help="In rank order; or type an id, or a unique beginning of one.",
-            width=420,
+            width=300,
         )
         for name, label, to in (("previous", "‹ Rank", place - 1), ("next", "Rank ›", place + 1)):
             inside = place >= 0 and 0 <= to < len(ids)

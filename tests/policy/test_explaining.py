@@ -37,6 +37,7 @@ def test_why_a_problem_is_in_or_out_by_hand(
     assert (told["selected"], told["rank"], told["needed_budget"]) == (False, 3, "3")
     assert told["value"] == told["cosine"] == pytest.approx(-math.sqrt(0.5))
     assert told["margin"] == pytest.approx(-math.sqrt(0.5))  # the cut is B's 0
+    assert told["reason"] == "rank 3, the budget is 2 problems"
     assert (told["pass_rate"], told["n_rollouts"]) == (0.75, 2)
     status, out, _ = grace("why", ids["C?"], *common, "-w", workspace.root, "--json")
     told = json.loads(out)
