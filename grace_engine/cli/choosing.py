@@ -153,7 +153,8 @@ def replay(
 
 def _say(report: "api.ExportReport", *, as_json: bool) -> None:
     console.note(
-        f"{report.n_traces:,} {report.what} in {report.n_lines:,} lines ({console.size(report.n_bytes)}) "
+        f"{report.n_traces:,} {report.what} in {report.n_lines:,} lines "
+        f"({console.size(report.n_bytes)}) "
         f"→ {report.path}" + (", the same bytes as were there" if report.unchanged else "")
     )
     if report.n_riding:

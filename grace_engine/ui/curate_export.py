@@ -119,7 +119,8 @@ def write(
 def _written(report: api.ExportReport) -> None:
     same = ", the same bytes as were there" if report.unchanged else ""
     st.text(
-        f"{report.n_traces:,} {report.what} in {report.n_lines:,} lines ({size(report.n_bytes)}){same}:\n"
+        f"{report.n_traces:,} {report.what} in {report.n_lines:,} lines "
+        f"({size(report.n_bytes)}){same}:\n"
         f"{plain(str(report.path))}"
     )
     if report.n_riding:
