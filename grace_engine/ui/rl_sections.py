@@ -136,7 +136,7 @@ def _ends(title: str, name: str, rows: pd.DataFrame, column: str, what: str) -> 
         selection_mode=["single-row", "single-cell"],
         column_config={
             "number": what.split(" with ", maxsplit=1)[0],
-            "pass_rate": st.column_config.NumberColumn("Pass rate", format="%.0f%%"),
+            "pass_rate": st.column_config.NumberColumn("Pass rate", format="%.1f%%"),
             "side": "Side",
             "prompt": st.column_config.TextColumn("Problem", width="large"),
         },
@@ -212,7 +212,7 @@ def _moves(
             "prompt": st.column_config.TextColumn("Problem", width="medium"),
             "rank_a": st.column_config.NumberColumn("Rank", help=f"By {methods[0]}."),
             "rank_b": st.column_config.NumberColumn("then", help=f"By {methods[1]}."),
-            "pass_rate": st.column_config.NumberColumn("Pass rate", format="%.0f%%"),
+            "pass_rate": st.column_config.NumberColumn("Pass rate", format="%.1f%%"),
             "cosine": "Alignment",
             "norm": "Length of g",
             "reason": "No gradient since",
@@ -261,7 +261,7 @@ def _certainty(live: LiveProblems, *, dark: bool) -> None:
                 "problem_id": "Problem",
                 "first": "First half",
                 "second": "Second half",
-                "pass_rate": st.column_config.NumberColumn("Pass rate", format="%.0f%%"),
+                "pass_rate": st.column_config.NumberColumn("Pass rate", format="%.1f%%"),
             },
             alt="Scores of each problem by two halves of its rollouts",
         )
