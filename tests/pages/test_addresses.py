@@ -17,6 +17,7 @@ TYPED = {
     "curate": ("budget=7", "/curate"),
     "data": ("view=Score", "/data"),
     "train": ("training=none", "/train"),
+    "problems": ("method=band", "/problems"),
 }
 """By page: what stands behind its name, and the path that the browser then shows."""
 

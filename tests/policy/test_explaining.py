@@ -187,3 +187,21 @@ def test_rollouts_without_log_probabilities_say_why_no_step_stands_there(
     held = api.problem_rollouts(workspace, "made", name)
     assert held.uncut == "The log-probabilities of these rollouts' tokens are not known."
     assert isinstance(held.group, RolloutGroup)
+
+
+def test_the_shell_tells_a_choice_of_problems_and_how_it_is_exported(
+    workspace: api.Workspace, with_gradients: str, tmp_path: Path, grace: Grace
+) -> None:
+    common = ("--budget", "2", "--strategy", "gradalign", "-w", workspace.root)
+    status, out, err = grace("curate", *common, "--run", with_gradients)
+    told = " ".join(out.split())
+    assert (status, "n_problems 4" in told, "alpha" in told, "duplicates" in told) == (
+        0, True, False, False,
+    )  # fmt: skip
+    found = api.get_selection(workspace)
+    assert f"grace export {found.id} --to chosen.jsonl --as trl-grpo" in " ".join(err.split())
+    file = tmp_path / "chosen.jsonl"
+    assert grace("export", found.id, "--to", file, "--as", "trl-grpo", "-w", workspace.root)[0] == 0
+    status, _, err = grace("curate", "--strategy", "random", "-w", workspace.root)
+    assert status == 1
+    assert "name their rollouts or policy gradients with --run" in " ".join(err.split())
