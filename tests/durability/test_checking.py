@@ -53,8 +53,8 @@ BROKEN = {
 def full(own_workspace: api.Workspace) -> api.Workspace:
     """A workspace with something in every table."""
     trace = str(api.run_view(own_workspace).traces["trace_id"][0])
-    api.judge(own_workspace, trace, "wrong")
-    api.judge(own_workspace, trace, "good")
+    api.mark(own_workspace, trace, "wrong")
+    api.mark(own_workspace, trace, "good")
     api.curate(own_workspace, "30%", name="mine")
     with own_workspace.database.unit() as connection:
         connection.execute(
@@ -157,7 +157,7 @@ def test_a_backup_brings_back_everything_and_what_was_there_is_kept(
     assert made["n_bytes"] == Path(made["path"]).stat().st_size > 0
     assert Path(made["path"]).name.startswith("grace.duckdb.2")
     trace = said[0].trace_id
-    api.judge(full, trace, "late")
+    api.mark(full, trace, "late")
     api.delete_dataset(full, "solutions")
 
     status, out, _ = grace("workspace", "restore", made["path"], "--json", "--workspace", full.root)
@@ -173,7 +173,7 @@ def test_a_backup_brings_back_everything_and_what_was_there_is_kept(
     # Its journal is kept too, and the new one goes on from the backup.
     (aside,) = full.root.glob("journal.replaced-*")
     assert aside.joinpath("annotations.jsonl").read_text().count("\n") == 3
-    api.judge(full, trace, "later")
+    api.mark(full, trace, "later")
     journal = store.read_journal(full)
     assert journal is not None
     assert [entry["word"] for entry in journal.annotations] == ["wrong", "good", "later"]

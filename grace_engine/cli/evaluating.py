@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from grace_engine import api
-from grace_engine.cli import console, judgements
+from grace_engine.cli import console, evaluations
 from grace_engine.cli.options import DEFAULT_WORKSPACE, HistoryOption, JsonOption, WorkspaceOption
 from grace_engine.config import History, Weights
 from grace_engine.errors import InputError, NotFoundError
@@ -86,7 +86,7 @@ def evaluate(
         console.emit_json({"evaluations": [_without_nan(asdict(one)) for one in found]})
         return
     for name in dict.fromkeys(one.dataset for one in found):
-        judgements.say(name, [one for one in found if one.dataset == name], markdown)
+        evaluations.say(name, [one for one in found if one.dataset == name], markdown)
 
 
 def _runs(workspace: "api.Workspace", wanted: list[str]) -> list[str]:
