@@ -33,7 +33,7 @@ Replies: TypeAlias = Callable[[dict[str, Any]], "Reply | tuple[int, Any]"]
 class Served:
     """It answers ``POST /v1/chat/completions`` as ``reply`` says."""
 
-    def __init__(self, reply: Replies) -> None:
+    def __init__(self, reply: Replies, port: int = 0) -> None:
         self.asked: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
         self.at: list[float] = []
@@ -87,7 +87,7 @@ class Served:
                 """Nothing."""
 
         self._over = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 

@@ -31,9 +31,10 @@ def evaluate(
     labels: Annotated[
         list[str] | None,
         typer.Option(
-            help="A trace label, `steps` (the data's), `verdicts` (curators'), or a file (.jsonl, "
-            ".csv, .parquet) with trace_id, label and, for steps, step; may be given again. "
-            "Default: what the data says, and verdicts in its place."
+            help="A trace label, `steps` (the data's), `verdicts` (curators'), `judge` (a judge "
+            "model's; `judge:ID` names one, `judge:ID:METRIC` its labels of one metric), or a file "
+            "(.jsonl, .csv, .parquet) with trace_id, label and, for steps, step; may be given "
+            "again. Default: what the data says, and verdicts in its place."
         ),
     ] = None,
     history: HistoryOption = "uniform",

@@ -38,6 +38,9 @@ BROKEN = {
     "FROM annotations LIMIT 1",
     "answers were checked twice": "INSERT INTO answer_checks FROM answer_checks LIMIT 1",
     "metrics of traces stand there twice": "INSERT INTO trace_metrics FROM trace_metrics",
+    "judgements stand there twice": "INSERT INTO judgements FROM judgements",
+    "judged steps stand there twice": "INSERT INTO judged_places FROM judged_places",
+    "judgements belong to no step": "DELETE FROM judged_places",
     "duplicates belong to no search": "DELETE FROM duplicate_findings",
     "problems were rolled out twice": "INSERT INTO rollout_problems FROM rollout_problems LIMIT 1",
     "rollouts stand there twice": "INSERT INTO rollouts FROM rollouts LIMIT 1",
@@ -61,6 +64,12 @@ def full(own_workspace: api.Workspace) -> api.Workspace:
             "INSERT INTO answer_checks SELECT trace_id, 'right', '', '', '', '', 1, '' FROM traces"
         )
         connection.execute("INSERT INTO trace_metrics VALUES ('t', 'tokens', '', '', 1, '')")
+        connection.execute("INSERT INTO judges SELECT 'j-1', '{}', '', '', 1")
+        connection.execute("INSERT INTO judged_places SELECT 'j-1', 't', 0, 1, 'k'")
+        connection.execute(
+            "INSERT INTO judgements SELECT 'j-1', 'k', 'utility', true, '[]', '[]', '', '', '', 1, "
+            "1, 1, 0, NULL, ''"
+        )
         connection.execute("INSERT INTO duplicate_members SELECT 'f', 1, 1, 0, 't', 'd', 1, true")
         connection.execute(
             "INSERT INTO duplicate_findings SELECT 'f', 'traces', 1, ['d'], '', 1, 1, 1, 0, 0, '',"
