@@ -38,6 +38,7 @@ def main(folder: Path) -> int:
             "train": partial(_train, folder),
             "rollout": _rollout,
             "gradients": _gradients,
+            "judge": _judge,
         }
         if spec.kind not in kinds:
             raise InputError(
@@ -174,6 +175,25 @@ def _taken(report: "api.GradientReport") -> Outcome:
         + (f" ({reasons})." if reasons else ".")
     )
     return message, {"run": report.run.id, "n_computed": report.n_computed}
+
+
+def _judge(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outcome:
+    settings = dict(spec.settings)
+    what = settings.pop("what")
+    settings["metrics"] = tuple(settings["metrics"])
+    report = api.judge(workspace, what, api.JudgeSettings(**settings), reporter)
+    reasons = ", ".join(f"{n:,} {reason}" for reason, n in report.by_reason.items())
+    message = (
+        f"{counted(report.n_judged, 'step')} judged in {duration(report.seconds)}, "
+        f"{report.n_before:,} were before, {report.n_failed:,} failed"
+        + (f" ({reasons})" if reasons else "")
+        + f". {counted(report.n_requests, 'request')}, {report.tokens_in:,} tokens read, "
+        f"{report.tokens_out:,} written"
+        + ("." if report.cost is None else f", cost {report.cost:.4g}.")
+        + (f" Stopped at the limit with {report.n_left:,} steps left." if report.stopped else "")
+    )
+    averages = api.judge_averages(workspace, report.trace_ids, report.judge.id)
+    return message, api.judging_json(report, averages)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import orjson
 import pandas as pd
 
 from grace_engine import evidence, report, store
+from grace_engine.api.judged import judged_subjects
 from grace_engine.api.measuring import Measurement, measure
 from grace_engine.api.selected import name_of
 from grace_engine.api.views import RunView, run_view
@@ -20,6 +21,7 @@ from grace_engine.errors import InputError, NotFoundError
 from grace_engine.export import publish
 from grace_engine.figures.frames import correctness, facts
 from grace_engine.progress import Progress
+from grace_engine.records import JUDGE_METRICS
 from grace_engine.report import Advice, Column, DatasetReport, Subject
 from grace_engine.store import Workspace
 from grace_engine.supervision import METRICS, MeasureConfig
@@ -60,6 +62,7 @@ def dataset_report(
     target_size: str = "",
     config: MeasureConfig | None = None,
     run: str = "latest",
+    judge: str = "latest",
     progress: Progress | None = None,
 ) -> DatasetReport:
     """Measure a dataset or selection, and others beside it; what is stored is not measured again.
@@ -71,10 +74,12 @@ def dataset_report(
         target_size: Size of the model to be trained, such as ``8B``; "" for no advice.
         config: Models that measure; the shipped one where None.
         run: Whose GRACE signals are shown of datasets; a selection's are those of its own run.
+        judge: Whose labels are shown: its id, or ``latest``, the one that was asked last of those
+            that have read any of these traces.
         progress: Told how far it is.
 
     Raises:
-        NotFoundError: No such dataset or selection.
+        NotFoundError: No such dataset, selection or judge.
         InputError: One is named twice or holds nothing, or the size is none.
         ModelError: A model cannot be used.
         MissingExtraError: A library for what is asked is not installed.
@@ -87,8 +92,13 @@ def dataset_report(
     every = list(dict.fromkeys(name for source in sources for name in source.ids))
     measured = measure(workspace, every, config, progress)
     signals = {source.run: _signals(workspace, source.run) for source in sources}
-    subjects = [_subject(workspace, source, measured, signals[source.run]) for source in sources]
+    judged = judged_subjects(workspace, {source.name: source.ids for source in sources}, judge)
+    subjects = [
+        judged.put_into(_subject(workspace, source, measured, signals[source.run]))
+        for source in sources
+    ]
     columns = _columns(measured, subjects, [view for view in signals.values() if view])
+    columns += judged.columns
     spreads = {
         column.name: {
             subject.name: spread
@@ -105,7 +115,8 @@ def dataset_report(
     return DatasetReport(
         subjects=tuple(subjects),
         columns=tuple(column for column in columns if spreads[column.name]),
-        absent=_absent(columns, spreads, measured),
+        absent=_absent(columns, spreads, measured) | judged.absent,
+        judged=judged.of_subjects,
         spreads=spreads,
         differences={
             column.name: {
@@ -276,7 +287,7 @@ def _absent(
     """Why a column has no number at all, by its title."""
     absent = {}
     for column in columns:
-        if spreads[column.name]:
+        if spreads[column.name] or column.name in JUDGE_METRICS:
             continue
         if column.name in _SIGNALS:
             absent[column.title] = "no scoring run has these traces; run grace score."
@@ -288,9 +299,6 @@ def _absent(
         else:
             reasons = Counter(measured.table[f"why.{column.name}"]).most_common(1)
             absent[column.title] = f"no trace has one: {reasons[0][0]}."
-    absent["Factuality, validity, coherence, utility"] = (
-        "these need a judge model, which this version does not ask."
-    )
     return absent
 
 

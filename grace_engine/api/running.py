@@ -18,6 +18,7 @@ from grace_engine.store import Workspace, check_counts, datasets, get_rollout_se
 if TYPE_CHECKING:
     from grace_engine.api.scoring import Estimate
     from grace_engine.api.training import TrainRequest
+    from grace_engine.judging import JudgeSettings
     from grace_engine.policy.settings import GradientSettings, RolloutSettings
 
 # Traces that a forecast renders: enough for a mean, few enough for a moment.
@@ -283,6 +284,23 @@ def start_gradients(workspace: Workspace, rollouts: str, settings: "GradientSett
         title=f"Policy gradients ({settings.kind}) of {found.name}{against}",
         settings={"rollouts": found.id, **asdict(settings)},
         device=_device(settings.device),
+    )
+    return _start(workspace, spec)
+
+
+def start_judging(workspace: Workspace, what: str, settings: "JudgeSettings") -> Job:
+    """Judge in the background; the server's key is taken from the environment of now.
+
+    Raises:
+        NotFoundError: There is no such dataset or selection.
+    """
+    from grace_engine.api.judging import traces_in
+
+    traces_in(workspace, what)
+    spec = JobSpec(
+        kind="judge",
+        title=f"Judge the steps of {what} with {PurePath(settings.model).name}",
+        settings={"what": what, **asdict(settings)},
     )
     return _start(workspace, spec)
 

@@ -38,6 +38,10 @@ RunOption = Annotated[
         help="Scoring run: its id, a unique beginning of it, or latest, the one scored with last.",
     ),
 ]
+JudgeOption = Annotated[
+    str,
+    typer.Option("--judge", help="Judge whose labels are shown: its id, or latest; grace judges."),
+]
 AlphaOption = Annotated[
     float, typer.Option("--alpha", help="Weight of alignment against consistency, 0 to 1.")
 ]

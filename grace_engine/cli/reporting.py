@@ -7,7 +7,13 @@ import typer
 
 from grace_engine import api
 from grace_engine.cli import console
-from grace_engine.cli.options import DEFAULT_WORKSPACE, JsonOption, OverwriteOption, WorkspaceOption
+from grace_engine.cli.options import (
+    DEFAULT_WORKSPACE,
+    JsonOption,
+    JudgeOption,
+    OverwriteOption,
+    WorkspaceOption,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -42,6 +48,7 @@ def report(
     run: Annotated[
         str, typer.Option(help="Scoring run whose signals are shown. Default: the latest.")
     ] = "latest",
+    judge: JudgeOption = "latest",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -63,6 +70,7 @@ def report(
             target_size=target_size,
             config=config,
             run=run,
+            judge=judge,
             progress=bars,
         )
     if to is not None:
@@ -74,6 +82,7 @@ def report(
 
 
 def _say(found: "api.DatasetReport") -> None:
+    from grace_engine.report.judge_tables import HEAD, judged_rows, judged_sentences
     from grace_engine.report.tables import FACTS, difference_text, spread_text
     from grace_engine.report.wording import advice_sentences, evidence_sentences, opening
 
@@ -101,6 +110,10 @@ def _say(found: "api.DatasetReport") -> None:
                 for c in found.columns
             ],
         )
+    if found.judged:
+        console.table("Positive labels of a judge model (95% interval)", HEAD, judged_rows(found))
+        for sentence in judged_sentences(found):
+            console.note(sentence)
     for advice in found.advice:
         for sentence in advice_sentences(advice):
             console.note(sentence)

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from grace_engine.config import DTYPES, POLICY_KINDS, Dtype, PolicyKind, require_one_of
+from grace_engine.endpoint import require_address
 from grace_engine.errors import InputError
 
 CHECK = "check"
@@ -86,11 +87,8 @@ class RolloutSettings(ModelSettings):
             raise InputError("Tokens and rows of a batch must be 1 or more, a sample 0 or more.")
         if not self.timeout > 0:
             raise InputError(f"A timeout must be more than 0 s, not {self.timeout:g}.")
-        if self.endpoint and not self.endpoint.startswith(("http://", "https://")):
-            raise InputError(
-                f"Endpoint {self.endpoint!r} is no address: use one such as "
-                "http://localhost:8000/v1."
-            )
+        if self.endpoint:
+            require_address(self.endpoint)
         if self.endpoint and not self.model:
             raise InputError("An endpoint serves models by name: say which with --model.")
         if self.reward != CHECK and not _FUNCTION.fullmatch(self.reward):
