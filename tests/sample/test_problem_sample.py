@@ -1,4 +1,4 @@
-"""Does the example of problems make rollouts and policy gradients that a choice can be made from?"""
+"""Does the example of problems make rollouts and policy gradients to choose from?"""
 
 import pytest
 
