@@ -346,7 +346,8 @@ def _doubted(rows: pd.DataFrame, choice: str) -> npt.NDArray[np.bool_]:
     if choice in JUDGE_METRICS:
         return rows[f"doubt_{choice}"].to_numpy(bool)
     worst = rows["judge_worst"].to_numpy(float)
-    return {"any": worst < 1.0, "none": worst == 1.0, "unread": np.isnan(worst)}[choice]
+    means = {"any": worst < 1.0, "none": worst == 1.0, "unread": np.isnan(worst)}
+    return np.asarray(means[choice], dtype=bool)
 
 
 def _equal(column: pd.Series, wanted: object) -> npt.NDArray[np.bool_]:
