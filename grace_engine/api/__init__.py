@@ -20,8 +20,10 @@ if TYPE_CHECKING:
         redo,
         undo,
     )
+    from grace_engine.api.answering import ProblemRollouts, problem_rollouts
     from grace_engine.api.checking import CheckReport, check_answers
     from grace_engine.api.choosing import (
+        chooses_problems,
         config_of,
         curate,
         live_choice,
@@ -80,9 +82,20 @@ if TYPE_CHECKING:
         worst_steps,
     )
     from grace_engine.api.previewing import Preview, RejectGroup, cut_beside, preview, trace_json
+    from grace_engine.api.problem_choices import (
+        Certainty,
+        Methods,
+        WhyProblem,
+        certainty,
+        methods,
+        problem_curve,
+        problem_rows,
+        why_problem,
+    )
     from grace_engine.api.problems import (
         ProblemView,
         curate_problems,
+        live_problem_choice,
         problem_view,
     )
     from grace_engine.api.reading import (
@@ -94,6 +107,7 @@ if TYPE_CHECKING:
     from grace_engine.api.reporting import DatasetReport, dataset_report, write_report
     from grace_engine.api.resegmenting import Resegmented, resegment
     from grace_engine.api.rollouts import (
+        GradientReport,
         GradientSettings,
         IngestedRollouts,
         RolloutSettings,
@@ -116,6 +130,7 @@ if TYPE_CHECKING:
         start_gradients,
         start_ingest,
         start_judging,
+        start_problem_sample,
         start_retry,
         start_rollouts,
         start_sample,
@@ -125,6 +140,7 @@ if TYPE_CHECKING:
     from grace_engine.api.sample import (
         SampleReport,
         app_script,
+        prepare_problem_sample,
         prepare_sample,
         sample_folder,
         score_sample,
@@ -222,6 +238,7 @@ __all__ = [
     "STEP_SIGNALS",
     "VERDICTS",
     "Annotations",
+    "Certainty",
     "CheckReport",
     "ComparisonView",
     "DatasetReport",
@@ -232,6 +249,7 @@ __all__ = [
     "ExportReport",
     "FileIngest",
     "Forecast",
+    "GradientReport",
     "GradientSettings",
     "HandedOver",
     "Health",
@@ -240,8 +258,10 @@ __all__ = [
     "JudgePlan",
     "JudgeReport",
     "JudgeSettings",
+    "Methods",
     "Planned",
     "Preview",
+    "ProblemRollouts",
     "ProblemView",
     "Rebuilt",
     "RejectGroup",
@@ -259,6 +279,7 @@ __all__ = [
     "TrainRequest",
     "UnscoredTrace",
     "Why",
+    "WhyProblem",
     "Workspace",
     "annotation_log",
     "annotation_version",
@@ -270,10 +291,12 @@ __all__ = [
     "bias_of_selection",
     "budget_curve",
     "cancel_job",
+    "certainty",
     "check_answers",
     "check_counts",
     "check_workspace",
     "checks_version",
+    "chooses_problems",
     "chosen_of",
     "compact",
     "compare",
@@ -335,8 +358,10 @@ __all__ = [
     "list_selections",
     "listing",
     "live_choice",
+    "live_problem_choice",
     "look",
     "mark",
+    "methods",
     "n_steps_of",
     "one_a_model",
     "open_workspace",
@@ -347,8 +372,12 @@ __all__ = [
     "plan_judging",
     "plan_rollout",
     "plan_training",
+    "prepare_problem_sample",
     "prepare_sample",
     "preview",
+    "problem_curve",
+    "problem_rollouts",
+    "problem_rows",
     "problem_view",
     "ranking_frame",
     "rebuild",
@@ -379,6 +408,7 @@ __all__ = [
     "start_gradients",
     "start_ingest",
     "start_judging",
+    "start_problem_sample",
     "start_retry",
     "start_rollouts",
     "start_sample",
@@ -405,18 +435,35 @@ __all__ = [
     "weights_json",
     "weights_of",
     "why",
+    "why_problem",
     "worst_steps",
     "write_figures",
     "write_report",
 ]
 
 _HOMES = {
+    "grace_engine.api.problem_choices": (
+        "Certainty",
+        "Methods",
+        "WhyProblem",
+        "certainty",
+        "methods",
+        "problem_curve",
+        "problem_rows",
+        "why_problem",
+    ),
+    "grace_engine.api.answering": (
+        "ProblemRollouts",
+        "problem_rollouts",
+    ),
     "grace_engine.api.problems": (
         "ProblemView",
         "curate_problems",
+        "live_problem_choice",
         "problem_view",
     ),
     "grace_engine.api.rollouts": (
+        "GradientReport",
         "GradientSettings",
         "IngestedRollouts",
         "RolloutSettings",
@@ -446,6 +493,7 @@ _HOMES = {
         "start_rollouts",
         "start_checking",
         "start_ingest",
+        "start_problem_sample",
         "start_judging",
         "start_sample",
         "start_retry",
@@ -485,6 +533,7 @@ _HOMES = {
     "grace_engine.api.clusters": ("parse_options", "require_submitit", "train_on_cluster"),
     "grace_engine.api.checking": ("CheckReport", "check_answers"),
     "grace_engine.api.choosing": (
+        "chooses_problems",
         "config_of",
         "curate",
         "live_choice",
@@ -538,6 +587,7 @@ _HOMES = {
     "grace_engine.api.sample": (
         "SampleReport",
         "app_script",
+        "prepare_problem_sample",
         "prepare_sample",
         "sample_folder",
         "score_sample",

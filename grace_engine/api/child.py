@@ -31,6 +31,7 @@ def main(folder: Path) -> int:
         kinds: dict[str, Callable[[api.Workspace, JobSpec, Reporter], Outcome]] = {
             "score": _score,
             "sample": _sample,
+            "problem-sample": _problem_sample,
             "ingest": _ingest,
             "duplicates": _duplicates,
             "check": _check,
@@ -56,6 +57,10 @@ def _score(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outco
 
 def _sample(workspace: api.Workspace, _spec: JobSpec, reporter: Reporter) -> Outcome:
     return _scored(api.prepare_sample(workspace, reporter).scored)
+
+
+def _problem_sample(workspace: api.Workspace, _spec: JobSpec, reporter: Reporter) -> Outcome:
+    return _taken(api.prepare_problem_sample(workspace, reporter))
 
 
 def _scored(report: "api.ScoreReport") -> Outcome:
@@ -159,7 +164,10 @@ def _rollout(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Out
 def _gradients(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outcome:
     settings = dict(spec.settings)
     rollouts = settings.pop("rollouts")
-    report = api.gradients(workspace, rollouts, api.GradientSettings(**settings), reporter)
+    return _taken(api.gradients(workspace, rollouts, api.GradientSettings(**settings), reporter))
+
+
+def _taken(report: "api.GradientReport") -> Outcome:
     reasons = ", ".join(f"{n:,} {reason}" for reason, n in report.by_reason.items())
     message = (
         f"{counted(report.n_computed, 'gradient')} computed in {duration(report.seconds)}, "

@@ -160,6 +160,12 @@ def start_sample(workspace: Workspace) -> Job:
     return _start(workspace, JobSpec(kind="sample", title=title, device=_device("auto")))
 
 
+def start_problem_sample(workspace: Workspace) -> Job:
+    """Have the shipped model answer shipped problems and take policy gradients, all behind."""
+    title = "Prepare the example: roll out shipped problems, take policy gradients"
+    return _start(workspace, JobSpec(kind="problem-sample", title=title, device=_device("auto")))
+
+
 def start_ingest(
     workspace: Workspace, paths: Sequence[Path | str], config: IngestConfig | None = None
 ) -> Job:

@@ -106,6 +106,11 @@ def colour_limits(signals: SignalTable) -> dict[str, float]:
     }
 
 
+def colour_limits_of(losses: npt.NDArray[np.float64]) -> float:
+    """Where a fitted scale of losses ends."""
+    return _round_up(_quantile(losses))
+
+
 def colour_scale(signal: str, limit: float, *, dark: bool, full: bool = False) -> ColourScale:
     """The scale of ``signal``, its ends at ``limit`` or, with ``full``, at -1 and 1.
 

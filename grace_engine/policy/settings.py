@@ -111,6 +111,8 @@ class GradientSettings(ModelSettings):
         projection: Numbers that are kept of each gradient, for strategies that compare problems
             with each other; 0 keeps none. ``representation`` always keeps all of its own.
         seed: Of the projection and of ``lora``.
+        split_half: Take gradients of two halves of each candidate's rollouts, too, to see how sure
+            a score is; that costs as much again.
         tokens_per_batch: Padded tokens of one forward pass.
         max_length: Longest prompt with an answer, in tokens; 0 takes the model's own limit.
         workspace_elements: Upper bound of elements in one tile over the vocabulary; 0 takes 2^21
@@ -124,6 +126,7 @@ class GradientSettings(ModelSettings):
     rank: int = 8
     projection: int = 0
     seed: int = 0
+    split_half: bool = False
     tokens_per_batch: int = 8192
     max_length: int = 0
     workspace_elements: int = 0
@@ -133,6 +136,10 @@ class GradientSettings(ModelSettings):
         """Refuse values that no gradient could use."""
         require_one_of("Dtype", self.dtype, DTYPES)
         require_one_of("Kind", self.kind, POLICY_KINDS)
+        if self.split_half and not self.target:
+            raise InputError(
+                "Halves of rollouts are held against a target set: name one with --target."
+            )
         if self.rank < 1 or self.tokens_per_batch < 1:
             raise InputError("Rank and tokens per batch must be 1 or more.")
         if self.projection < 0 or self.max_length < 0:

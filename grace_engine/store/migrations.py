@@ -262,7 +262,8 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(version=6, name="answer-checks", sql=_ANSWER_CHECKS),
     Migration(version=7, name="rollouts-and-policy-gradients", sql=rollout_tables.FIRST_TABLES),
     Migration(version=8, name="trace-metrics", sql=_TRACE_METRICS),
-    Migration(version=9, name="judgements", sql=judge_tables.FIRST_TABLES),
+    Migration(version=9, name="halves-of-policy-gradients", sql=rollout_tables.HALVES),
+    Migration(version=10, name="judgements", sql=judge_tables.FIRST_TABLES),
 )
 
 

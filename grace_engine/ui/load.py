@@ -106,6 +106,11 @@ def annotations(workspace: str, run: str) -> api.Annotations:
     return _annotations(workspace, run, _annotation_version(workspace))
 
 
+def annotations_of_all(workspace: str) -> api.Annotations:
+    """What curators said so far, of traces and of problems."""
+    return _annotations(workspace, None, _annotation_version(workspace))
+
+
 def forget_annotations() -> None:
     """Something was said: look at the log again."""
     _annotation_version.clear()
@@ -260,7 +265,7 @@ def _judged(
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _annotations(workspace: str, run: str, version: int) -> api.Annotations:
+def _annotations(workspace: str, run: str | None, version: int) -> api.Annotations:
     del version  # part of the key
     return api.annotations(api.open_workspace(workspace, create=False), run=run)
 

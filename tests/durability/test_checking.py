@@ -85,7 +85,9 @@ def full(own_workspace: api.Workspace) -> api.Workspace:
         connection.execute(
             "INSERT INTO policy_runs SELECT 'g-1', 'o-1', '', '', '{}', 1, '', '', 1"
         )
-        connection.execute("INSERT INTO policy_gradients SELECT 'g-1', 'p', 1, 1, [1], NULL, NULL")
+        connection.execute(
+            "INSERT INTO policy_gradients SELECT 'g-1', 'p', 1, 1, [1], NULL, NULL, NULL"
+        )
     return own_workspace
 
 
