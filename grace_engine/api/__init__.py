@@ -63,6 +63,13 @@ if TYPE_CHECKING:
     from grace_engine.api.exporting import ExportReport, export
     from grace_engine.api.figures import write_figures
     from grace_engine.api.handing_over import HandedOver, hand_over
+    from grace_engine.api.judged_steps import (
+        ADJECTIVES,
+        JUDGE,
+        StepJudge,
+        judge_text,
+        step_judge,
+    )
     from grace_engine.api.judging import (
         JudgePlan,
         JudgeReport,
@@ -148,13 +155,6 @@ if TYPE_CHECKING:
         score,
     )
     from grace_engine.api.selected import ComparisonView, SelectionView, selection_view
-    from grace_engine.api.step_judge import (
-        ADJECTIVES,
-        JUDGE,
-        StepJudge,
-        judge_text,
-        step_judge,
-    )
     from grace_engine.api.steps import (
         export_steps,
     )
@@ -512,7 +512,7 @@ _HOMES = {
         "redo",
         "undo",
     ),
-    "grace_engine.api.step_judge": (
+    "grace_engine.api.judged_steps": (
         "ADJECTIVES",
         "JUDGE",
         "StepJudge",
