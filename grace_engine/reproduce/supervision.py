@@ -37,7 +37,7 @@ _MAX_NEW_TOKENS = 432
 """The longest lengthy solution has under 425."""
 
 SIZES = ("shipped", "smaller")
-"""Models: the shipped early one, and one with some of its layers."""
+"""Models: the shipped early one, and one with some of its layers and neurons."""
 
 _TEXTS, _BEFORE = "texts", "before"
 
@@ -57,7 +57,7 @@ class SupervisionRequest:
 
     pool: VariantSettings = field(default_factory=VariantSettings)
     smaller: SmallerSettings = field(default_factory=SmallerSettings)
-    n_problems: int = 200
+    n_problems: int = 120
     variants: tuple[str, ...] = tuple(VARIANTS)
     sizes: tuple[str, ...] = SIZES
     n_seeds: int = 2

@@ -17,17 +17,19 @@ from grace_engine.training.loading import weights_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmallerSettings:
-    """How some layers of the shipped model become a model that solves problems.
+    """How parts of the shipped model become a model that solves problems.
 
     Attributes:
         layers: Those that are kept, from 0.
+        n_neurons: Neurons that are kept of each layer's feed-forward part.
         n_examples: Detailed solutions of other problems that it then reads once.
         learning_rate: The highest one.
         batch_size: Examples of an optimizer step.
     """
 
-    layers: tuple[int, ...] = (0, 2, 4)
-    n_examples: int = 3000
+    layers: tuple[int, ...] = (0, 1, 2, 4)
+    n_neurons: int = 192
+    n_examples: int = 1200
     learning_rate: float = 1.5e-3
     batch_size: int = 16
 
@@ -56,7 +58,7 @@ def smaller_model(
         if not finished.exists():
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(parents=True)
-            weights = with_layers(weights_of(model.folder, train), settings.layers)
+            weights = pruned(weights_of(model.folder, train), settings.layers, settings.n_neurons)
             faster = replace(
                 train, learning_rate=settings.learning_rate, batch_size=settings.batch_size
             )
@@ -67,14 +69,24 @@ def smaller_model(
     return finished
 
 
-def with_layers(model: Any, layers: Sequence[int]) -> Any:
-    """The model with some of its layers alone, in their order; it is changed in place."""
+def pruned(model: Any, layers: Sequence[int], n_neurons: int) -> Any:
+    """The model with some of its layers alone, in their order; it is changed in place.
+
+    Of their feed-forward parts the neurons stay whose weights in and out are the largest.
+    """
     from torch import nn
 
     body, config = model.model, model.config
     body.layers = nn.ModuleList([body.layers[place] for place in layers])
     for place, layer in enumerate(body.layers):
         layer.self_attn.layer_idx = place
-    config.num_hidden_layers = len(layers)
+        mlp = layer.mlp
+        weight = mlp.up_proj.weight.norm(dim=1) * mlp.down_proj.weight.norm(dim=0)
+        kept = weight.topk(n_neurons).indices.sort().values
+        for linear, dim in ((mlp.up_proj, 0), (mlp.gate_proj, 0), (mlp.down_proj, 1)):
+            linear.weight = nn.Parameter(linear.weight.detach().index_select(dim, kept))
+            linear.out_features, linear.in_features = linear.weight.shape
+        mlp.intermediate_size = n_neurons
+    config.num_hidden_layers, config.intermediate_size = len(layers), n_neurons
     config.layer_types = [config.layer_types[place] for place in layers]
     return model

@@ -30,6 +30,9 @@ from grace_engine.supervision.syntax import Parser
 from grace_engine.supervision.texts import LEVEL, redundancy, sentences_of, symbolic_fraction
 from grace_engine.supervision.vectors import Vectors, alignment, flow
 
+SHARED = "perplexity and the trace's embedding"
+"""What is read of a trace in one forward pass, among times."""
+
 _EMPTY = Measured(word="the trace is empty")
 _NO_LANGUAGE = Measured(word=UNDETERMINED)
 
@@ -57,7 +60,7 @@ class Measurer:
     Attributes:
         recipes: By metric: digest of everything that decides it apart from the text.
         says: By metric: what made it, for a person to read.
-        seconds: By metric: time spent so far.
+        seconds: By metric, and by ``SHARED``: time spent so far.
     """
 
     def __init__(
@@ -108,14 +111,15 @@ class Measurer:
         whole = [k for k, text in enumerate(texts) if text.strip()]
         for row in found:
             row.update(dict.fromkeys(self.recipes, _EMPTY) | {"language": _NO_LANGUAGE})
-        self._measure_texts(found, texts, whole)
-        self._measure_meaning(found, pairs, whole)
+        if whole:
+            self._measure_texts(found, texts, whole)
+            embedded = self._measure_losses(found, texts, whole)
+            self._measure_meaning(found, pairs, whole, embedded)
         return found
 
     def _measure_texts(
         self, found: list[dict[str, Measured]], texts: Sequence[str], whole: Sequence[int]
     ) -> None:
-        reader = self._loaded_reader() if whole else None
         for name, of in (("redundancy", redundancy), ("symbolic_fraction", symbolic_fraction)):
             with self._timed(name):
                 for k in whole:
@@ -128,31 +132,44 @@ class Measurer:
                 for k in whole:
                     language = found[k]["language"].word
                     found[k]["syntactic_depth"] = self._parser.depth(texts[k], language)
-        if reader is None:
-            return
         with self._timed("tokens"):
-            for k, ids in zip(whole, reader.token_ids([texts[k] for k in whole]), strict=True):
-                found[k]["tokens"] = Measured(value=float(len(ids)))
-        with self._timed("perplexity"):
-            losses = reader.losses([texts[k] for k in whole])
-            for k, loss in zip(whole, losses, strict=True):
-                found[k]["perplexity"] = (
-                    Measured(word="no token of it has a prediction")
-                    if loss is None
-                    else Measured(value=math.exp(min(loss, 700.0)))
-                )
+            ids = self._loaded_reader().token_ids([texts[k] for k in whole])
+            for k, own in zip(whole, ids, strict=True):
+                found[k]["tokens"] = Measured(value=float(len(own)))
+
+    def _measure_losses(
+        self, found: list[dict[str, Measured]], texts: Sequence[str], whole: Sequence[int]
+    ) -> dict[str, Vectors]:
+        """Perplexity; what the same forward pass says of a trace's meaning, where it is asked."""
+        reader, different = self._loaded_reader(), list(dict.fromkeys(texts[k] for k in whole))
+        if self._embedding_files is None:
+            with self._timed(SHARED):
+                reading = reader.read(different)
+                losses, vectors = reading.losses, list(reading.vectors)
+        else:
+            with self._timed("perplexity"):
+                losses, vectors = reader.losses(different), []
+        of = dict(zip(different, losses, strict=True))
+        for k in whole:
+            loss = of[texts[k]]
+            found[k]["perplexity"] = (
+                Measured(word="no token of it has a prediction")
+                if loss is None
+                else Measured(value=math.exp(min(loss, 700.0)))
+            )
+        return dict(zip(different, vectors, strict=True)) if vectors else {}
 
     def _measure_meaning(
         self,
         found: list[dict[str, Measured]],
         pairs: Sequence[TextPair],
         whole: Sequence[int],
+        embedded: Mapping[str, Vectors],
     ) -> None:
-        if not whole:
-            return
         embedder = self._loaded_embedder()
         with self._timed("semantic_alignment"):
-            of = _embedded(embedder, [t for k in whole for t in (pairs[k].prompt, pairs[k].text)])
+            told = [t for k in whole for t in (pairs[k].prompt, pairs[k].text)]
+            of = {**embedded, **_embedded(embedder, [t for t in told if t not in embedded])}
             for k in whole:
                 if not pairs[k].prompt.strip():
                     found[k]["semantic_alignment"] = Measured(word="the prompt is empty")

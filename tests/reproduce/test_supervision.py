@@ -20,7 +20,7 @@ from grace_engine.reproduce.supervision import (
     cells_of,
     parts_of,
 )
-from grace_engine.reproduce.supervision_models import SmallerSettings, smaller_model, with_layers
+from grace_engine.reproduce.supervision_models import SmallerSettings, pruned, smaller_model
 from grace_engine.reproduce.supervision_variants import (
     METRICS,
     VARIANTS,
@@ -81,18 +81,28 @@ def test_a_mixture_measures_between_what_it_mixes(pools: WordedPools) -> None:
 
 def test_the_smaller_model_has_the_wanted_layers_and_is_made_once(folder: Path) -> None:
     train = training.preset("cpu", model=str(EARLY.folder), batch_size=2)
-    settings = SmallerSettings(layers=(0, 4), n_examples=4, batch_size=2)
+    settings = SmallerSettings(layers=(0, 4), n_neurons=64, n_examples=4, batch_size=2)
     pools = word_pools(folder, POOL, FINISHED, EARLY, Silent())
     examples = pools.examples["detailed"][:4]
     made = smaller_model(folder, settings, examples, train, EARLY, Silent())
     first = (made / "model.safetensors").stat().st_mtime_ns
     assert smaller_model(folder, settings, examples, train, EARLY, Silent()) == made
     assert (made / "model.safetensors").stat().st_mtime_ns == first
-    model = weights_of(made, train)
+    model = weights_of(made, train)  # its files are those of a whole model of another shape
     assert len(model.model.layers) == model.config.num_hidden_layers == 2
-    whole = weights_of(EARLY.folder, train)
-    kept = whole.model.layers[4].mlp.up_proj.weight
-    assert with_layers(whole, (0, 4)).model.layers[1].mlp.up_proj.weight is kept
+    assert model.config.intermediate_size == 64
+
+
+def test_the_largest_neurons_of_the_wanted_layers_stay() -> None:
+    train = training.preset("cpu", model=str(EARLY.folder))
+    whole, less = (weights_of(EARLY.folder, train) for _ in range(2))
+    pruned(less, (0, 4), 64)
+    before, after = whole.model.layers[4].mlp, less.model.layers[1].mlp
+    weight = before.up_proj.weight.norm(dim=1) * before.down_proj.weight.norm(dim=0)
+    kept = sorted(weight.argsort(descending=True)[:64].tolist())
+    assert (after.up_proj.weight == before.up_proj.weight[kept]).all()
+    assert (after.gate_proj.weight == before.gate_proj.weight[kept]).all()
+    assert (after.down_proj.weight == before.down_proj.weight[:, kept]).all()
 
 
 def test_cells_are_named_and_read_back() -> None:
