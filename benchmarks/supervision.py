@@ -1,11 +1,11 @@
 """How many traces a minute are measured, and where does the time go?
 
-``python -m benchmarks.supervision [--traces 398] [--rounds 3] [--json]``. The shipped model
+``python -m benchmarks.supervision [--traces 398] [--rounds 3] [--json FILE]``. The shipped model
 measures GSM8K solutions, all analytical metrics but the syntactic one, in batches as
-``grace report`` takes them. In each round two others take their turn: bare forward passes over the same tokens (prompts,
-traces, and sentences once more, each text once), which is the floor; and each metric on its own,
-where perplexity and the embedding of a trace are two passes. Before the race their values are held
-against ours.
+``grace report`` takes them. In each round two others take their turn: bare forward passes over the
+same tokens (prompts, traces, and sentences once more, each text once), which is the floor; and each
+metric on its own, where perplexity and the embedding of a trace are two passes. Before the race
+the values of the shared pass are held against those of one text at a time.
 """
 
 import argparse

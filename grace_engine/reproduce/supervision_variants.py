@@ -55,7 +55,7 @@ VARIANTS = {
     variant.name: variant
     for variant in (
         *(Variant(name=one, wordings=(one,)) for one in WORDINGS),
-        *(Variant(name=f"{a}+{b}", wordings=(a, b)) for a, b in combinations(WORDINGS, 2)),
+        *(Variant(name=f"{a}-{b}", wordings=(a, b)) for a, b in combinations(WORDINGS, 2)),
     )
 }
 """By name: the four wordings, then each pair by halves. With ten a rank correlation can have a

@@ -71,7 +71,7 @@ def test_every_dataset_gets_the_same_tokens(pools: WordedPools, variant: Variant
 
 
 def test_a_mixture_measures_between_what_it_mixes(pools: WordedPools) -> None:
-    a, b, both = (pools.means(VARIANTS[n]) for n in ("detailed", "lengthy", "detailed+lengthy"))
+    a, b, both = (pools.means(VARIANTS[n]) for n in ("detailed", "lengthy", "detailed-lengthy"))
     assert set(a) == set(METRICS)
     assert a["tokens"] < both["tokens"] < b["tokens"]
     # Problem by problem: the first in one wording, the second in the other.
@@ -106,9 +106,9 @@ def test_the_largest_neurons_of_the_wanted_layers_stay() -> None:
 
 
 def test_cells_are_named_and_read_back() -> None:
-    cells = cells_of(("detailed", "detailed+lengthy"), ("shipped", "smaller"), 2)
+    cells = cells_of(("detailed", "detailed-lengthy"), ("shipped", "smaller"), 2)
     assert len(set(cells)) == len(cells) == 2 + 2 + 2 * 2 * 2
-    assert parts_of("texts--detailed+lengthy") == ("texts", "detailed+lengthy", 0)
+    assert parts_of("texts--detailed-lengthy") == ("texts", "detailed-lengthy", 0)
     assert parts_of("smaller--before") == ("smaller", "", 0)
     assert parts_of("shipped--detailed--1") == ("shipped", "detailed", 1)
 
