@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from grace_engine.api.exporting import ExportReport, export
     from grace_engine.api.figures import write_figures
     from grace_engine.api.handing_over import HandedOver, hand_over
+    from grace_engine.api.overlapping import NearDuplicates, near_duplicates
     from grace_engine.api.previewing import Preview, RejectGroup, cut_beside, preview, trace_json
     from grace_engine.api.problems import (
         ProblemView,
@@ -73,7 +74,14 @@ if TYPE_CHECKING:
     )
     from grace_engine.api.rebuilding import Health, Rebuilt, check_workspace, rebuild
     from grace_engine.api.replaying import replay
-    from grace_engine.api.reporting import DatasetReport, dataset_report, write_report
+    from grace_engine.api.reporting import (
+        DatasetReport,
+        Subjects,
+        dataset_report,
+        report_bytes,
+        report_subjects,
+        write_report,
+    )
     from grace_engine.api.resegmenting import Resegmented, resegment
     from grace_engine.api.rollouts import (
         GradientSettings,
@@ -97,6 +105,7 @@ if TYPE_CHECKING:
         start_duplicates,
         start_gradients,
         start_ingest,
+        start_report,
         start_retry,
         start_rollouts,
         start_sample,
@@ -143,6 +152,7 @@ if TYPE_CHECKING:
         request_of,
         train,
     )
+    from grace_engine.api.training_evidence import TrainedOn, trained_on, training_evidence
     from grace_engine.api.training_history import NOT_TRAINED, HowTrained, how_trained
     from grace_engine.api.views import (
         STEP_SIGNALS,
@@ -213,6 +223,7 @@ __all__ = [
     "Health",
     "HowTrained",
     "IngestedRollouts",
+    "NearDuplicates",
     "Planned",
     "Preview",
     "ProblemView",
@@ -225,10 +236,12 @@ __all__ = [
     "ScoreReport",
     "ScoringPlan",
     "SelectionView",
+    "Subjects",
     "TraceView",
     "TrainPlan",
     "TrainReport",
     "TrainRequest",
+    "TrainedOn",
     "UnscoredTrace",
     "Why",
     "Workspace",
@@ -302,6 +315,7 @@ __all__ = [
     "live_choice",
     "look",
     "n_steps_of",
+    "near_duplicates",
     "one_a_model",
     "open_workspace",
     "override",
@@ -319,6 +333,8 @@ __all__ = [
     "rejects",
     "rename_selection",
     "replay",
+    "report_bytes",
+    "report_subjects",
     "request_of",
     "require_submitit",
     "resegment",
@@ -341,6 +357,7 @@ __all__ = [
     "start_duplicates",
     "start_gradients",
     "start_ingest",
+    "start_report",
     "start_retry",
     "start_rollouts",
     "start_sample",
@@ -352,8 +369,10 @@ __all__ = [
     "trace_view",
     "train",
     "train_on_cluster",
+    "trained_on",
     "training_answers",
     "training_cells",
+    "training_evidence",
     "training_metrics",
     "training_plan_of",
     "training_problems",
@@ -403,6 +422,7 @@ _HOMES = {
         "resume_job",
         "start_duplicates",
         "start_gradients",
+        "start_report",
         "start_rollouts",
         "start_checking",
         "start_ingest",
@@ -469,7 +489,16 @@ _HOMES = {
         "Resegmented",
         "resegment",
     ),
-    "grace_engine.api.reporting": ("DatasetReport", "dataset_report", "write_report"),
+    "grace_engine.api.overlapping": ("NearDuplicates", "near_duplicates"),
+    "grace_engine.api.reporting": (
+        "DatasetReport",
+        "Subjects",
+        "dataset_report",
+        "report_bytes",
+        "report_subjects",
+        "write_report",
+    ),
+    "grace_engine.api.training_evidence": ("TrainedOn", "trained_on", "training_evidence"),
     "grace_engine.api.rebuilding": ("Health", "Rebuilt", "check_workspace", "rebuild"),
     "grace_engine.api.replaying": ("replay",),
     "grace_engine.api.reading": (

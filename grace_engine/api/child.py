@@ -37,6 +37,7 @@ def main(folder: Path) -> int:
             "train": partial(_train, folder),
             "rollout": _rollout,
             "gradients": _gradients,
+            "report": _report,
         }
         if spec.kind not in kinds:
             raise InputError(
@@ -166,6 +167,28 @@ def _gradients(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> O
         + (f" ({reasons})." if reasons else ".")
     )
     return message, {"run": report.run.id, "n_computed": report.n_computed}
+
+
+def _report(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outcome:
+    from grace_engine.supervision import MeasureConfig
+
+    settings = spec.settings
+    first, *others = settings["names"]
+    found = api.dataset_report(
+        workspace,
+        first,
+        against=others,
+        target_size=settings["target_size"],
+        config=MeasureConfig(**settings["config"]),
+        run=settings["run"],
+        progress=reporter,
+    )
+    message = f"{counted(sum(s.n_traces for s in found.subjects), 'trace')} are measured."
+    if settings["to"]:
+        to = Path(settings["to"])
+        api.write_report(found, to, overwrite=settings["overwrite"])
+        message += f" The report stands in {to}."
+    return message, {"names": [subject.name for subject in found.subjects], "to": settings["to"]}
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import orjson
 import pandas as pd
 
 from grace_engine import evidence, report, store
-from grace_engine.api.measuring import Measurement, measure
+from grace_engine.api.measuring import Measurement, measure, unmeasured
 from grace_engine.api.selected import name_of
 from grace_engine.api.views import RunView, run_view
 from grace_engine.errors import InputError, NotFoundError
@@ -24,7 +24,15 @@ from grace_engine.report import Advice, Column, DatasetReport, Subject
 from grace_engine.store import Workspace
 from grace_engine.supervision import METRICS, MeasureConfig
 
-__all__ = ["FORMATS", "DatasetReport", "dataset_report", "write_report"]
+__all__ = [
+    "FORMATS",
+    "DatasetReport",
+    "Subjects",
+    "dataset_report",
+    "report_bytes",
+    "report_subjects",
+    "write_report",
+]
 
 FORMATS = (".html", ".json", ".md")
 
@@ -41,7 +49,7 @@ _REASONING = ("MoT-PL-eval Polish", "LightR1 English")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Source:
+class Source:
     """A dataset or selection by name: its traces, and the run that chose or scored them."""
 
     name: str
@@ -50,6 +58,38 @@ class _Source:
     ids: list[str]
     refused: Mapping[str, int]
     run: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subjects:
+    """What a report would be about.
+
+    Attributes:
+        names: Of the datasets and selections, each once.
+        n_traces: Different traces of them.
+        n_unmeasured: Those of which a model has still to read something.
+    """
+
+    names: tuple[str, ...]
+    n_traces: int
+    n_unmeasured: int
+
+
+def report_subjects(
+    workspace: Workspace, names: Sequence[str], config: MeasureConfig | None = None
+) -> Subjects:
+    """Datasets and selections by name, and how much of them is still to be measured.
+
+    Raises:
+        NotFoundError, InputError, ModelError, MissingExtraError: As ``dataset_report``.
+    """
+    sources = sources_of(workspace, names)
+    every = list(dict.fromkeys(name for source in sources for name in source.ids))
+    return Subjects(
+        names=tuple(source.name for source in sources),
+        n_traces=len(every),
+        n_unmeasured=len(unmeasured(workspace, every, config)),
+    )
 
 
 def dataset_report(
@@ -80,10 +120,8 @@ def dataset_report(
         MissingExtraError: A library for what is asked is not installed.
     """
     size = report.size_of(target_size) if target_size else 0.0
-    sources = [_source(workspace, name, run) for name in (what, *against)]
+    sources = sources_of(workspace, (what, *against), run)
     names = [source.name for source in sources]
-    if len(set(names)) < len(names):
-        raise InputError(f"A report needs different names, and got {', '.join(names)}.")
     every = list(dict.fromkeys(name for source in sources for name in source.ids))
     measured = measure(workspace, every, config, progress)
     signals = {source.run: _signals(workspace, source.run) for source in sources}
@@ -130,18 +168,45 @@ def write_report(found: DatasetReport, to: Path, *, overwrite: bool = False) -> 
         InputError: Another ending, or another file stands there.
         ResourceError: The disk is full.
     """
-    made = {
-        ".html": lambda: report.as_html(found).encode(),
-        ".json": lambda: orjson.dumps(report.as_document(found), option=orjson.OPT_INDENT_2),
-        ".md": lambda: report.as_markdown(found).encode(),
-    }
+    return publish(to, [report_bytes(found, _ending_of(to))], overwrite=overwrite).path
+
+
+def require_writable(target_size: str, to: Path | None, *, overwrite: bool) -> None:
+    """Refuse (``InputError``) a size that is none, and a file that could not be written."""
+    if target_size:
+        report.size_of(target_size)
+    if to is not None:
+        _ending_of(to)
+        if to.exists() and not overwrite:
+            raise InputError(f"{to} is there already: name another file, or add --overwrite.")
+
+
+def _ending_of(to: Path) -> str:
+    """``.html``, ``.json`` or ``.md``; ``InputError`` where a file has none of these."""
     ending = to.suffix.lower()
-    if ending not in made:
+    if ending not in FORMATS:
         raise InputError(f"{to} does not say how to write it: use {', '.join(FORMATS)}.")
-    return publish(to, [made[ending]().rstrip(b"\n")], overwrite=overwrite).path
+    return ending
 
 
-def _source(workspace: Workspace, name: str, run: str) -> _Source:
+def report_bytes(found: DatasetReport, ending: str) -> bytes:
+    """A report as a file of this ending holds it."""
+    if ending == ".json":
+        return orjson.dumps(report.as_document(found), option=orjson.OPT_INDENT_2)
+    written = report.as_html if ending == ".html" else report.as_markdown
+    return written(found).rstrip("\n").encode()
+
+
+def sources_of(workspace: Workspace, names: Sequence[str], run: str = "latest") -> list[Source]:
+    """Datasets and selections by name, each once; raises as ``dataset_report``."""
+    found = [_source(workspace, name, run) for name in names]
+    named = [source.name for source in found]
+    if len(set(named)) < len(named):
+        raise InputError(f"A report needs different names, and got {', '.join(named)}.")
+    return found
+
+
+def _source(workspace: Workspace, name: str, run: str) -> Source:
     known = {info.name: info for info in store.datasets(workspace)}
     if name in known:
         info = known[name]
@@ -150,7 +215,7 @@ def _source(workspace: Workspace, name: str, run: str) -> _Source:
             raise InputError(f"The dataset {name} holds no traces, so there is nothing to report.")
         refused = Counter(r.reason for r in store.rejects(workspace, name) if r.line)
         files = ", ".join(Path(path).name for path in info.sources)
-        return _Source(
+        return Source(
             name=name,
             kind="dataset",
             detail=f"It was read from {files} and cut into steps by `{info.segmenter}`.",
@@ -170,7 +235,7 @@ def _source(workspace: Workspace, name: str, run: str) -> _Source:
     if not here:
         raise InputError(f"Of the selection {name} no trace is in this workspace.")
     gone = len(ids) - len(here)
-    return _Source(
+    return Source(
         name=name_of(chosen),
         kind="selection",
         detail=f"It was chosen from {len(chosen.choices):,} traces of run {chosen.run_id} by "
@@ -198,7 +263,7 @@ def _signals(workspace: Workspace, run: str) -> RunView | None:
 
 
 def _subject(
-    workspace: Workspace, source: _Source, measured: Measurement, view: RunView | None
+    workspace: Workspace, source: Source, measured: Measurement, view: RunView | None
 ) -> Subject:
     listed = store.labels_of(workspace, ids=source.ids).set_index("id")
     ids = listed.index.tolist()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from grace_engine.api.scoring import Estimate
     from grace_engine.api.training import TrainRequest
     from grace_engine.policy.settings import GradientSettings, RolloutSettings
+    from grace_engine.supervision import MeasureConfig
 
 # Traces that a forecast renders: enough for a mean, few enough for a moment.
 _RENDERED = 200
@@ -277,6 +278,45 @@ def start_gradients(workspace: Workspace, rollouts: str, settings: "GradientSett
         title=f"Policy gradients ({settings.kind}) of {found.name}{against}",
         settings={"rollouts": found.id, **asdict(settings)},
         device=_device(settings.device),
+    )
+    return _start(workspace, spec)
+
+
+def start_report(
+    workspace: Workspace,
+    names: Sequence[str],
+    config: "MeasureConfig | None" = None,
+    *,
+    target_size: str = "",
+    run: str = "latest",
+    to: Path | None = None,
+    overwrite: bool = False,
+) -> Job:
+    """Measure datasets and selections in the background, and write their report where ``to`` says.
+
+    Raises:
+        NotFoundError, InputError, ModelError, MissingExtraError: As ``dataset_report``.
+    """
+    from grace_engine.api.reporting import report_subjects, require_writable
+    from grace_engine.api.scoring import default_model
+    from grace_engine.supervision import MeasureConfig
+
+    config = config or MeasureConfig(model=str(default_model()))
+    require_writable(target_size, to, overwrite=overwrite)
+    found = report_subjects(workspace, names, config)
+    spec = JobSpec(
+        kind="report",
+        title=f"Measure {', '.join(found.names)} with {PurePath(config.model).name}"
+        + (f", and write {to.name}" if to else ""),
+        settings={
+            "names": list(names),
+            "target_size": target_size,
+            "run": run,
+            "to": str(to.absolute()) if to else "",
+            "overwrite": overwrite,
+            "config": asdict(config),
+        },
+        device=_device(config.device),
     )
     return _start(workspace, spec)
 

@@ -6,8 +6,15 @@ from typing import Annotated
 import typer
 
 from grace_engine import api
-from grace_engine.cli import console
-from grace_engine.cli.options import DEFAULT_WORKSPACE, JsonOption, OverwriteOption, WorkspaceOption
+from grace_engine.cli import console, running
+from grace_engine.cli.options import (
+    DEFAULT_WORKSPACE,
+    BackgroundOption,
+    JsonOption,
+    OverwriteOption,
+    WorkspaceOption,
+)
+from grace_engine.errors import InputError
 
 
 def register(app: typer.Typer) -> None:
@@ -43,6 +50,7 @@ def report(
         str, typer.Option(help="Scoring run whose signals are shown. Default: the latest.")
     ] = "latest",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    background: BackgroundOption = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -55,6 +63,20 @@ def report(
     config = MeasureConfig(
         model=model or str(default_model()), embeddings=embeddings, parser=parser, device=device
     )
+    if background:
+        if to is None:
+            raise InputError("A report in the background needs a file: add --to report.html.")
+        job = api.start_report(
+            opened,
+            (what, *(against or ())),
+            config,
+            target_size=target_size,
+            run=run,
+            to=to,
+            overwrite=overwrite,
+        )
+        running.say_started(job, as_json=as_json)
+        return
     with console.progress() as bars:
         found = api.dataset_report(
             opened,
