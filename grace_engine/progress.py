@@ -6,8 +6,11 @@ from typing import Protocol
 class Progress(Protocol):
     """Told by long work how far it is; the shell draws bars, a page draws its own."""
 
-    def begin(self, what: str, total: int, unit: str) -> None:
-        """A phase begins: what it does, its number of units (0 when not known), and their name."""
+    def begin(self, what: str, total: int, unit: str, *, done: int = 0) -> None:
+        """A phase begins: what it does, its number of units (0 when not known), and their name.
+
+        ``done`` of them were done before, by an attempt that ended: they count, but in no rate.
+        """
 
     def advance(self, amount: int, *, tokens: int = 0) -> None:
         """That many more units are done, and tokens processed with them."""
@@ -22,7 +25,7 @@ class Progress(Protocol):
 class Silent:
     """Progress that nobody watches."""
 
-    def begin(self, what: str, total: int, unit: str) -> None:
+    def begin(self, what: str, total: int, unit: str, *, done: int = 0) -> None:
         """Do nothing."""
 
     def advance(self, amount: int, *, tokens: int = 0) -> None:

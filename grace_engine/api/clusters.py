@@ -130,7 +130,7 @@ class InFiles:
         self._far: dict[str, Any] = {"phase": 0, "done": 0, "tokens": 0, "said": ""}
         self._written = 0.0
 
-    def begin(self, what: str, total: int, unit: str) -> None:
+    def begin(self, what: str, total: int, unit: str, *, done: int = 0) -> None:
         """A phase begins."""
         number = self._far["phase"] + 1
         self._far = {
@@ -138,7 +138,8 @@ class InFiles:
             "what": what,
             "total": total,
             "unit": unit,
-            "done": 0,
+            "before": done,
+            "done": done,
             "tokens": 0,
             "said": "",
         }
@@ -175,8 +176,8 @@ def _wait(job: Any, place: Path, progress: Progress) -> None:
         over = job.done()
         far = _far(place)
         if far["phase"] != phase:
-            phase, done, tokens = far["phase"], 0, 0
-            progress.begin(far["what"], far["total"], far["unit"])
+            phase, done, tokens = far["phase"], far["before"], 0
+            progress.begin(far["what"], far["total"], far["unit"], done=done)
         if far["done"] > done:
             progress.advance(far["done"] - done, tokens=far["tokens"] - tokens)
             done, tokens = far["done"], far["tokens"]

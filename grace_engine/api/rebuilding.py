@@ -223,7 +223,7 @@ def _unreadable_runs(workspace: Workspace) -> Iterator[Finding]:
     if lost:
         yield Finding(
             what=f"{len(lost):,} run folders do not say what was asked for ({lost[0]}).",
-            advice=f"Nothing can resume them: remove them from {workspace.runs}.",
+            advice=f"They cannot be resumed: remove them from {workspace.runs}.",
             is_fault=False,
         )
 
@@ -234,7 +234,7 @@ def _on_disk(workspace: Workspace) -> Iterator[Finding]:
     if left:
         yield Finding(
             what=f"{len(left):,} unfinished files of commands that run or were killed ({left[0]}).",
-            advice="The next ingest, compaction or backup removes those of the dead.",
+            advice="The next ingest, compaction or backup removes those of killed commands.",
             is_fault=False,
         )
     free, held = shutil.disk_usage(workspace.root).free, workspace.database.size()

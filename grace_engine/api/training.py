@@ -278,9 +278,9 @@ class _Named:
         self._said = 0.0
         self.fail, self.say = progress.fail, progress.say
 
-    def begin(self, what: str, total: int, unit: str) -> None:
+    def begin(self, what: str, total: int, unit: str, *, done: int = 0) -> None:
         """A phase of this cell begins."""
-        self._progress.begin(f"{what} ({self._of})", total, unit)
+        self._progress.begin(f"{what} ({self._of})", total, unit, done=done)
         self._said = 0.0
 
     def advance(self, amount: int, *, tokens: int = 0) -> None:

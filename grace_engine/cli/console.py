@@ -117,6 +117,15 @@ def speaks(command: Callable[P, T]) -> Callable[P, T]:
     return spoken
 
 
+class _DoneColumn(MofNCompleteColumn):
+    """Units that are done, of all; nothing where none is counted."""
+
+    def render(self, task: Task) -> Text:
+        if task.total is None and not task.completed:
+            return Text()
+        return super().render(task)
+
+
 class _RateColumn(TextColumn):
     """Units and tokens per second of a phase, and units that failed."""
 
@@ -125,9 +134,10 @@ class _RateColumn(TextColumn):
 
     def render(self, task: Task) -> Any:
         elapsed = task.elapsed or 0.0
-        if not task.completed or elapsed <= 0:
+        done = task.completed - task.fields["before"]
+        if not done or elapsed <= 0:
             return ""
-        rate = f"{task.completed / elapsed:,.1f} {task.fields['unit']}/s"
+        rate = f"{done / elapsed:,.1f} {task.fields['unit']}/s"
         tokens = task.fields["tokens"]
         failed = f"  {task.fields['failed']:,} failed" if task.fields["failed"] else ""
         return rate + (f"  {tokens / elapsed:,.0f} tokens/s" if tokens else "") + failed
@@ -149,7 +159,7 @@ class ShellProgress:
         self._bars = Bars(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            _DoneColumn(),
             _RateColumn(),
             _LeftColumn(),
             console=err,
@@ -174,10 +184,12 @@ class ShellProgress:
         if self._task is not None:
             self._bars.stop_task(self._task)
 
-    def begin(self, what: str, total: int, unit: str) -> None:
+    def begin(self, what: str, total: int, unit: str, *, done: int = 0) -> None:
         """Start a bar; the one before it has ended."""
         self._end()
-        self._task = self._bars.add_task(what, total=total or None, unit=unit, tokens=0, failed=0)
+        self._task = self._bars.add_task(
+            what, total=total or None, completed=done, before=done, unit=unit, tokens=0, failed=0
+        )
 
     def advance(self, amount: int, *, tokens: int = 0) -> None:
         """Move the current bar."""

@@ -71,16 +71,16 @@ class Reporter:
         """What stands in the run folder within half a second."""
         return self._status
 
-    def begin(self, what: str, total: int, unit: str) -> None:
+    def begin(self, what: str, total: int, unit: str, *, done: int = 0) -> None:
         """A phase begins; its rate counts from now, and what was said before it is over."""
         with self._lock:
             self._tokens = 0
-            self._marks = [(self._clock(), 0, 0)]
+            self._marks = [(self._clock(), done, 0)]
             self._status = replace(
                 self._status,
                 phase=what,
                 message="",
-                done=0,
+                done=done,
                 total=total,
                 unit=unit,
                 rate=0.0,
@@ -88,8 +88,9 @@ class Reporter:
                 progress_at=time.time(),
                 progress_clock=time.monotonic(),
             )
-            self._logged = (time.monotonic(), 0)
-        log_line(f"{what}: {total:,} {unit}" if total else what)
+            self._logged = (time.monotonic(), done)
+        before = f", {done:,} of them done before" if done else ""
+        log_line(f"{what}: {total:,} {unit}{before}" if total else what)
         self._event(event="phase", what=what, total=total, unit=unit)
 
     def advance(self, amount: int, *, tokens: int = 0) -> None:
@@ -205,6 +206,7 @@ def carry_out(
         try:
             if (folder / CANCEL).exists():
                 raise KeyboardInterrupt
+            log_line(f"Process {pid} begins.")
             message, found = work(reporter)
             state, result = "finished", dict(found)
         except KeyboardInterrupt:

@@ -171,7 +171,8 @@ def _asked_batches(
     """The problems that are pending, answered, rewarded and stored, a batch at a time."""
     asker = _asker_of(plan, progress)
     store.upsert_rollout_set(workspace, plan.rollouts)
-    progress.begin("Rolling out", plan.n_pending, "problems")
+    before = plan.n_problems - plan.n_pending
+    progress.begin("Rolling out", plan.n_problems, "problems", done=before)
     for batch in plan.batches:
         wanted = [one for one in batch if one[0].problem_id not in plan.reached]
         if not wanted:

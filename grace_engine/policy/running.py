@@ -193,7 +193,8 @@ class _Taking:
         mean.load(path, device)
         wanted = target.problem_ids[mean.n_seen :]
         if wanted:
-            self._progress.begin("Gradients of the target", len(wanted), "problems")
+            n = len(target.problem_ids)
+            self._progress.begin("Gradients of the target", n, "problems", done=n - len(wanted))
         saved = time.monotonic()
         for group in self._groups(target.set_id, wanted):
             try:
@@ -221,7 +222,10 @@ class _Taking:
     def _candidates(self, gradient: Gradient, mean: MeanGradient | None) -> None:
         run = self._plan.run
         sketch = Sketch(run.projection, run.seed) if run.projection else None
-        self._progress.begin("Policy gradients", len(self._plan.pending), "problems")
+        before = self._plan.n_done
+        self._progress.begin(
+            "Policy gradients", before + len(self._plan.pending), "problems", done=before
+        )
         found: list[ProblemGradient] = []
         committed = time.monotonic()
         for group in self._groups(self._plan.rollouts.id, self._plan.pending):

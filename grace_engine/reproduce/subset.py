@@ -53,7 +53,7 @@ class SubsetRequest:
     """
 
     pool: PoolSettings = field(default_factory=PoolSettings)
-    n_problems: int = 200
+    n_problems: int = 120
     pools: tuple[str, ...] = tuple(POOLS)
     arms: tuple[str, ...] = DEFAULT_ARMS
     percents: tuple[int, ...] = (10, 20)

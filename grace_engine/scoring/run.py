@@ -73,7 +73,8 @@ def run_scoring(workspace: Workspace, plan: ScoringPlan, progress: Progress) -> 
     started = time.monotonic()
     if scorer is not None:
         started = time.monotonic()
-        progress.begin("Scoring", len(plan.pending), "traces")
+        before = plan.n_done + len(plan.linkable)
+        progress.begin("Scoring", before + len(plan.pending), "traces", done=before)
         pending = sorted(plan.pending, key=lambda trace: (-trace.n_tokens, trace.trace_id))
         writer = _Writer(workspace, plan.run.id)
         try:

@@ -282,7 +282,7 @@ def _behind_its_journal(
         if n_said:
             yield Finding(
                 what=f"{n_said:,} annotations are in the database alone: no journal has begun.",
-                advice="It begins with the next change; or take a backup (grace workspace backup).",
+                advice="The next annotation begins it; grace workspace backup keeps them now.",
                 is_fault=False,
             )
         return
@@ -292,7 +292,7 @@ def _behind_its_journal(
             f"{len(journal.annotations):,}.",
             advice="Run grace workspace rebuild, which brings back those that are missing."
             if n_said < len(journal.annotations)
-            else "The journal takes up the rest with the next annotation.",
+            else "Nothing needs to be done: the next annotation adds them to the journal.",
             is_fault=n_said < len(journal.annotations),
         )
     known = {row[0] for row in connection.execute("SELECT source_id FROM sources").fetchall()}
@@ -308,7 +308,8 @@ def _behind_its_journal(
         yield Finding(
             what=f"{journal.n_unreadable:,} lines of the journal were cut off while they were "
             "written.",
-            advice="Nothing: what they were about was not stored either, or stands there again.",
+            advice="Nothing needs to be done: what they told of was not stored either, or stands "
+            "there again.",
             is_fault=False,
         )
 
@@ -319,7 +320,7 @@ def _other_version(version: int) -> Finding:
         return Finding(
             what=f"A newer version of the studio wrote the database (schema {version}, and this "
             f"version knows {newest}).",
-            advice="Any other command says which version to install.",
+            advice="Install that version: every other command names it.",
         )
     return Finding(
         what=f"An older version of the studio wrote the database (schema {version} of {newest}).",

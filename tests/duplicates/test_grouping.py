@@ -222,7 +222,7 @@ class Impatient:
     def __init__(self) -> None:
         self.begun: list[tuple[str, int, str]] = []
 
-    def begin(self, what: str, total: int, unit: str) -> None:
+    def begin(self, what: str, total: int, unit: str, *, done: int = 0) -> None:
         self.begun.append((what, total, unit))
 
     def advance(self, amount: int, *, tokens: int = 0) -> None:

@@ -50,9 +50,12 @@ class StopsAfter(Silent):
     def __init__(self, batches: int) -> None:
         self.left = batches
         self.scoring = False
+        self.began: list[tuple[int, int]] = []
 
-    def begin(self, what: str, total: int, unit: str) -> None:
+    def begin(self, what: str, total: int, unit: str, *, done: int = 0) -> None:
         self.scoring = what == "Scoring"
+        if self.scoring:
+            self.began.append((done, total))
 
     def advance(self, amount: int, *, tokens: int = 0) -> None:
         self.left -= self.scoring
@@ -67,8 +70,10 @@ def test_an_interrupted_run_keeps_what_it_did_and_ends_as_an_uninterrupted_one(
         api.score(unscored, replace(CONFIG, tokens_per_batch=1000), StopsAfter(3))
     kept = api.get_run(unscored).n_scored
     assert 0 < kept < 39
-    report = api.score(unscored, replace(CONFIG, tokens_per_batch=3000))
+    told = StopsAfter(-1)
+    report = api.score(unscored, replace(CONFIG, tokens_per_batch=3000), told)
     assert (report.n_cached, report.n_scored) == (kept, 39 - kept)
+    assert told.began == [(kept, 39)], "what was done before counts"
     assert_same(packed(unscored), packed(scored_workspace))
 
 

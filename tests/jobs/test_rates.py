@@ -98,3 +98,14 @@ def test_what_is_told_in_a_burst_is_one_time(reporter: Reporter, clock: Clock) -
         reporter.advance(1)
 
     assert reporter.status.rate == 1000.0
+
+
+def test_what_an_earlier_attempt_did_counts_as_done_and_in_no_rate(
+    reporter: Reporter, clock: Clock
+) -> None:
+    reporter.begin("Scoring", 100, "traces", done=70)
+    assert (reporter.status.done, reporter.status.total) == (70, 100)
+
+    assert batch(reporter, clock, 2, units=10) == 5.0
+
+    assert reporter.status.done == 80

@@ -36,11 +36,11 @@ class KilledAfter(Silent):
 
     def __init__(self, phase: str, units: int) -> None:
         self.phase, self.units, self.now = phase, units, ""
-        self.totals: dict[str, int] = {}
+        self.to_do: dict[str, int] = {}
 
-    def begin(self, what: str, total: int, unit: str) -> None:
+    def begin(self, what: str, total: int, unit: str, *, done: int = 0) -> None:
         self.now = what
-        self.totals[what] = total
+        self.to_do[what] = total - done
 
     def advance(self, amount: int, *, tokens: int = 0) -> None:
         if self.now == self.phase:
@@ -148,12 +148,12 @@ def test_gradients_killed_anywhere_end_as_undisturbed_ones(
         progress = KilledAfter(phase, units)
         with pytest.raises(Killed):
             api.gradients(rolled, candidates, settings, progress)
-        begun.append(progress.totals)
+        begun.append(progress.to_do)
     last = KilledAfter("", 0)
     report = api.gradients(rolled, candidates, settings, last)
     # The kill comes after the second is counted and before the sum is written down: one is kept.
     assert [one.get("Gradients of the target") for one in begun] == [5, 4]
-    assert last.totals == {"Policy gradients": 2}
+    assert last.to_do == {"Policy gradients": 2}
     # Here the third was stored before it was counted.
     assert (report.n_computed, report.n_before, report.n_shared) == (2, 3, 5)
     resumed = store.read_gradients(rolled, report.run.id)

@@ -22,7 +22,7 @@ class Told(Silent):
         self.said: list[str] = []
         self._then = then
 
-    def begin(self, what: str, total: int, unit: str) -> None:
+    def begin(self, what: str, total: int, unit: str, *, done: int = 0) -> None:
         self.phases.append(what)
 
     def say(self, message: str) -> None:

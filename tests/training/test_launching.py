@@ -29,7 +29,7 @@ class Counted(Silent):
     def __init__(self, then: object = None) -> None:
         self.done, self.total, self._then = 0, 0, then
 
-    def begin(self, what: str, total: int, unit: str) -> None:
+    def begin(self, what: str, total: int, unit: str, *, done: int = 0) -> None:
         self.total = total
 
     def advance(self, amount: int, *, tokens: int = 0) -> None:

@@ -1,0 +1,32 @@
+"""Do the shell's bars count what was done before, and leave it out of the rate?"""
+
+from rich.text import Text
+
+from grace_engine.cli.console import ShellProgress
+
+
+def drawn(progress: ShellProgress) -> list[str]:
+    """What the columns of the last bar say."""
+    task = progress._bars.tasks[-1]
+    cells = [column(task) for column in progress._bars.columns if not isinstance(column, str)]
+    return [str(cell) for cell in cells if isinstance(cell, (str, Text))]
+
+
+def test_a_resumed_phase_counts_what_was_done_and_rates_what_is_new() -> None:
+    progress = ShellProgress()
+    progress.begin("Scoring", 100, "traces", done=70)
+    assert any("70/100" in cell for cell in drawn(progress))
+    assert not any("traces/s" in cell for cell in drawn(progress))
+
+    progress._bars.tasks[-1].start_time -= 10.0
+    progress.advance(20)
+
+    (rate,) = [cell for cell in drawn(progress) if "traces/s" in cell]
+    assert 1.9 < float(rate.split()[0]) <= 2.0
+    assert any("90/100" in cell for cell in drawn(progress))
+
+
+def test_a_phase_that_counts_nothing_shows_no_count() -> None:
+    progress = ShellProgress()
+    progress.begin("Reading what can be read", 0, "tables")
+    assert not any("0/?" in cell for cell in drawn(progress))
