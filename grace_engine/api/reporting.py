@@ -218,7 +218,7 @@ def _source(workspace: Workspace, name: str, run: str) -> Source:
         return Source(
             name=name,
             kind="dataset",
-            detail=f"It was read from {files} and cut into steps by `{info.segmenter}`.",
+            detail=f"It was read from {files} and cut into steps by the segmenter {info.segmenter}.",
             ids=ids,
             refused=dict(refused),
             run=_run_of(workspace, name, run),
@@ -322,7 +322,9 @@ def _columns(
         if metric.name != "language"
     ]
     runs = ", ".join(
-        dict.fromkeys(f"{view.run.model}, {view.run.proxy}, run {view.run.id}" for view in views)
+        dict.fromkeys(
+            f"{Path(view.run.model).name}, {view.run.proxy}, run {view.run.id}" for view in views
+        )
     )
     signals = [
         Column(name=name, title=title, how=how, made_by=runs)

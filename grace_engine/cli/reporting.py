@@ -97,10 +97,12 @@ def report(
 
 def _say(found: "api.DatasetReport") -> None:
     from grace_engine.report.tables import FACTS, difference_text, spread_text
-    from grace_engine.report.wording import advice_sentences, evidence_sentences, opening
+    from grace_engine.report.wording import advice_sentences, evidence_sentences, opening, summary
 
     names = [subject.name for subject in found.subjects]
     console.note(opening(found))
+    for said in summary(found):
+        console.note(said)
     console.table(
         "",
         ["", *names],

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -215,11 +216,10 @@ class Measurer:
         return self._embedder
 
     def _said(self) -> dict[str, str]:
-        model = (
-            f"{self._files.name}{f' at {self._config.revision}' if self._config.revision else ''}"
-        )
+        revision = f" at {self._config.revision}" if self._config.revision else ""
+        model = f"{_spoken(self._files.name)}{revision}"
         meaning = (
-            f"sentence-transformers model {self._embedding_files.name}"
+            f"sentence-transformers model {_spoken(self._embedding_files.name)}"
             if self._embedding_files
             else f"mean-pooled last hidden states of {model}, chunks of {self._window:,} tokens"
         )
@@ -256,6 +256,11 @@ class Measurer:
         began = time.monotonic()
         yield
         self.seconds[name] += time.monotonic() - began
+
+
+def _spoken(name: str) -> str:
+    """A hub id as it is; of a folder its last part: where it lies is nobody else's."""
+    return Path(name).name if Path(name).is_absolute() or Path(name).is_dir() else name
 
 
 def _embedded(embedder: _Embedder, texts: Sequence[str]) -> dict[str, Vectors]:

@@ -10,7 +10,7 @@ from grace_engine import api
 from grace_engine.figures.datasets import distributions_chart, parallel_chart, results_chart
 from grace_engine.figures.frames import plain
 from grace_engine.report.tables import FACTS, difference_text, spread_text
-from grace_engine.report.wording import advice_sentences, evidence_sentences, opening
+from grace_engine.report.wording import advice_sentences, evidence_sentences, opening, summary
 from grace_engine.training import Interval
 from grace_engine.ui import dataset_load, tables
 from grace_engine.ui.dataset_choose import Asked
@@ -45,6 +45,8 @@ def sections(workspace: str, asked: Asked, found: api.DatasetReport, *, dark: bo
 
 def _metrics(found: api.DatasetReport) -> None:
     st.text(plain(opening(found)))
+    for said in summary(found):
+        st.text(plain(f"• {said}"))
     names = [subject.name for subject in found.subjects]
     facts = pd.DataFrame(
         [

@@ -11,8 +11,8 @@ import pytest
 from grace_engine import api
 from grace_engine.errors import InputError
 from grace_engine.evidence import permutation_p, spearman
-from grace_engine.jobs import Job, JobSpec
-from grace_engine.jobs.folder import write_spec
+from grace_engine.jobs import Job, JobSpec, Status
+from grace_engine.jobs.folder import write_spec, write_status
 from grace_engine.training import Cell, CellResult, write_result
 
 PATIENCE = 180.0
@@ -92,6 +92,7 @@ def a_training(workspace: api.Workspace, selection: str, right: int, pool: int =
     plan = {"selection": selection, "n_problems": 10, "n_cells": 2}
     (folder / "report.json").write_bytes(orjson.dumps(plan))
     write_spec(folder, spec)
+    write_status(folder, Status(state="finished", number=1))
 
 
 @pytest.fixture
