@@ -144,6 +144,7 @@ if TYPE_CHECKING:
         training_report,
         training_time_left,
     )
+    from grace_engine.api.trained_evidence import TrainedOn, trained_on, training_evidence
     from grace_engine.api.training import (
         TrainPlan,
         TrainRequest,
@@ -152,7 +153,6 @@ if TYPE_CHECKING:
         request_of,
         train,
     )
-    from grace_engine.api.training_evidence import TrainedOn, trained_on, training_evidence
     from grace_engine.api.training_history import NOT_TRAINED, HowTrained, how_trained
     from grace_engine.api.views import (
         STEP_SIGNALS,
@@ -498,7 +498,7 @@ _HOMES = {
         "report_subjects",
         "write_report",
     ),
-    "grace_engine.api.training_evidence": ("TrainedOn", "trained_on", "training_evidence"),
+    "grace_engine.api.trained_evidence": ("TrainedOn", "trained_on", "training_evidence"),
     "grace_engine.api.rebuilding": ("Health", "Rebuilt", "check_workspace", "rebuild"),
     "grace_engine.api.replaying": ("replay",),
     "grace_engine.api.reading": (

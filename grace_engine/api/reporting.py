@@ -218,7 +218,8 @@ def _source(workspace: Workspace, name: str, run: str) -> Source:
         return Source(
             name=name,
             kind="dataset",
-            detail=f"It was read from {files} and cut into steps by the segmenter {info.segmenter}.",
+            detail=f"It was read from {files} and cut into steps by the segmenter "
+            f"{info.segmenter}.",
             ids=ids,
             refused=dict(refused),
             run=_run_of(workspace, name, run),

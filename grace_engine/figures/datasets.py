@@ -94,16 +94,19 @@ def parallel_chart(frame: pd.DataFrame, *, dark: bool) -> Any:
     middle = frame.groupby("metric", sort=False)["mean"].transform("mean")
     spread = frame["deviation"].where(frame["deviation"] > 0)
     shown = frame.assign(place=((frame["mean"] - middle) / spread).fillna(0.0))
-    for k, (name, own) in enumerate(shown.groupby("dataset", sort=False)):
+    for k, (dataset, own) in enumerate(shown.groupby("dataset", sort=False)):
+        name = plain(str(dataset), 40)
         figure.add_scatter(
-            x=own["metric"],
+            x=own["metric"].str.replace(" ", "<br>"),
             y=own["place"],
             mode="lines+markers",
-            name=plain(str(name), 40),
+            name=name,
             line={"color": SUBJECTS[k % len(SUBJECTS)][dark], "width": 2},
             marker={"size": 9, "symbol": _SHAPES[k % len(_SHAPES)]},
-            customdata=own["mean"],
-            hovertemplate="%{x}: %{customdata:.4g}<extra>" + plain(str(name), 40) + "</extra>",
+            customdata=own[["metric", "mean"]],
+            hovertemplate="%{customdata[0]}: %{customdata[1]:.4g}<extra>"
+            + plain(str(name), 40)
+            + "</extra>",
         )
     figure.update_xaxes(showgrid=True, tickangle=0, automargin=True, zeroline=False)
     figure.update_yaxes(title="Standard deviations of traces", zeroline=True)

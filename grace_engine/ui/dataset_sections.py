@@ -1,6 +1,7 @@
 """What is said of datasets beside each other, once they are measured?"""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -178,8 +179,7 @@ def _duplicates(workspace: str, asked: Asked) -> None:
         row: dict[str, object] = {"dataset": name, "traces": n}
         for other in found.names:
             count = found.counts[name, other]
-            where = "within itself" if other == name else f"in {other}"
-            row[where] = f"{count:,} ({count / n:.1%})"
+            row[f"like one in {other}"] = f"{count:,} ({count / n:.1%})"
         rows.append(row)
     frame = pd.DataFrame(rows)
     tables.table(frame, alt="Traces with an equal or nearly equal one, within and between")
@@ -256,7 +256,7 @@ def _save(found: api.DatasetReport) -> None:
         for ending, (label, mime, says) in kinds.items():
             st.download_button(
                 f"{label} ({ending})",
-                lambda ending=ending: api.report_bytes(found, ending),
+                partial(api.report_bytes, found, ending),
                 file_name=f"report{ending}",
                 mime=mime,
                 key=f"report{ending}",
