@@ -46,6 +46,12 @@ st.navigation(
             icon=":material/model_training:",
             help="Fine-tune on a selection; hold it against a random one, the pool, the model.",
         ),
+        st.Page(
+            "pages/problems.py",
+            title="Problems",
+            icon=":material/casino:",
+            help="Which problems to spend rollouts on: pass rates, policy gradients, a choice.",
+        ),
         st.Page(whole.as_typed, title="Inspect", url_path="inspect", visibility="hidden"),
     ]
 ).run()

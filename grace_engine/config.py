@@ -290,6 +290,9 @@ class CurateConfig:
         strategy: By what number traces, or problems, are ranked.
         seed: Of ``random`` and ``band``.
         band: Pass rates of ``band``: ``LOW-HIGH``.
+        zero_without_variance: Problems whose rewards are all equal have the value 0, in the place
+            of none: they rank before those that point away from the target, as GradAlign's
+            released code has it.
         per: Column of a run's traces, such as ``dataset`` or ``label.level``: the budget then holds
             within each of its values. "" for one budget over all.
         cap_per_prompt: Most traces of one prompt; 0 for any number.
@@ -302,6 +305,7 @@ class CurateConfig:
     strategy: Strategy | ProblemStrategy = "grace"
     seed: int = 0
     band: str = "0.25-0.75"
+    zero_without_variance: bool = False
     per: str = ""
     cap_per_prompt: int = 0
     without_duplicates: Of | Literal[""] = ""

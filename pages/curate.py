@@ -36,7 +36,7 @@ with load.faults_as_sentences():
         asked=asked, view=view, annotations=annotations, duplicates=twins, taken=taken
     )
     curate_state.stay(config.budget)
-    curate_controls.remember(live)
+    curate_controls.remember(live.taken)
     curate_controls.metrics(live)
     curate_controls.older(live)
     curate_controls.against(live)

@@ -1,5 +1,7 @@
 """Which steps of which traces teach the model its answers?"""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from grace_engine.figures import frames, heatmap, palette
@@ -28,6 +30,8 @@ with load.faults_as_sentences():
     view = controls.choose_view(workspace)
     run = view.run
     with st.sidebar:
+        judge = controls.choose_judge(workspace)
+        view = replace(view, judged=load.judged(workspace, judge, view))
         full = controls.choose_colours()
         unscored.offer(run)
         progress = st.container()
@@ -50,7 +54,7 @@ with left, load.faults_as_sentences():
     wanted = filtering.read(state.address())
     fault = opening.settle(view.signals.trace_ids)
     listed = listing.listed(workspace, view, annotations, wanted)
-    signal = controls.choose_signal()
+    signal = controls.choose_signal(judged=view.judged is not None)
     sort, descending, size, more = controls.choose_order(listed.rows)
     reading = listed.ranked(view, annotations, sort, descending=descending)
     empty.matches_or_stop(len(reading))
@@ -63,16 +67,18 @@ with left, load.faults_as_sentences():
 shown = reading.page(page, size)
 rank = (page - 1) * size if linked is None else linked
 row = reading.row(rank)
-step = 1 if fault else state.linked_number(state.STEP, int(row["n_steps"]))
+default = listing.first_doubt(view, row) if sort in filtering.OF_JUDGES else 1
+step = 1 if fault else state.linked_number(state.STEP, int(row["n_steps"]), default)
 opened_id = "" if fault else str(row["trace_id"])
 if opened_id:
     state.publish(trace=opened_id, step=step)
-scale = palette.colour_scale(signal, limits[signal], dark=dark, full=full)
+scale = palette.colour_scale(signal, limits.get(signal, 1.0), dark=dark, full=full)
 
 with heatmap_pane:
     listing.overview(more, view, signal, scale, wanted.decile, dark=dark)
     window = controls.choose_window(int(shown["n_steps"].max()), step)
-    cells = frames.cells(view, shown, signal, window, kinds, listing.words(annotations))
+    words = listing.words(annotations)
+    cells = frames.cells(view, shown, signal, window, kinds, words, view.judged)
     listing.save_rows(foot, reading, cells)
     st.vega_lite_chart(
         heatmap.heatmap_spec(
@@ -87,7 +93,7 @@ with heatmap_pane:
         ),
         key=state.HEATMAP,
         on_select=state.choose_cell,
-        alt=f"{palette.SIGNALS[signal]} of the steps of {len(shown)} traces",
+        alt=f"{palette.NAMES[signal]} of the steps of {len(shown)} traces",
     )
 
 if fault:
@@ -113,7 +119,8 @@ with right, load.faults_as_sentences():
     elif how == "Source":
         beside.source(opened)
     else:
-        pane.trace_pane(view, opened, row, scale, step, annotations, dark=dark)
+        doubts = load.judged_on(workspace, view, row["trace_id"])
+        pane.trace_pane(view, opened, row, scale, step, annotations, doubts, dark=dark)
     verdicts.look(row["trace_id"], annotations)
 with progress:
     verdicts.say_progress(listed.rows, row["trace_id"])

@@ -56,6 +56,8 @@ def own_workspace(_scored: Path, tmp_path: Path) -> api.Workspace:
 
 # What takes the tables of each version back to those of the one before.
 _UNDONE = {
+    10: "DROP TABLE judges; DROP TABLE judged_places; DROP TABLE judgements",
+    9: "ALTER TABLE policy_gradients DROP COLUMN halves",
     8: "DROP TABLE trace_metrics",
     7: "DROP TABLE rollout_sets; DROP TABLE rollout_problems; DROP TABLE rollouts; "
     "DROP TABLE policy_runs; DROP TABLE policy_gradients",

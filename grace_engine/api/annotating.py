@@ -61,7 +61,7 @@ class Annotations:
         return sum(map(len, self.verdicts.values()))
 
 
-def judge(
+def mark(
     workspace: Workspace,
     trace_id: str,
     word: str,

@@ -31,6 +31,7 @@ def main(folder: Path) -> int:
         kinds: dict[str, Callable[[api.Workspace, JobSpec, Reporter], Outcome]] = {
             "score": _score,
             "sample": _sample,
+            "problem-sample": _problem_sample,
             "ingest": _ingest,
             "duplicates": _duplicates,
             "check": _check,
@@ -38,6 +39,7 @@ def main(folder: Path) -> int:
             "rollout": _rollout,
             "gradients": _gradients,
             "report": _report,
+            "judge": _judge,
         }
         if spec.kind not in kinds:
             raise InputError(
@@ -56,6 +58,10 @@ def _score(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outco
 
 def _sample(workspace: api.Workspace, _spec: JobSpec, reporter: Reporter) -> Outcome:
     return _scored(api.prepare_sample(workspace, reporter).scored)
+
+
+def _problem_sample(workspace: api.Workspace, _spec: JobSpec, reporter: Reporter) -> Outcome:
+    return _taken(api.prepare_problem_sample(workspace, reporter))
 
 
 def _scored(report: "api.ScoreReport") -> Outcome:
@@ -159,7 +165,10 @@ def _rollout(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Out
 def _gradients(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outcome:
     settings = dict(spec.settings)
     rollouts = settings.pop("rollouts")
-    report = api.gradients(workspace, rollouts, api.GradientSettings(**settings), reporter)
+    return _taken(api.gradients(workspace, rollouts, api.GradientSettings(**settings), reporter))
+
+
+def _taken(report: "api.GradientReport") -> Outcome:
     reasons = ", ".join(f"{n:,} {reason}" for reason, n in report.by_reason.items())
     message = (
         f"{counted(report.n_computed, 'gradient')} computed in {duration(report.seconds)}, "
@@ -181,6 +190,7 @@ def _report(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outc
         target_size=settings["target_size"],
         config=MeasureConfig(**settings["config"]),
         run=settings["run"],
+        judge=settings["judge"],
         progress=reporter,
     )
     message = f"{counted(sum(s.n_traces for s in found.subjects), 'trace')} are measured."
@@ -189,6 +199,25 @@ def _report(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outc
         api.write_report(found, to, overwrite=settings["overwrite"])
         message += f" The report stands in {to}."
     return message, {"names": [subject.name for subject in found.subjects], "to": settings["to"]}
+
+
+def _judge(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outcome:
+    settings = dict(spec.settings)
+    what = settings.pop("what")
+    settings["metrics"] = tuple(settings["metrics"])
+    report = api.judge(workspace, what, api.JudgeSettings(**settings), reporter)
+    reasons = ", ".join(f"{n:,} {reason}" for reason, n in report.by_reason.items())
+    message = (
+        f"{counted(report.n_judged, 'step')} judged in {duration(report.seconds)}, "
+        f"{report.n_before:,} were before, {report.n_failed:,} failed"
+        + (f" ({reasons})" if reasons else "")
+        + f". {counted(report.n_requests, 'request')}, {report.tokens_in:,} tokens read, "
+        f"{report.tokens_out:,} written"
+        + ("." if report.cost is None else f", cost {report.cost:.4g}.")
+        + (f" Stopped at the limit with {report.n_left:,} steps left." if report.stopped else "")
+    )
+    averages = api.judge_averages(workspace, report.trace_ids, report.judge.id)
+    return message, api.judging_json(report, averages)
 
 
 if __name__ == "__main__":

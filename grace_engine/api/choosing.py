@@ -37,6 +37,7 @@ def curate(
     strategy: Strategy | ProblemStrategy = "grace",
     seed: int = 0,
     band: str = "0.25-0.75",
+    zero_without_variance: bool = False,
     per: str = "",
     cap_per_prompt: int = 0,
     without_duplicates: Of | Literal[""] = "",
@@ -62,12 +63,13 @@ def curate(
         strategy=strategy,
         seed=seed,
         band=band,
+        zero_without_variance=zero_without_variance,
         per=per,
         cap_per_prompt=cap_per_prompt,
         without_duplicates=without_duplicates,
         overrides=overrides,
     )
-    if is_of_problems(run) or strategy not in STRATEGIES:
+    if chooses_problems(run, strategy):
         from grace_engine.api.problems import curate_problems
 
         return curate_problems(workspace, config, run, name=name, parent=parent)
@@ -75,6 +77,11 @@ def curate(
     said = annotations(workspace) if overrides else None
     twins = duplicates_in(workspace, view, config)
     return save_choice(workspace, view, config, said, twins, name=name, parent=parent)
+
+
+def chooses_problems(run: str, strategy: str) -> bool:
+    """Whether a choice is one of problems: by the run, or by a strategy for problems alone."""
+    return is_of_problems(run) or strategy not in STRATEGIES
 
 
 def save_choice(
@@ -134,6 +141,7 @@ def save_taken(
     # Left out where not used, so that a choice keeps the id that it had before there were these.
     since = {
         "band": config.band if config.strategy == "band" else "",
+        "zero_without_variance": config.zero_without_variance,
         "per": config.per,
         "cap_per_prompt": config.cap_per_prompt,
         "parent": above,
@@ -322,6 +330,7 @@ def config_of(chosen: Selection) -> CurateConfig:
         strategy=chosen.strategy,  # type: ignore[arg-type]
         seed=chosen.seed,
         **({"band": chosen.band} if chosen.band else {}),
+        zero_without_variance=chosen.zero_without_variance,
         per=chosen.per,
         cap_per_prompt=chosen.cap_per_prompt,
         without_duplicates=chosen.without_duplicates,  # type: ignore[arg-type]
@@ -345,6 +354,7 @@ def summary(chosen: Selection) -> dict[str, object]:
         "budget": chosen.budget,
         "seed": chosen.seed,
         **({"band": chosen.band} if chosen.band else {}),
+        **({"zero_without_variance": True} if chosen.zero_without_variance else {}),
         "per": chosen.per,
         "cap_per_prompt": chosen.cap_per_prompt,
         "without_duplicates": chosen.without_duplicates,

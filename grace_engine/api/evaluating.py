@@ -84,7 +84,8 @@ def evaluate(
         datasets: Which of the run's; every one that carries labels when empty.
         labels: Names of trace labels, or files (JSONL, CSV, Parquet) with columns ``trace_id``,
             ``label`` and, for labels of steps, ``step`` counted from 1; ``steps`` for the step
-            labels of the data, ``verdicts`` for those of curators. By default both, the trace
+            labels of the data, ``verdicts`` for those of curators, ``judge`` for those of a judge
+            model (``judge:ID``, ``judge:ID:METRIC``). By default the first two, the trace
             label ``kind``, and every label that is true or false; a verdict takes the place of the
             data's label of its step, and one on a trace is its label ``verdict``.
         weights: Their history is used; α takes several values by itself.

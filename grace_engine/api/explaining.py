@@ -1,6 +1,7 @@
 """Why is a trace in or out, and by how much?"""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -95,20 +96,13 @@ def why(
     """
     candidates = candidates_of(view, config, annotations, duplicates)
     in_order = ranked(view, config, candidates)
-    budget = Budget.parse(config.budget)
-    taken = in_order.take(budget)
+    taken = in_order.take(Budget.parse(config.budget))
     index = _index_of(view, trace_id)
     stratum = int(taken.strata.codes[index])
     value, cut = (_known(x) for x in (taken.values[index], taken.cuts[stratum]))
     forced = bool(taken.forced[index])
     grace = config.strategy == "grace"
     tunable = grace and not view.weights.history_only and not forced and value is not None
-    needed = None
-    if not forced and value is not None:
-        most = int(taken.n_tokens.sum()) if budget.kind == "tokens" else len(taken.order)
-        needed = selection.needed_budget(
-            lambda other: bool(in_order.take(other).selected[index]), budget, most
-        )
     return Why(
         trace_id=str(taken.trace_ids[index]),
         strategy=config.strategy,
@@ -123,7 +117,7 @@ def why(
         cut=cut,
         margin=None if value is None or cut is None else value - cut,
         flip_alpha=_flip_alpha(view, candidates, taken, index) if tunable else None,
-        needed_budget=selection.budget_text(needed) if needed else None,
+        needed_budget=smallest_budget(in_order, taken, index),
         steps=selection.contributions(view.signals, index, view.weights).iloc[
             : None if grace else 0
         ],
@@ -173,19 +167,41 @@ def _flip_alpha(
     return selection.nearest_alpha(counted, weights.alpha, stride=1 if linear else _STRIDE)
 
 
-def _index_of(view: RunView, trace_id: str) -> int:
-    """Where the trace with this id, or unique beginning of one, stands in the view."""
-    ids = view.signals.trace_ids.tolist()
-    found = [index for index, name in enumerate(ids) if trace_id and name.startswith(trace_id)]
-    exact = [index for index in found if ids[index] == trace_id]
+def smallest_budget(in_order: selection.Ranked, taken: Taken, index: int) -> str | None:
+    """The smallest budget that takes a candidate; None where none does, or a curator decides."""
+    if taken.forced[index] or math.isnan(taken.values[index]):
+        return None
+    most = int(taken.n_tokens.sum()) if taken.budget.kind == "tokens" else len(taken.order)
+    needed = selection.needed_budget(
+        lambda other: bool(in_order.take(other).selected[index]), taken.budget, most
+    )
+    return selection.budget_text(needed) if needed else None
+
+
+def index_of(ids: Sequence[str], wanted: str, kind: str, missing: str) -> int:
+    """Where an id, or a unique beginning of one, stands.
+
+    Raises:
+        InputError: Several ids of this kind begin so.
+        NotFoundError: None does; ``missing`` says so.
+    """
+    found = [index for index, name in enumerate(ids) if wanted and name.startswith(wanted)]
+    exact = [index for index in found if ids[index] == wanted]
     if len(exact or found) == 1:
         return (exact or found)[0]
     if found:
         raise InputError(
-            f"{trace_id!r} is the beginning of {len(found)} trace ids: type more characters."
+            f"{wanted!r} is the beginning of {len(found)} {kind} ids: type more characters."
         )
-    raise NotFoundError(
-        f"Run {view.run.id} has scored no trace {trace_id!r}. grace traces lists what it scored."
+    raise NotFoundError(missing)
+
+
+def _index_of(view: RunView, trace_id: str) -> int:
+    return index_of(
+        view.signals.trace_ids.tolist(),
+        trace_id,
+        "trace",
+        f"Run {view.run.id} has scored no trace {trace_id!r}. grace traces lists what it scored.",
     )
 
 

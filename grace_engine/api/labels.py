@@ -10,6 +10,7 @@ import pandas as pd
 
 from grace_engine import store
 from grace_engine.api.annotating import Annotations, annotations
+from grace_engine.api.step_judge import JUDGE
 from grace_engine.api.views import RunView
 from grace_engine.errors import InputError, NotFoundError
 from grace_engine.evaluation import (
@@ -21,7 +22,7 @@ from grace_engine.evaluation import (
     error_kinds,
     kinds_of,
 )
-from grace_engine.records import CLEAN, Label
+from grace_engine.records import CLEAN, JUDGE_METRICS, Label
 from grace_engine.store import Workspace
 
 VERDICTS = "verdicts"
@@ -83,11 +84,13 @@ def labels_for(workspace: Workspace, view: RunView, wanted: Sequence[str] = ()) 
             notes.append(_read_labels(Path(name), _step_counts(view), steps, traces))
         elif name in columns:
             traces[name] = columns[name]
+        elif name.partition(":")[0] == JUDGE:
+            steps |= judge_labels(workspace, view, name)
         elif name != VERDICTS:
             raise NotFoundError(
                 f"There is no trace label {name!r} in run {view.run.id}. There are: "
-                f"{', '.join([STEPS, VERDICTS, *sorted(columns)])}; or name a .jsonl, .csv or "
-                ".parquet file."
+                f"{', '.join([STEPS, VERDICTS, JUDGE, *sorted(columns)])}; or name a .jsonl, .csv "
+                "or .parquet file."
             )
     for name, of in traces.items():
         _require_good(name, of)
@@ -97,6 +100,45 @@ def labels_for(workspace: Workspace, view: RunView, wanted: Sequence[str] = ()) 
             _with_verdicts(view, annotations(workspace, run=view.run.id), steps, traces), notes=said
         )
     return GivenLabels(steps=steps, traces=traces, n_verdicts={}, notes=said)
+
+
+def judge_labels(
+    workspace: Workspace, view: RunView, wanted: str = JUDGE
+) -> dict[str, Sequence[Label]]:
+    """What a judge says of each step, by trace: ``clean``, or the metrics that are negative.
+
+    Args:
+        workspace: Where the run is.
+        view: The run: steps are as it saw them.
+        wanted: ``judge`` for the one that was asked last, ``judge:ID`` for another, and
+            ``judge:ID:METRIC`` for its labels of one metric alone.
+
+    Raises:
+        NotFoundError: There is no such judge, or it has read none of these steps.
+        InputError: There is no such metric.
+    """
+    _, _, rest = wanted.partition(":")
+    judge, _, metric = rest.partition(":")
+    if metric and metric not in JUDGE_METRICS:
+        raise InputError(
+            f"{wanted} names no metric of a judge: use {', '.join(JUDGE_METRICS)} after the judge."
+        )
+    found = store.get_judge(workspace, judge or store.LATEST)
+    counts = _step_counts(view)
+    steps: dict[str, list[Label]] = {}
+    for one in store.judged_steps(workspace, found.id, run=view.run.id):
+        known = {metric: one.labels[metric]} if metric in one.labels else one.labels
+        if one.trace_id not in counts or not known or (metric and metric not in known):
+            continue
+        own = steps.setdefault(one.trace_id, [None] * counts[one.trace_id])
+        bad = [name for name in one.negative if name in known]
+        own[one.step - 1] = ", ".join(bad) or CLEAN
+    if not steps:
+        raise NotFoundError(
+            f"The judge {found.id} ({found.model}) has no such label on a step of run "
+            f"{view.run.id}. Run grace judge on its dataset."
+        )
+    return dict(steps)
 
 
 def _require_good(name: str, of: Mapping[str, Label]) -> None:

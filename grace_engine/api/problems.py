@@ -29,10 +29,9 @@ from grace_engine.records import (
     RolloutSet,
     Selection,
 )
-from grace_engine.selection import ProblemTable
+from grace_engine.selection import BY_GRADIENT, ProblemTable
 from grace_engine.store import Workspace
 
-_BY_GRADIENT = ("gradalign", "gradalign-inner", "learnalign", "align")
 _PENDING = "its policy gradient was not computed yet: grace gradients goes on where it stopped"
 
 
@@ -46,14 +45,33 @@ class ProblemView:
         table: What strategies rank by, by ascending problem id.
         problems: A row a problem in the same order: ``problem_id``, ``dataset``, ``prompt``,
             ``reference``, ``record_digest``, ``pass_rate``, ``n_rollouts``, ``n_finished``,
-            ``n_tokens`` (of all its rollouts), ``dot``, ``norm``, ``reason`` and a column
-            ``label.NAME`` for each label.
+            ``n_tokens`` (of all its rollouts), ``dot``, ``norm``, ``dot_a``, ``norm_a``,
+            ``dot_b``, ``norm_b`` (of two halves of the rollouts, where they were asked),
+            ``reason``, ``equal`` (whether all its rewards are) and a column ``label.NAME`` for
+            each label.
     """
 
     rollouts: RolloutSet
     run: PolicyRun | None
     table: ProblemTable
     problems: pd.DataFrame
+
+    @property
+    def strategies(self) -> tuple[ProblemStrategy, ...]:
+        """Those that what is known of the problems suffices for."""
+        fitting: list[ProblemStrategy] = []
+        for strategy in PROBLEM_STRATEGIES:
+            try:
+                self.values(CurateConfig(strategy=strategy))
+            except InputError:
+                continue
+            fitting.append(strategy)
+        return tuple(fitting)
+
+    @property
+    def cosines(self) -> np.ndarray:
+        """``[N]`` cosine of each policy gradient with the target's mean; NaN where none is."""
+        return selection.cosines(self.table.dots, self.table.norms, self.table.target_norm)
 
     @property
     def id(self) -> str:
@@ -67,7 +85,7 @@ class ProblemView:
             InputError: The strategy is one for traces, or needs gradients that are not there.
         """
         require_one_of("Strategy for problems", config.strategy, PROBLEM_STRATEGIES)
-        if config.strategy in _BY_GRADIENT and self.run is None:
+        if config.strategy in BY_GRADIENT and self.run is None:
             raise InputError(
                 f"Strategy {config.strategy} ranks by policy gradients, and {self.rollouts.id} is "
                 f"a set of rollouts: run grace gradients {self.rollouts.id}, then choose with "
@@ -75,7 +93,11 @@ class ProblemView:
             )
         strategy = cast(ProblemStrategy, config.strategy)
         return selection.problem_values(
-            self.table, strategy, band=Band.parse(config.band), seed=config.seed
+            self.table,
+            strategy,
+            band=Band.parse(config.band),
+            seed=config.seed,
+            zero_without_variance=config.zero_without_variance,
         )
 
 
@@ -128,7 +150,7 @@ def curate_problems(
         raise NotFoundError(f"The set of rollouts {view.rollouts.id} holds no problem yet.")
     said = annotations(workspace) if config.overrides else None
     candidates = problem_candidates(view, config, said)
-    taken = _ranked(view, config, candidates).take(Budget.parse(config.budget))
+    taken = ranked_problems(view, config, candidates).take(Budget.parse(config.budget))
     return save_taken(
         workspace,
         candidates,
@@ -140,6 +162,18 @@ def curate_problems(
         name=name,
         parent=parent,
     )
+
+
+def live_problem_choice(
+    view: ProblemView, config: CurateConfig, said: Annotations | None
+) -> selection.Taken:
+    """What ``curate_problems`` would take: nothing is stored.
+
+    Raises:
+        InputError: As ``curate_problems``.
+    """
+    candidates = problem_candidates(view, config, said)
+    return ranked_problems(view, config, candidates).take(Budget.parse(config.budget))
 
 
 def problem_candidates(
@@ -170,9 +204,14 @@ def problem_candidates(
     )
 
 
-def _ranked(
+def ranked_problems(
     view: ProblemView, config: CurateConfig, candidates: selection.Candidates
 ) -> selection.Ranked:
+    """A view's candidates in rank order, ready for any budget.
+
+    Raises:
+        InputError: A column to split the budget over that is not there.
+    """
     strata = None
     if config.per:
         columns = ["dataset", *(c for c in view.problems.columns if c.startswith("label."))]
@@ -187,7 +226,7 @@ def _ranked(
 
 def _without_value(view: ProblemView, config: CurateConfig) -> dict[str, str]:
     """Why a problem has no value under this strategy, by id."""
-    if config.strategy in _BY_GRADIENT:
+    if config.strategy in BY_GRADIENT:
         reasons = view.table.reasons
         return {
             str(name): str(reason)
@@ -231,7 +270,9 @@ def _frame(
                 "n_tokens": sum(len(one.token_ids) for one in group.rollouts),
                 "dot": np.nan if dot is None else dot,
                 "norm": gradient.norm if gradient is not None and has_one else np.nan,
+                **_halves(gradient),
                 "reason": reason,
+                "equal": without_gradient(group)[0] == "no-variance",
             }
         )
     frame = pd.DataFrame(rows)
@@ -239,11 +280,16 @@ def _frame(
     return pd.concat([frame, labels.set_axis(frame.index)], axis=1) if len(frame) else frame
 
 
+def _halves(gradient: ProblemGradient | None) -> dict[str, float]:
+    numbers = gradient.halves if gradient is not None and gradient.halves else (np.nan,) * 4
+    return dict(zip(("dot_a", "norm_a", "dot_b", "norm_b"), numbers, strict=True))
+
+
 def _table(
     frame: pd.DataFrame, gradients: dict[str, ProblemGradient], run: PolicyRun | None
 ) -> ProblemTable:
     if frame.empty:
-        frame = pd.DataFrame(columns=["problem_id", "pass_rate", "dot", "norm", "reason"])
+        frame = pd.DataFrame(columns=["problem_id", "pass_rate", "dot", "norm", "reason", "equal"])
     width = max((len(one.sketch) for one in gradients.values()), default=0)
     sketches = np.zeros((len(frame), width), dtype=np.float32)
     for row, name in enumerate(frame["problem_id"]):
@@ -258,4 +304,5 @@ def _table(
         sketches=sketches,
         target_norm=float("nan") if norm is None else norm,
         reasons=frame["reason"].to_numpy(dtype=object),
+        equal=frame["equal"].to_numpy(dtype=bool),
     )

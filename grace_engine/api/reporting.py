@@ -13,26 +13,20 @@ import orjson
 import pandas as pd
 
 from grace_engine import evidence, report, store
-from grace_engine.api.measuring import Measurement, measure, unmeasured
+from grace_engine.api.judged import judged_subjects
+from grace_engine.api.measuring import Measurement, measure
 from grace_engine.api.selected import name_of
 from grace_engine.api.views import RunView, run_view
 from grace_engine.errors import InputError, NotFoundError
 from grace_engine.export import publish
 from grace_engine.figures.frames import correctness, facts
 from grace_engine.progress import Progress
+from grace_engine.records import JUDGE_METRICS
 from grace_engine.report import Advice, Column, DatasetReport, Subject
 from grace_engine.store import Workspace
 from grace_engine.supervision import METRICS, MeasureConfig
 
-__all__ = [
-    "FORMATS",
-    "DatasetReport",
-    "Subjects",
-    "dataset_report",
-    "report_bytes",
-    "report_subjects",
-    "write_report",
-]
+__all__ = ["FORMATS", "DatasetReport", "dataset_report", "report_bytes", "write_report"]
 
 FORMATS = (".html", ".json", ".md")
 
@@ -60,38 +54,6 @@ class Source:
     run: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subjects:
-    """What a report would be about.
-
-    Attributes:
-        names: Of the datasets and selections, each once.
-        n_traces: Different traces of them.
-        n_unmeasured: Those of which a model has still to read something.
-    """
-
-    names: tuple[str, ...]
-    n_traces: int
-    n_unmeasured: int
-
-
-def report_subjects(
-    workspace: Workspace, names: Sequence[str], config: MeasureConfig | None = None
-) -> Subjects:
-    """Datasets and selections by name, and how much of them is still to be measured.
-
-    Raises:
-        NotFoundError, InputError, ModelError, MissingExtraError: As ``dataset_report``.
-    """
-    sources = sources_of(workspace, names)
-    every = list(dict.fromkeys(name for source in sources for name in source.ids))
-    return Subjects(
-        names=tuple(source.name for source in sources),
-        n_traces=len(every),
-        n_unmeasured=len(unmeasured(workspace, every, config)),
-    )
-
-
 def dataset_report(
     workspace: Workspace,
     what: str,
@@ -100,6 +62,7 @@ def dataset_report(
     target_size: str = "",
     config: MeasureConfig | None = None,
     run: str = "latest",
+    judge: str = "latest",
     progress: Progress | None = None,
 ) -> DatasetReport:
     """Measure a dataset or selection, and others beside it; what is stored is not measured again.
@@ -111,10 +74,12 @@ def dataset_report(
         target_size: Size of the model to be trained, such as ``8B``; "" for no advice.
         config: Models that measure; the shipped one where None.
         run: Whose GRACE signals are shown of datasets; a selection's are those of its own run.
+        judge: Whose labels are shown: its id, or ``latest``, the one that was asked last of those
+            that have read any of these traces.
         progress: Told how far it is.
 
     Raises:
-        NotFoundError: No such dataset or selection.
+        NotFoundError: No such dataset, selection or judge.
         InputError: One is named twice or holds nothing, or the size is none.
         ModelError: A model cannot be used.
         MissingExtraError: A library for what is asked is not installed.
@@ -125,8 +90,13 @@ def dataset_report(
     every = list(dict.fromkeys(name for source in sources for name in source.ids))
     measured = measure(workspace, every, config, progress)
     signals = {source.run: _signals(workspace, source.run) for source in sources}
-    subjects = [_subject(workspace, source, measured, signals[source.run]) for source in sources]
+    judged = judged_subjects(workspace, {source.name: source.ids for source in sources}, judge)
+    subjects = [
+        judged.put_into(_subject(workspace, source, measured, signals[source.run]))
+        for source in sources
+    ]
     columns = _columns(measured, subjects, [view for view in signals.values() if view])
+    columns += judged.columns
     spreads = {
         column.name: {
             subject.name: spread
@@ -143,7 +113,8 @@ def dataset_report(
     return DatasetReport(
         subjects=tuple(subjects),
         columns=tuple(column for column in columns if spreads[column.name]),
-        absent=_absent(columns, spreads, measured),
+        absent=_absent(columns, spreads, measured) | judged.absent,
+        judged=judged.of_subjects,
         spreads=spreads,
         differences={
             column.name: {
@@ -168,20 +139,10 @@ def write_report(found: DatasetReport, to: Path, *, overwrite: bool = False) -> 
         InputError: Another ending, or another file stands there.
         ResourceError: The disk is full.
     """
-    return publish(to, [report_bytes(found, _ending_of(to))], overwrite=overwrite).path
+    return publish(to, [report_bytes(found, ending_of(to))], overwrite=overwrite).path
 
 
-def require_writable(target_size: str, to: Path | None, *, overwrite: bool) -> None:
-    """Refuse (``InputError``) a size that is none, and a file that could not be written."""
-    if target_size:
-        report.size_of(target_size)
-    if to is not None:
-        _ending_of(to)
-        if to.exists() and not overwrite:
-            raise InputError(f"{to} is there already: name another file, or add --overwrite.")
-
-
-def _ending_of(to: Path) -> str:
+def ending_of(to: Path) -> str:
     """``.html``, ``.json`` or ``.md``; ``InputError`` where a file has none of these."""
     ending = to.suffix.lower()
     if ending not in FORMATS:
@@ -344,7 +305,7 @@ def _absent(
     """Why a column has no number at all, by its title."""
     absent = {}
     for column in columns:
-        if spreads[column.name]:
+        if spreads[column.name] or column.name in JUDGE_METRICS:
             continue
         if column.name in _SIGNALS:
             absent[column.title] = "no scoring run has these traces; run grace score."
@@ -356,9 +317,6 @@ def _absent(
         else:
             reasons = Counter(measured.table[f"why.{column.name}"]).most_common(1)
             absent[column.title] = f"no trace has one: {reasons[0][0]}."
-    absent["Factuality, validity, coherence, utility"] = (
-        "these need a judge model, which this version does not ask."
-    )
     return absent
 
 

@@ -27,6 +27,7 @@ from grace_engine.records import SETS, Problem, Reject, RolloutSet, Trace
 from grace_engine.store import Workspace
 
 __all__ = [
+    "GradientReport",
     "GradientSettings",
     "IngestedRollouts",
     "RolloutSettings",

@@ -18,8 +18,8 @@ from grace_engine.store import Workspace, check_counts, datasets, get_rollout_se
 if TYPE_CHECKING:
     from grace_engine.api.scoring import Estimate
     from grace_engine.api.training import TrainRequest
+    from grace_engine.judging import JudgeSettings
     from grace_engine.policy.settings import GradientSettings, RolloutSettings
-    from grace_engine.supervision import MeasureConfig
 
 # Traces that a forecast renders: enough for a mean, few enough for a moment.
 _RENDERED = 200
@@ -117,9 +117,9 @@ def start_scoring(workspace: Workspace, config: ScoreConfig | None = None) -> Jo
         kind="score",
         title=f"Score {what}{names} with {model} ({config.proxy})",
         settings=asdict(config),
-        device=_device(config.device),
+        device=device_of(config.device),
     )
-    return _start(workspace, spec)
+    return begin(workspace, spec)
 
 
 def start_retry(workspace: Workspace, run_id: str) -> Job:
@@ -157,7 +157,13 @@ def start_retry(workspace: Workspace, run_id: str) -> Job:
 def start_sample(workspace: Workspace) -> Job:
     """Ingest the shipped traces and score them with the shipped model, in the background."""
     title = "Prepare the sample: ingest the shipped traces, score them with the shipped model"
-    return _start(workspace, JobSpec(kind="sample", title=title, device=_device("auto")))
+    return begin(workspace, JobSpec(kind="sample", title=title, device=device_of("auto")))
+
+
+def start_problem_sample(workspace: Workspace) -> Job:
+    """Have the shipped model answer shipped problems and take policy gradients, all behind."""
+    title = "Prepare the example: roll out shipped problems, take policy gradients"
+    return begin(workspace, JobSpec(kind="problem-sample", title=title, device=device_of("auto")))
 
 
 def start_ingest(
@@ -172,7 +178,7 @@ def start_ingest(
         title=f"Ingest {names}" + (f" into {config.dataset}" if config.dataset else ""),
         settings={"paths": [str(Path(path).absolute()) for path in paths], **asdict(config)},
     )
-    return _start(workspace, spec)
+    return begin(workspace, spec)
 
 
 def start_duplicates(
@@ -194,7 +200,7 @@ def start_duplicates(
         title=f"Find duplicate {of}{where} (similarity {threshold:g} or more)",
         settings={"of": of, "datasets": list(datasets), "threshold": threshold},
     )
-    return _start(workspace, spec)
+    return begin(workspace, spec)
 
 
 def start_checking(
@@ -218,7 +224,7 @@ def start_checking(
         title=f"Check answers{of} against their references",
         settings={"datasets": list(names), "timeout": timeout, "again": again},
     )
-    return _start(workspace, spec)
+    return begin(workspace, spec)
 
 
 def start_training(workspace: Workspace, request: "TrainRequest") -> Job:
@@ -240,9 +246,9 @@ def start_training(workspace: Workspace, request: "TrainRequest") -> Job:
         title=f"Train {model} on {PurePath(request.what).name}{against}"
         + (", by Slurm" if on_cluster else ""),
         settings=request.document(),
-        device="" if on_cluster else _device(request.settings.device),
+        device="" if on_cluster else device_of(request.settings.device),
     )
-    return _start(workspace, spec)
+    return begin(workspace, spec)
 
 
 def start_rollouts(workspace: Workspace, problems: str, settings: "RolloutSettings") -> Job:
@@ -259,9 +265,9 @@ def start_rollouts(workspace: Workspace, problems: str, settings: "RolloutSettin
             "problems": str(Path(problems).absolute()) if Path(problems).is_file() else problems,
             **asdict(settings),
         },
-        device="" if settings.endpoint else _device(settings.device),
+        device="" if settings.endpoint else device_of(settings.device),
     )
-    return _start(workspace, spec)
+    return begin(workspace, spec)
 
 
 def start_gradients(workspace: Workspace, rollouts: str, settings: "GradientSettings") -> Job:
@@ -277,48 +283,26 @@ def start_gradients(workspace: Workspace, rollouts: str, settings: "GradientSett
         kind="gradients",
         title=f"Policy gradients ({settings.kind}) of {found.name}{against}",
         settings={"rollouts": found.id, **asdict(settings)},
-        device=_device(settings.device),
+        device=device_of(settings.device),
     )
-    return _start(workspace, spec)
+    return begin(workspace, spec)
 
 
-def start_report(
-    workspace: Workspace,
-    names: Sequence[str],
-    config: "MeasureConfig | None" = None,
-    *,
-    target_size: str = "",
-    run: str = "latest",
-    to: Path | None = None,
-    overwrite: bool = False,
-) -> Job:
-    """Measure datasets and selections in the background, and write their report where ``to`` says.
+def start_judging(workspace: Workspace, what: str, settings: "JudgeSettings") -> Job:
+    """Judge in the background; the server's key is taken from the environment of now.
 
     Raises:
-        NotFoundError, InputError, ModelError, MissingExtraError: As ``dataset_report``.
+        NotFoundError: There is no such dataset or selection.
     """
-    from grace_engine.api.reporting import report_subjects, require_writable
-    from grace_engine.api.scoring import default_model
-    from grace_engine.supervision import MeasureConfig
+    from grace_engine.api.judging import traces_in
 
-    config = config or MeasureConfig(model=str(default_model()))
-    require_writable(target_size, to, overwrite=overwrite)
-    found = report_subjects(workspace, names, config)
+    traces_in(workspace, what)
     spec = JobSpec(
-        kind="report",
-        title=f"Measure {', '.join(found.names)} with {PurePath(config.model).name}"
-        + (f", and write {to.name}" if to else ""),
-        settings={
-            "names": list(names),
-            "target_size": target_size,
-            "run": run,
-            "to": str(to.absolute()) if to else "",
-            "overwrite": overwrite,
-            "config": asdict(config),
-        },
-        device=_device(config.device),
+        kind="judge",
+        title=f"Judge the steps of {what} with {PurePath(settings.model).name}",
+        settings={"what": what, **asdict(settings)},
     )
-    return _start(workspace, spec)
+    return begin(workspace, spec)
 
 
 def resume_job(workspace: Workspace, wanted: str) -> Job:
@@ -364,11 +348,12 @@ def forget_job(workspace: Workspace, wanted: str) -> Job:
     return job
 
 
-def _start(workspace: Workspace, spec: JobSpec) -> Job:
+def begin(workspace: Workspace, spec: JobSpec) -> Job:
+    """Start what a spec asks for, in a process of its own."""
     return jobs.start(workspace.root, spec, _COMMAND)
 
 
-def _device(asked: str) -> str:
+def device_of(asked: str) -> str:
     """The name under which a device is taken: what ``auto`` means here."""
     from grace_engine.models.load import device_name, resolve_device
 

@@ -11,6 +11,7 @@ from grace_engine.progress import Progress, Silent
 from grace_engine.store import Workspace
 
 if TYPE_CHECKING:
+    from grace_engine.policy.running import GradientReport
     from grace_engine.scoring import ScoreReport
 
 SAMPLE_DATASETS = {
@@ -32,6 +33,9 @@ SAMPLE_SCORERS: tuple[tuple[Proxy, float, int], ...] = (
 )
 """Proxies and entropy discounts that the shipped traces are compared under, and how many of the
 traces each scores; 0 for all."""
+
+SAMPLE_PROBLEMS, SAMPLE_TARGETS = 64, 48
+"""Shipped problems that the example of policy gradients chooses from, and holds them against."""
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -62,6 +66,43 @@ def prepare_sample(workspace: Workspace, progress: Progress | None = None) -> Sa
         ingested=_ingest_sample(workspace, progress),
         scored=score(workspace, ScoreConfig(datasets=tuple(SAMPLE_DATASETS)), progress),
     )
+
+
+def prepare_problem_sample(
+    workspace: Workspace, progress: Progress | None = None
+) -> "GradientReport":
+    """Have a shipped model answer some shipped problems, and take policy gradients of them.
+
+    It is the one that errs: what is always solved has no gradient. Candidates are problems of
+    ``planted``, the target some of its held-out ones. Done twice it adds nothing.
+
+    Raises:
+        NotFoundError: The sample is missing from this installation.
+    """
+    from grace_engine.api.rollouts import GradientSettings, RolloutSettings, gradients, rollout
+
+    progress = progress or Silent()
+    _ingest_sample(workspace, progress)
+    found = [
+        rollout(
+            workspace,
+            problems,
+            RolloutSettings(
+                model=str(sample_folder() / SAMPLE_MODELS[0]),
+                n=8,
+                sample=sample,
+                max_new_tokens=400,
+                rows_per_batch=128,
+            ),
+            progress,
+        ).rollouts.id
+        for problems, sample in (
+            (str(sample_folder() / "planted" / "held_out.jsonl"), SAMPLE_TARGETS),
+            ("planted", SAMPLE_PROBLEMS),
+        )
+    ]
+    settings = GradientSettings(kind="lm_head", target=found[0], projection=1024, split_half=True)
+    return gradients(workspace, found[1], settings, progress)
 
 
 def score_sample(workspace: Workspace, progress: Progress | None = None) -> list[str]:

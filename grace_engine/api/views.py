@@ -25,6 +25,8 @@ from grace_engine.store import RunTrace, Workspace
 if TYPE_CHECKING:
     import altair as alt
 
+    from grace_engine.api.step_judge import StepJudge
+
 STEP_SIGNALS = ("alignment", "consistency", "score", "nll", "fresh_loss", "norm")
 
 
@@ -42,6 +44,7 @@ class RunView:
             ``variant``, ``path``, ``line``, ``n_steps``, ``n_tokens`` (steps and answer),
             ``answer_check`` (one of ``OUTCOMES``; None where it was not checked) and a column
             ``label.NAME`` for each label.
+        judged: What a judge model says of the steps, where that was asked for.
     """
 
     run: ScoringRun
@@ -50,9 +53,10 @@ class RunView:
     scores: npt.NDArray[np.float64]
     values: npt.NDArray[np.float64]
     traces: pd.DataFrame
+    judged: "StepJudge | None" = None
 
     def step_values(self, signal: str) -> npt.NDArray[np.float64]:
-        """``[S]`` of one of ``STEP_SIGNALS``."""
+        """``[S]`` of one of ``STEP_SIGNALS``, or of what the judge says."""
         found = {
             "alignment": self.signals.alignment,
             "consistency": self.signals.consistency,
@@ -61,6 +65,8 @@ class RunView:
             "fresh_loss": self.signals.fresh_loss,
             "norm": self.signals.norm,
         }
+        if self.judged is not None:
+            found |= self.judged.values
         require_one_of("Signal", signal, tuple(found))
         return found[signal]
 

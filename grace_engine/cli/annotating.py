@@ -57,7 +57,7 @@ def mark(
     if not word:
         raise InputError("A verdict needs a word: --as good. grace withdraw takes one back.")
     opened = api.open_workspace(workspace, create=False)
-    action = api.judge(opened, trace, word, step=step, note=note, author=author)
+    action = api.mark(opened, trace, word, step=step, note=note, author=author)
     _done(opened, action, as_json)
 
 
@@ -108,7 +108,7 @@ def withdraw(
             "A verdict is withdrawn from one trace at a time, from a step (--step) or from the "
             "trace itself (--verdict)."
         )
-    _done(opened, api.judge(opened, traces[0], "", step=step, author=author), as_json)
+    _done(opened, api.mark(opened, traces[0], "", step=step, author=author), as_json)
 
 
 @console.speaks

@@ -25,6 +25,7 @@ from grace_engine.cli.options import (
     SeedOption,
     WithoutDuplicatesOption,
     WorkspaceOption,
+    ZeroOption,
     weights_from,
 )
 
@@ -48,6 +49,7 @@ def curate(
     history_only: HistoryOnlyOption = False,
     seed: SeedOption = 0,
     band: BandOption = "0.25-0.75",
+    zero_without_variance: ZeroOption = False,
     per: PerOption = "",
     cap: CapOption = 0,
     without_duplicates: WithoutDuplicatesOption = "",
@@ -67,6 +69,7 @@ def curate(
         strategy=strategy,  # type: ignore[arg-type]
         seed=seed,
         band=band,
+        zero_without_variance=zero_without_variance,
         per=per,
         cap_per_prompt=cap,
         without_duplicates=without_duplicates,  # type: ignore[arg-type]

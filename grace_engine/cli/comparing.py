@@ -11,18 +11,20 @@ from grace_engine.cli.options import (
     DEFAULT_WORKSPACE,
     AggregateOption,
     AlphaOption,
+    BandOption,
     BudgetOption,
     CapOption,
+    ChoiceOption,
+    ChosenRunOption,
     HistoryOnlyOption,
     HistoryOption,
     JsonOption,
     NoOverridesOption,
     PerOption,
-    RunOption,
     SeedOption,
-    StrategyOption,
     WithoutDuplicatesOption,
     WorkspaceOption,
+    ZeroOption,
     config_from,
     weights_from,
 )
@@ -39,33 +41,55 @@ def register(app: typer.Typer) -> None:
 
 @console.speaks
 def why(
-    trace: Annotated[str, typer.Argument(help="Trace id, or a unique beginning of one.")],
+    trace: Annotated[
+        str, typer.Argument(help="Id of a trace or problem, or a unique beginning of one.")
+    ],
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     selection: Annotated[
         str, typer.Option(help="Explain by this selection's run and settings, not by the flags.")
     ] = "",
-    run: RunOption = "latest",
+    run: ChosenRunOption = "latest",
     budget: BudgetOption = "20%",
-    strategy: StrategyOption = "grace",
+    strategy: ChoiceOption = "grace",
     alpha: AlphaOption = 0.7,
     history: HistoryOption = "uniform",
     aggregate: AggregateOption = "mean",
     history_only: HistoryOnlyOption = False,
     seed: SeedOption = 0,
+    band: BandOption = "0.25-0.75",
+    zero_without_variance: ZeroOption = False,
     per: PerOption = "",
     cap: CapOption = 0,
     without_duplicates: WithoutDuplicatesOption = "",
     no_overrides: NoOverridesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Why a trace is in or out: the sum of its value, its margin, and what would flip it."""
+    """Why a trace or problem is in or out: its value, its margin, and what would flip it."""
     opened = api.open_workspace(workspace, create=False)
     if selection:
         chosen = api.get_selection(opened, selection)
         run, config, weights = chosen.run_id, api.config_of(chosen), api.weights_of(chosen)
     else:
         weights = weights_from(alpha, history, aggregate, history_only)
-        config = config_from(strategy, seed, per, cap, without_duplicates, no_overrides, budget)
+        config = config_from(
+            strategy,
+            seed,
+            per,
+            cap,
+            without_duplicates,
+            no_overrides,
+            budget,
+            band=band,
+            zero_without_variance=zero_without_variance,
+        )
+    if api.chooses_problems(run, config.strategy):
+        problems = api.problem_view(opened, run)
+        told = api.why_problem(problems, config, api.annotations(opened), trace).as_json()
+        if as_json:
+            console.emit_json(told)
+        else:
+            console.pairs(told)
+        return
     view = api.run_view(opened, run, weights)
     twins = api.duplicates_in(opened, view, config)
     found = api.why(view, config, api.annotations(opened), trace, twins)
@@ -86,31 +110,51 @@ def why(
 @console.speaks
 def curve(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    run: RunOption = "latest",
-    strategy: StrategyOption = "grace",
+    run: ChosenRunOption = "latest",
+    strategy: ChoiceOption = "grace",
     alpha: AlphaOption = 0.7,
     history: HistoryOption = "uniform",
     aggregate: AggregateOption = "mean",
     history_only: HistoryOnlyOption = False,
     seed: SeedOption = 0,
+    band: BandOption = "0.25-0.75",
+    zero_without_variance: ZeroOption = False,
     per: PerOption = "",
     cap: CapOption = 0,
     without_duplicates: WithoutDuplicatesOption = "",
     no_overrides: NoOverridesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Value, tokens and share correct of every budget from 1% to 100%."""
+    """Value, tokens and share correct (of problems the pass rate) of budgets from 1% to 100%."""
     opened = api.open_workspace(workspace, create=False)
+    config = config_from(
+        strategy,
+        seed,
+        per,
+        cap,
+        without_duplicates,
+        no_overrides,
+        band=band,
+        zero_without_variance=zero_without_variance,
+    )
+    if api.chooses_problems(run, config.strategy):
+        problems = api.problem_view(opened, run)
+        found = api.problem_curve(problems, config, api.annotations(opened))
+        _say_curve(problems.id, api.frame_records(found), "pass rate", as_json=as_json)
+        return
     view = api.run_view(opened, run, weights_from(alpha, history, aggregate, history_only))
-    config = config_from(strategy, seed, per, cap, without_duplicates, no_overrides)
     twins = api.duplicates_in(opened, view, config)
     rows = api.frame_records(api.budget_curve(view, config, api.annotations(opened), twins))
+    _say_curve(view.run.id, rows, "share correct", as_json=as_json)
+
+
+def _say_curve(run: str, rows: list[dict[str, Any]], last: str, *, as_json: bool) -> None:
     if as_json:
-        console.emit_json({"run": view.run.id, "budgets": rows})
+        console.emit_json({"run": run, "budgets": rows})
         return
     console.table(
-        f"Budgets of run {view.run.id}",
-        ["share", "traces", "mean value", "lowest value", "tokens", "share correct"],
+        f"Budgets of run {run}",
+        ["share", "taken", "mean value", "lowest value", "tokens", last],
         [tuple(row.values()) for row in rows],
     )
 

@@ -1,6 +1,7 @@
 """How does the shell show traces, steps and their signals?"""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from grace_engine.cli.options import (
     HistoryOnlyOption,
     HistoryOption,
     JsonOption,
+    JudgeOption,
     OverwriteOption,
     RunOption,
     WorkspaceOption,
@@ -38,12 +40,15 @@ def traces(
     history: HistoryOption = "uniform",
     aggregate: AggregateOption = "mean",
     history_only: HistoryOnlyOption = False,
+    judge: JudgeOption = "latest",
     limit: Annotated[int, typer.Option(min=0, help="Rows of the table; 0 for all.")] = 20,
     as_json: JsonOption = False,
 ) -> None:
     """List a run's traces with their values and labels, the highest value first."""
     weights = weights_from(alpha, history, aggregate, history_only)
-    view = api.run_view(api.open_workspace(workspace, create=False), run, weights)
+    opened = api.open_workspace(workspace, create=False)
+    view = api.run_view(opened, run, weights)
+    judged = api.step_judge(opened, view, judge)
     order = np.lexsort((view.signals.trace_ids.astype(str), -view.values))
     listed = view.traces.iloc[order]
     labels = [name for name in listed.columns if name.startswith("label.")]
@@ -53,6 +58,9 @@ def traces(
             listed.to_dict("records"), view.values[order].tolist(), strict=True
         )
     ]
+    if judged is not None:
+        for row, mean, worst in zip(rows, *judged.of_traces(view.signals, order), strict=True):
+            row["judge"] = {"id": judged.judge.id, "mean": mean, "worst": worst}
     if as_json:
         console.emit_json(
             {"run": view.run.id, "weights": api.weights_json(weights), "traces": rows}
@@ -61,19 +69,28 @@ def traces(
     shown = rows[:limit] if limit else rows
     console.table(
         f"Run {view.run.id}: {len(rows):,} traces",
-        ["trace", "value", "steps", "tokens", "from", "labels"],
+        [
+            "trace", "value", "steps", "tokens", *(["judge", "worst"] if judged else []), "from",
+            "labels",
+        ],
         [
             (
                 row["trace_id"],
                 row["value"],
                 row["n_steps"],
                 row["n_tokens"],
+                *([row["judge"]["mean"], row["judge"]["worst"]] if judged else []),
                 f"{row['dataset']}, line {row['line']} {row['variant']}",
                 ", ".join(f"{name}={value}" for name, value in row["labels"].items()),
             )
             for row in shown
         ],
-    )
+    )  # fmt: skip
+    if judged is not None:
+        console.note(
+            f"judge: mean and lowest share of a step's labels by {judged.judge.model} "
+            f"({judged.judge.id}) that are positive."
+        )
     if len(shown) < len(rows):
         console.note(f"{len(rows) - len(shown):,} more: --limit 0 shows all.")
 
@@ -99,12 +116,18 @@ def show(
     history: HistoryOption = "uniform",
     aggregate: AggregateOption = "mean",
     history_only: HistoryOnlyOption = False,
+    judge: JudgeOption = "latest",
     as_json: JsonOption = False,
 ) -> None:
     """Show one trace: its steps with alignment, consistency, score and loss."""
     weights = weights_from(alpha, history, aggregate, history_only)
-    view = api.trace_view(api.open_workspace(workspace, create=False), trace, run, weights)
+    opened = api.open_workspace(workspace, create=False)
+    view = api.trace_view(opened, trace, run, weights)
     document = view.as_json()
+    judged = {one.step: one for one in api.judged_on(opened, view.trace.id, judge, view.run.id)}
+    for number, step in enumerate(document["steps"], start=1):
+        if number in judged:
+            step["judge"] = asdict(judged[number]) | {"score": judged[number].score}
     if as_json:
         console.emit_json(document)
         return
@@ -126,7 +149,10 @@ def show(
     console.table("Prompt", [""], [(view.trace.prompt,)])
     console.table(
         "Steps",
-        ["#", "text", "alignment", "consistency", "score", "nats/token", "tokens"],
+        [
+            "#", "text", "alignment", "consistency", "score", "nats/token", "tokens",
+            *(["judge"] if judged else []),
+        ],
         [
             (
                 index + 1,
@@ -136,10 +162,14 @@ def show(
                 document["score"][index],
                 document["nll"][index],
                 document["n_tokens"][index],
+                *([api.judge_text(judged.get(index + 1))] if judged else []),
             )
             for index, step in enumerate(view.trace.steps)
         ],
-    )
+    )  # fmt: skip
+    for number, one in judged.items():
+        for name in one.negative:
+            console.note(f"Step {number}, not {api.ADJECTIVES[name]}: {one.reasons.get(name, '')}")
 
 
 @console.speaks

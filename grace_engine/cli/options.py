@@ -38,6 +38,10 @@ RunOption = Annotated[
         help="Scoring run: its id, a unique beginning of it, or latest, the one scored with last.",
     ),
 ]
+JudgeOption = Annotated[
+    str,
+    typer.Option("--judge", help="Judge whose labels are shown: its id, or latest; grace judges."),
+]
 AlphaOption = Annotated[
     float, typer.Option("--alpha", help="Weight of alignment against consistency, 0 to 1.")
 ]
@@ -74,6 +78,13 @@ ChosenRunOption = Annotated[
 BandOption = Annotated[
     str, typer.Option("--band", help="Pass rates that the strategy band takes: LOW-HIGH.")
 ]
+ZeroOption = Annotated[
+    bool,
+    typer.Option(
+        "--zero-without-variance",
+        help="Problems whose rewards are all equal have the value 0, in the place of none.",
+    ),
+]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of the strategies random and band.")]
 PerOption = Annotated[
     str,
@@ -106,12 +117,17 @@ def config_from(
     without_duplicates: str,
     no_overrides: bool,
     budget: str = "20%",
+    *,
+    band: str = "0.25-0.75",
+    zero_without_variance: bool = False,
 ) -> CurateConfig:
     """The other settings of a choice that flags ask for; ``InputError`` where one is none."""
     return CurateConfig(
         budget=budget,
         strategy=strategy,  # type: ignore[arg-type]
         seed=seed,
+        band=band,
+        zero_without_variance=zero_without_variance,
         per=per,
         cap_per_prompt=cap,
         without_duplicates=without_duplicates,  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from grace_engine.cli.options import (
     DEFAULT_WORKSPACE,
     BackgroundOption,
     JsonOption,
+    JudgeOption,
     OverwriteOption,
     WorkspaceOption,
 )
@@ -49,6 +50,7 @@ def report(
     run: Annotated[
         str, typer.Option(help="Scoring run whose signals are shown. Default: the latest.")
     ] = "latest",
+    judge: JudgeOption = "latest",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     background: BackgroundOption = False,
     overwrite: OverwriteOption = False,
@@ -72,6 +74,7 @@ def report(
             config,
             target_size=target_size,
             run=run,
+            judge=judge,
             to=to,
             overwrite=overwrite,
         )
@@ -85,6 +88,7 @@ def report(
             target_size=target_size,
             config=config,
             run=run,
+            judge=judge,
             progress=bars,
         )
     if to is not None:
@@ -96,6 +100,7 @@ def report(
 
 
 def _say(found: "api.DatasetReport") -> None:
+    from grace_engine.report.judge_tables import HEAD, judged_rows, judged_sentences
     from grace_engine.report.tables import FACTS, difference_text, spread_text
     from grace_engine.report.wording import advice_sentences, evidence_sentences, opening, summary
 
@@ -125,6 +130,10 @@ def _say(found: "api.DatasetReport") -> None:
                 for c in found.columns
             ],
         )
+    if found.judged:
+        console.table("Positive labels of a judge model (95% interval)", HEAD, judged_rows(found))
+        for sentence in judged_sentences(found):
+            console.note(sentence)
     for advice in found.advice:
         for sentence in advice_sentences(advice):
             console.note(sentence)

@@ -193,6 +193,13 @@ def gradients(
             "there is a target, else 8192."
         ),
     ] = 0,
+    split_half: Annotated[
+        bool,
+        typer.Option(
+            "--split-half",
+            help="Take gradients of two halves of the rollouts, too: how sure is a score?",
+        ),
+    ] = False,
     rank: Annotated[int, typer.Option(help="Of lora.")] = 8,
     seed: Annotated[int, typer.Option(help="Of lora and of the projection.")] = 0,
     model: Annotated[
@@ -222,6 +229,7 @@ def gradients(
         rank=rank,
         projection=projection,
         seed=seed,
+        split_half=split_half,
         tokens_per_batch=tokens_per_batch,
         max_length=max_length,
         dtype=dtype,  # type: ignore[arg-type]

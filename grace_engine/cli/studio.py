@@ -21,7 +21,16 @@ def register(app: typer.Typer) -> None:
 
 
 @console.speaks
-def sample(workspace: WorkspaceOption = DEFAULT_WORKSPACE, as_json: JsonOption = False) -> None:
+def sample(
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    problems: Annotated[
+        bool,
+        typer.Option(
+            "--problems", help="Roll out some shipped problems, too, and take policy gradients."
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Make a workspace of the shipped traces, scored by the shipped model."""
     with console.progress() as bars:
         report = api.prepare_sample(api.open_workspace(workspace, create=True), bars)
@@ -31,8 +40,18 @@ def sample(workspace: WorkspaceOption = DEFAULT_WORKSPACE, as_json: JsonOption =
         f"Sample workspace {workspace}: {run.n_scored:,} traces (GSM8K model solutions and planted "
         f"errors) scored in run {run.id}" + (f"; {before:,} were there before." if before else ".")
     )
+    found = {"workspace": str(workspace), "run": run.id, "n_scored": run.n_scored}
+    if problems:
+        with console.progress() as bars:
+            taken = api.prepare_problem_sample(api.open_workspace(workspace, create=False), bars)
+        console.note(
+            f"{taken.run.n_done:,} problems have policy gradients in run {taken.run.id}, "
+            f"{taken.run.n_without:,} have none. Next: grace curate --run {taken.run.id} "
+            "--strategy gradalign, or the page Problems of grace app."
+        )
+        found["policy_run"] = taken.run.id
     if as_json:
-        console.emit_json({"workspace": str(workspace), "run": run.id, "n_scored": run.n_scored})
+        console.emit_json(found)
 
 
 @console.speaks

@@ -156,6 +156,10 @@ def train(
         log_to=log_to,
         **{name: value for name, value in given.items() if value is not None or name == "lora"},
     )
+    if not evaluate_on and (problems or pass_k):
+        raise InputError(
+            "--problems and --pass-k are about the problems of --eval: name a dataset or a file."
+        )
     request = api.TrainRequest(
         what=str(Path(what).absolute()) if Path(what).is_file() else what,
         settings=settings,
@@ -241,8 +245,9 @@ def _say(plan: "api.TrainPlan", expected: str) -> None:
             f"The pool: {len(plan.pool.examples):,} examples, {plan.pool.n_tokens:,} tokens, "
             f"{plan.pool.n_steps:,} optimizer steps."
         )
+    what = "trainings and evaluations" if plan.problems else "trainings"
     console.note(
-        f"{len(plan.cells):,} trainings and evaluations: "
+        f"{len(plan.cells):,} {what}: "
         f"{', '.join(cell.name for cell in plan.cells)}. Memory about "
         f"{console.size(subset.memory)} ({subset.memory_basis})."
     )
@@ -251,6 +256,8 @@ def _say(plan: "api.TrainPlan", expected: str) -> None:
             f"Judged on {len(plan.problems):,} problems by {plan.request.asking.measure}: "
             f"{plan.request.asking}."
         )
+    else:
+        console.note("Nothing is evaluated, so no arm is compared: name problems with --eval.")
     console.note(f"Time: {expected}.")
 
 

@@ -8,7 +8,7 @@ import typer
 from grace_engine import api
 from grace_engine.cli import console
 from grace_engine.cli.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption
-from grace_engine.records import POLICY_RUNS, SETS
+from grace_engine.records import JUDGES, POLICY_RUNS, SETS
 
 group = typer.Typer(
     help="What is stored and its size; check, backup, restore, rebuild; delete; compact.",
@@ -101,13 +101,15 @@ def delete_run(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete a scoring run, policy gradients (g-…), or rollouts (o-…) with all their gradients."""
+    """Delete a scoring run, a judge (j-…), policy gradients (g-…), or rollouts (o-…) with these."""
     opened = api.open_workspace(workspace, create=False)
     delete = api.delete_run
     if run.startswith(SETS):
         delete = api.delete_rollout_set
     elif run.startswith(POLICY_RUNS):
         delete = api.delete_policy_run
+    elif run.startswith(JUDGES):
+        delete = api.delete_judge
     _done("run", delete(opened, run), as_json)
 
 

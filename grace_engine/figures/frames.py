@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from grace_engine.figures.palette import COSINES, SIGNALS
+from grace_engine.figures.palette import COSINES, JUDGE_SIGNALS, NAMES, SIGNALS
 from grace_engine.records import CLEAN
 from grace_engine.signals import SignalTable, peak_losses
 
@@ -39,6 +39,18 @@ class Scored(Protocol):
 
     def step_values(self, signal: str) -> npt.NDArray[np.float64]:
         """``[S]`` of a signal."""
+
+
+class Judged(Protocol):
+    """What is read of a judge's labels of S steps (``api.StepJudge`` is one)."""
+
+    @property
+    def texts(self) -> npt.NDArray[np.object_]:
+        """``[S]`` what it says in words."""
+
+    @property
+    def doubted(self) -> npt.NDArray[np.bool_]:
+        """``[S]`` where a label is negative."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,13 +173,15 @@ def cells(
     window: StepWindow,
     kinds: npt.NDArray[np.object_] | None = None,
     words: Mapping[tuple[str, int], str] | None = None,
+    judged: Judged | None = None,
 ) -> pd.DataFrame:
     """One row per trace of ``rows`` and step of ``window``.
 
     Columns: ``trace_id``, ``row``, ``step`` (from 1), ``of`` (steps of the trace), ``value`` of
     ``signal`` (NaN without one), ``label`` and ``bad`` by the ``kinds`` ``[S]`` of steps,
-    ``verdict`` by the ``words`` that curators gave (trace id, step), ``mark`` as it is drawn and,
-    for a tooltip, all signals, tokens and the trace's value.
+    ``verdict`` by the ``words`` that curators gave (trace id, step), ``mark`` as it is drawn,
+    ``judge`` and ``doubted`` by what a judge model says and, for a tooltip, all signals, tokens
+    and the trace's value.
     """
     starts = view.signals.offsets[rows["index"].to_numpy(int)]
     n_steps = rows["n_steps"].to_numpy(int)
@@ -190,6 +204,8 @@ def cells(
         "bad": [kind not in ("", CLEAN) for kind in labels],
         "verdict": [plain(word, 40) or "–" for word in given],
         "mark": [verdict_mark(word) for word in given],
+        "judge": ["–"] * len(flat) if judged is None else [t or "–" for t in judged.texts[flat]],
+        "doubted": np.zeros(len(flat), dtype=bool) if judged is None else judged.doubted[flat],
         "tokens": view.signals.n_tokens[flat],
         "trace_value": np.array(number_texts(rows["value"].to_numpy(float), "score"))[row],
     }
@@ -203,9 +219,10 @@ def verdict_mark(word: str) -> str:
 
 
 def step_table(view: Scored, index: int) -> pd.DataFrame:
-    """Every step of one trace with its numbers: step, signals, tokens."""
+    """Every step of one trace with its numbers: step, signals, those of a judge, tokens."""
     where = view.signals.steps_of(index)
-    numbers = {name: view.step_values(name)[where] for name in SIGNALS}
+    names = SIGNALS if getattr(view, "judged", None) is None else NAMES
+    numbers = {name: view.step_values(name)[where] for name in names}
     n_tokens = view.signals.n_tokens[where]
     return pd.DataFrame({"step": np.arange(len(n_tokens)) + 1, **numbers, "tokens": n_tokens})
 
@@ -217,7 +234,7 @@ def step_ticks(first: int, last: int) -> list[int]:
 
 def number_texts(values: npt.NDArray[np.float64], signal: str) -> list[str]:
     """Numbers as a person reads them: cosines with their sign, a dash where there is none."""
-    form = "{:+.3f}" if signal in COSINES else "{:.3g}"
+    form = "{:+.3f}" if signal in COSINES else "{:.2f}" if signal in JUDGE_SIGNALS else "{:.3g}"
     return ["–" if np.isnan(v) else minus(form.format(v)) for v in values]
 
 

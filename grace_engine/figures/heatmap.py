@@ -15,9 +15,10 @@ import altair as alt
 import pandas as pd
 
 from grace_engine.figures.frames import StepWindow
-from grace_engine.figures.palette import COSINES, SIGNALS, ColourScale
+from grace_engine.figures.palette import COSINES, NAMES, SIGNALS, ColourScale
 
 _BAD = ("#c8003c", "#ff5c8a")
+_DOUBTED = ("#6a35c9", "#b794ff")
 
 SAVING = {
     "embedOptions": {
@@ -142,6 +143,7 @@ def _look(
     notes = {
         "outlined: no value": bool(cells["value"].isna().any()),
         "framed in red: labelled as bad": bool(cells["bad"].any()),
+        "dashed: doubted by the judge": bool(cells["doubted"].any()),
         "✓ ✗ ○ = ✎ are verdicts": judged,
     }
     return _Look(
@@ -159,7 +161,7 @@ def _chart(
 ) -> alt.Chart | alt.LayerChart:
     """The figure over ``data``, signs over ``marked``, with this weight of row labels."""
     scale, window = look.scale, look.window
-    name = SIGNALS[scale.signal]
+    name = NAMES[scale.signal]
     number = "+.2~f" if scale.signal in COSINES else ".3~g"
     colour = alt.Fill(
         "value:Q",
@@ -227,18 +229,24 @@ def _chart(
             .then(alt.value(ink))
             .when("datum.bad")
             .then(alt.value(_BAD[look.dark]))
+            .when("datum.doubted")
+            .then(alt.value(_DOUBTED[look.dark]))
             .when("!isValid(datum.value)")
             .then(alt.value("#8a909980"))
             .otherwise(alt.value(None)),
-            strokeWidth=alt.when("datum.selected || datum.bad")
+            strokeWidth=alt.when("datum.selected || datum.bad || datum.doubted")
             .then(alt.value(2.5))
             .otherwise(alt.value(1)),
+            strokeDash=alt.when("datum.doubted && !datum.selected")
+            .then(alt.value([4, 2]))
+            .otherwise(alt.value([1, 0])),
             tooltip=[
                 alt.Tooltip("row:N", title="Trace"),
                 alt.Tooltip("place:N", title="Step"),
                 *(alt.Tooltip(f"{key}_text:N", title=title) for key, title in SIGNALS.items()),
                 alt.Tooltip("label:N", title="Label"),
                 alt.Tooltip("verdict:N", title="Verdict"),
+                alt.Tooltip("judge:N", title="Judge"),
                 alt.Tooltip("tokens:Q", title="Tokens"),
                 alt.Tooltip("trace_value:N", title="Trace value"),
             ],

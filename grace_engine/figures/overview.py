@@ -7,7 +7,7 @@ import pandas as pd
 
 from grace_engine.figures.frames import Scored
 from grace_engine.figures.heatmap import SAVING
-from grace_engine.figures.palette import COSINES, SIGNALS, ColourScale
+from grace_engine.figures.palette import COSINES, NAMES, ColourScale
 
 SELECTION = "decile"
 """Name of the strip's selection: a list with one ``{decile}``."""
@@ -101,9 +101,7 @@ def overview_chart(
             tooltip=[
                 alt.Tooltip("decile:O", title="Tenth (10 is best)"),
                 alt.Tooltip("position:O", title="Step"),
-                alt.Tooltip(
-                    "value:Q", title=f"Mean {SIGNALS[scale.signal].lower()}", format=number
-                ),
+                alt.Tooltip("value:Q", title=f"Mean {NAMES[scale.signal].lower()}", format=number),
                 alt.Tooltip("steps:Q", title="Steps", format=","),
             ],
         )

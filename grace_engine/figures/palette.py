@@ -22,6 +22,18 @@ SIGNALS: dict[str, str] = {
 }
 """Signals that a page offers, with their names for people."""
 
+JUDGE_SIGNALS: dict[str, str] = {
+    "judge": "Judge",
+    "factuality": "Factuality",
+    "validity": "Validity",
+    "coherence": "Coherence",
+    "utility": "Utility",
+}
+"""Signals that a judge model gives, from 0 to 1, with their names for people."""
+
+NAMES = SIGNALS | JUDGE_SIGNALS
+"""All signals with their names."""
+
 LINES: dict[str, tuple[str, str]] = {
     "alignment": ("#00745c", "#35c3a0"),
     "consistency": ("#8b3f86", "#e79be0"),
@@ -94,8 +106,19 @@ def colour_limits(signals: SignalTable) -> dict[str, float]:
     }
 
 
+def colour_limits_of(losses: npt.NDArray[np.float64]) -> float:
+    """Where a fitted scale of losses ends."""
+    return _round_up(_quantile(losses))
+
+
 def colour_scale(signal: str, limit: float, *, dark: bool, full: bool = False) -> ColourScale:
-    """The scale of ``signal``, its ends at ``limit`` or, with ``full``, at -1 and 1."""
+    """The scale of ``signal``, its ends at ``limit`` or, with ``full``, at -1 and 1.
+
+    A judge's goes from 0 to 1.
+    """
+    if signal in JUDGE_SIGNALS:
+        note = "share of labels that are positive" if signal == "judge" else "0 negative"
+        return ColourScale(signal=signal, low=0.0, high=1.0, stops=_DIVERGING[dark], note=note)
     if signal not in COSINES:
         note = f"{_COVERED:.0%} of steps below {limit:g}"
         return ColourScale(signal=signal, low=0.0, high=limit, stops=_SEQUENTIAL[dark], note=note)

@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from grace_engine.figures.frames import minus, step_ticks
-from grace_engine.figures.palette import COSINES, LINES, SIGNALS, ColourScale
+from grace_engine.figures.palette import COSINES, LINES, NAMES, SIGNALS, ColourScale
 from grace_engine.signals import cosine_matrix
 
 _LINES = {
@@ -32,7 +32,7 @@ def trace_chart(steps: pd.DataFrame, scale: ColourScale, *, step: int, dark: boo
         step: The selected step.
         dark: Whether the page is dark.
     """
-    bars = scale.signal if scale.signal not in _LINES else "score"
+    bars = scale.signal if scale.signal not in _LINES and scale.signal in steps else "score"
     figure = go.Figure()
     figure.add_vrect(
         x0=step - 0.5, x1=step + 0.5, fillcolor="#8a9099", opacity=0.28, line_width=0, layer="below"
@@ -41,7 +41,7 @@ def trace_chart(steps: pd.DataFrame, scale: ColourScale, *, step: int, dark: boo
     figure.add_bar(
         x=steps["step"],
         y=steps[bars],
-        name=SIGNALS[bars],
+        name=NAMES[bars],
         # Pale bars would be lost on a pale page.
         marker={
             "color": [scale.colour(value) for value in steps[bars]],

@@ -11,16 +11,17 @@ so that what is asked of it (inner product, length, projection) never needs all 
 - ``full``: of all parameters, by autograd.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import TypeAlias, cast
 
 import torch
 from torch import Tensor
 
 from grace_engine.config import PolicyKind
 from grace_engine.errors import ModelError
-from grace_engine.models.heads import AutogradHead, Head
+from grace_engine.models.heads import Head
 from grace_engine.models.load import LoadedModel
 from grace_engine.policy.encoding import EncodedGroup
 from grace_engine.policy.lora import adapted
@@ -29,59 +30,106 @@ from grace_engine.scoring.gradients import log_rest, raw_gradient_slice, upstrea
 
 Blocks: TypeAlias = Iterable[tuple[str, Tensor]]
 Gradient: TypeAlias = Callable[[EncodedGroup], Blocks]
+Gradients: TypeAlias = Callable[[EncodedGroup], dict[PolicyKind, Blocks]]
 
 _ROWS = 1024
 _SUMMED = 1 << 20
 
 
 @contextmanager
-def policy_gradient(
+def policy_gradient(loaded: LoadedModel, kind: PolicyKind, **bounds: int) -> Iterator[Gradient]:
+    """The function from a group to the blocks of its gradient, for one kind.
+
+    Its arguments are those of ``policy_gradients``.
+
+    Raises:
+        ModelError: The kind needs a closed-form head, or linear layers, and the model has none.
+    """
+    with policy_gradients(loaded, (kind,), **bounds) as gradients:
+        yield lambda group: gradients(group)[kind]
+
+
+@contextmanager
+def policy_gradients(
     loaded: LoadedModel,
-    kind: PolicyKind,
+    kinds: Sequence[PolicyKind],
     *,
     tokens_per_batch: int,
     tile_elements: int,
     rank: int = 8,
     seed: int = 0,
-) -> Iterator[Gradient]:
-    """The function from a group to the blocks of its gradient, for one kind.
+) -> Iterator[Gradients]:
+    """The function from a group to its gradients of several kinds, from one pass over it.
 
     Args:
         loaded: The policy.
-        kind: Which gradient.
+        kinds: Which gradients.
         tokens_per_batch: Padded tokens of one forward pass.
         tile_elements: Upper bound of elements in one rows × vocabulary tile.
         rank: Of ``lora``.
         seed: Of ``lora``.
 
     Raises:
-        ModelError: The kind needs a closed-form head, or linear layers, and the model has none.
+        ModelError: A kind needs a closed-form head, or linear layers, and the model has none.
     """
     model, head = loaded.model, loaded.head
-    if kind == "representation":
-        yield lambda group: _representation(loaded, group, tokens_per_batch, tile_elements)
-    elif kind == "lm_head":
-        if not isinstance(head, Head):
-            raise ModelError(
-                f"The output layer of {type(model).__name__} is no plain linear map, so its "
-                "weight's gradient has no closed form: use --kind representation, lora or full."
-            )
-        closed: Head = head
-        yield lambda group: _lm_head(loaded, closed, group, tokens_per_batch, tile_elements)
-    elif kind == "lora":
-        with adapted(model, rank=rank, seed=seed) as adapters:
-            named = [(adapter.name, adapter.b) for adapter in adapters]
-            yield lambda group: _autograd(loaded, named, group, tokens_per_batch, tile_elements)
-    else:
-        parameters = list(model.named_parameters())
-        for _, parameter in parameters:
-            parameter.requires_grad_()
-        try:
-            yield lambda group: _autograd(
-                loaded, parameters, group, tokens_per_batch, tile_elements
-            )
-        finally:
-            model.requires_grad_(requires_grad=False)
+    if "lm_head" in kinds and not isinstance(head, Head):
+        raise ModelError(
+            f"The output layer of {type(model).__name__} is no plain linear map, so its "
+            "weight's gradient has no closed form: use --kind representation, lora or full."
+        )
+    named: dict[PolicyKind, list[tuple[str, Tensor]]] = {}
+    with ExitStack() as undo:
+        if "lora" in kinds:
+            adapters = undo.enter_context(adapted(model, rank=rank, seed=seed))
+            named["lora"] = [(adapter.name, adapter.b) for adapter in adapters]
+        if "full" in kinds:
+            named["full"] = list(model.named_parameters())
+            undo.callback(model.requires_grad_, requires_grad=False)
+            model.requires_grad_()
+        yield lambda group: _gradients(loaded, kinds, named, group, tokens_per_batch, tile_elements)
+
+
+def _gradients(
+    loaded: LoadedModel,
+    kinds: Sequence[PolicyKind],
+    named: Mapping[PolicyKind, Sequence[tuple[str, Tensor]]],
+    group: EncodedGroup,
+    tokens_per_batch: int,
+    tile_elements: int,
+) -> dict[PolicyKind, Blocks]:
+    """The blocks of each kind; those of autograd are sums over the parts that memory allows."""
+    tensors = [tensor for kind in named for _, tensor in named[kind]]
+    sums: list[Tensor] = []
+    state: list[Tensor] = []
+    kept: list[Sampled] = []
+    with torch.enable_grad() if tensors else torch.inference_mode():
+        for part in sampled_states(loaded.model, group, tokens_per_batch):
+            if tensors:
+                _add(sums, _autograd(loaded, part, tensors, tile_elements))
+            part = replace(part, states=part.states.detach())
+            if "representation" in kinds:
+                _add(state, [_representation(loaded, part, tile_elements)])
+            if "lm_head" in kinds:
+                kept.append(part)
+    found: dict[PolicyKind, Blocks] = {"representation": [("state", one) for one in state]}
+    if "lm_head" in kinds:
+        found["lm_head"] = _lm_head(cast(Head, loaded.head), kept, tile_elements)
+    begin = 0
+    for kind, pairs in named.items():
+        own = sums[begin : begin + len(pairs)]
+        found[kind] = [(name, one) for (name, _), one in zip(pairs, own, strict=True)]
+        begin += len(pairs)
+    return found
+
+
+def _add(sums: list[Tensor], added: Sequence[Tensor]) -> None:
+    """Add to sums that begin as none."""
+    if not sums:
+        sums.extend(one.float() for one in added)
+        return
+    for known, one in zip(sums, added, strict=True):
+        known += one
 
 
 def inner(a: Tensor, b: Tensor) -> float:
@@ -90,34 +138,22 @@ def inner(a: Tensor, b: Tensor) -> float:
     return sum(float(x.double() @ y.double()) for x, y in pairs)
 
 
-def _representation(
-    loaded: LoadedModel, group: EncodedGroup, tokens_per_batch: int, tile_elements: int
-) -> Blocks:
-    total: Tensor | None = None
-    with torch.inference_mode():
-        for part in sampled_states(loaded.model, group, tokens_per_batch):
-            found = upstream_gradients(
-                loaded.head, part.states, part.targets, part.lengths, tile_elements
-            )
-            # Upstream signals are of the loss −log π, and their means over a rollout's tokens.
-            firsts = torch.cumsum(part.lengths, 0) - part.lengths
-            shares = part.weights[firsts.to(part.weights.device)]
-            shares = shares * part.lengths.to(part.weights.device)
-            added = -(shares @ found.gradients)
-            total = added if total is None else total + added
-    return [] if total is None else [("state", total)]
+def _representation(loaded: LoadedModel, part: Sampled, tile_elements: int) -> Tensor:
+    """``[d]`` Σ of ∂J/∂h."""
+    with torch.no_grad():
+        found = upstream_gradients(
+            loaded.head, part.states, part.targets, part.lengths, tile_elements
+        )
+        # Upstream signals are of the loss −log π, and their means over a rollout's tokens.
+        firsts = torch.cumsum(part.lengths, 0) - part.lengths
+        shares = part.weights[firsts.to(part.weights.device)]
+        return -((shares * part.lengths.to(part.weights.device)) @ found.gradients)
 
 
-def _lm_head(
-    loaded: LoadedModel, head: Head, group: EncodedGroup, tokens_per_batch: int, tile_elements: int
-) -> Blocks:
+def _lm_head(head: Head, kept: Sequence[Sampled], tile_elements: int) -> Blocks:
     columns = max(1, tile_elements // _ROWS)
     with torch.inference_mode():
-        parts = [
-            rows
-            for part in sampled_states(loaded.model, group, tokens_per_batch)
-            for rows in _rows(part)
-        ]
+        parts = [rows for part in kept for rows in _rows(part)]
         sums = [log_rest(head, part.states, part.targets, columns, None) for part in parts]
     # Each block has its own inference mode: whoever asks for the next may compute in between.
     for first in range(0, head.vocabulary, columns):
@@ -150,24 +186,10 @@ def _rows(part: Sampled) -> Iterator[Sampled]:
 
 
 def _autograd(
-    loaded: LoadedModel,
-    named: Sequence[tuple[str, Tensor]],
-    group: EncodedGroup,
-    tokens_per_batch: int,
-    tile_elements: int,
-) -> Blocks:
-    """∂J of named tensors; those of all rollouts are summed, then given one after another."""
-    tensors = [tensor for _, tensor in named]
-    head: Head | AutogradHead = loaded.head
-    total: list[Tensor] = []
-    with torch.enable_grad():
-        for part in sampled_states(loaded.model, group, tokens_per_batch):
-            found = torch.autograd.grad(
-                objective(head, part, tile_elements), tensors, materialize_grads=True
-            )
-            if total:
-                for known, added in zip(total, found, strict=True):
-                    known += added
-            else:
-                total = [one.float() for one in found]
-    return list(zip((name for name, _ in named), total, strict=True))
+    loaded: LoadedModel, part: Sampled, tensors: Sequence[Tensor], tile_elements: int
+) -> Sequence[Tensor]:
+    """∂J of named tensors, of some rollouts."""
+    found: tuple[Tensor, ...] = torch.autograd.grad(
+        objective(loaded.head, part, tile_elements), tensors, materialize_grads=True
+    )
+    return found

@@ -6,6 +6,7 @@ With the weights of ``EncodedGroup`` that is Σ_i w_i Σ_t log π(y_it).
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -53,25 +54,46 @@ def _states(
     answers: tuple[tuple[int, ...], ...],
     weights: tuple[float, ...],
 ) -> Sampled:
+    """The prompt is read once for all rollouts, up to its last token, which each reads itself."""
     device = next(model.parameters()).device
+    # A model whose state is no list of keys and values reads the prompt with each rollout.
+    n_shared = 0 if getattr(model, "_is_stateful", False) else len(prompt) - 1
     lengths = torch.tensor([len(answer) for answer in answers])
-    width = len(prompt) + int(lengths.max())
+    n_own = len(prompt) - n_shared
+    width = n_own + int(lengths.max()) - 1
     ids = torch.zeros((len(answers), width), dtype=torch.long)
-    mask = torch.zeros_like(ids)
+    mask = torch.zeros((len(answers), n_shared + width), dtype=torch.long)
     for row, answer in enumerate(answers):
-        sequence = torch.tensor(prompt + answer)
-        ids[row, : len(sequence)], mask[row, : len(sequence)] = sequence, 1
+        sequence = torch.tensor((prompt[n_shared:] + answer)[:-1])
+        ids[row, : len(sequence)], mask[row, : n_shared + len(sequence)] = sequence, 1
     with captured_hidden(model) as seen:
-        model(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False)
+        cache = _read(model, prompt[:n_shared], len(answers)) if n_shared else None
+        model(
+            input_ids=ids.to(device),
+            attention_mask=mask.to(device),
+            past_key_values=cache,
+            use_cache=cache is not None,
+        )
     rows = torch.repeat_interleave(torch.arange(len(answers)), lengths)
     inside = torch.cat([torch.arange(int(length)) for length in lengths])
-    columns = len(prompt) - 1 + inside  # the state before a token predicts it
+    columns = n_own - 1 + inside  # the state before a token predicts it
     return Sampled(
-        states=seen[0][rows.to(device), columns.to(device)],
-        targets=ids[rows, columns + 1].to(device),
+        states=seen[-1][rows.to(device), columns.to(device)],
+        targets=torch.tensor([token for answer in answers for token in answer]).to(device),
         lengths=lengths,
         weights=torch.tensor(weights, dtype=torch.float32)[rows].to(device),
     )
+
+
+def _read(model: nn.Module, prompt: tuple[int, ...], n: int) -> Any:
+    """Keys and values of a prompt for each of n rollouts, with their graph where one is kept."""
+    from transformers import DynamicCache
+
+    cache = DynamicCache(config=model.config)
+    ids = torch.tensor([prompt], device=next(model.parameters()).device)
+    model(input_ids=ids, past_key_values=cache, use_cache=True)
+    cache.batch_repeat_interleave(n)
+    return cache
 
 
 def objective(head: Head | AutogradHead, sampled: Sampled, tile_elements: int) -> Tensor:

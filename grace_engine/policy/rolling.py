@@ -10,7 +10,7 @@ from grace_engine import store
 from grace_engine.digests import text_digest
 from grace_engine.errors import TraceRejected
 from grace_engine.policy.encoding import Encoder
-from grace_engine.policy.endpoint import Endpoint
+from grace_engine.policy.endpoint import ServedPolicy
 from grace_engine.policy.models import PolicyModel
 from grace_engine.policy.rewards import Rewarder, rewarder
 from grace_engine.policy.sampling import Sampler
@@ -262,8 +262,8 @@ def _asker_of(plan: RolloutPlan, progress: Progress) -> _Asker:
     settings = plan.settings
     if plan.policy is None:
         progress.say(f"Asking {settings.model} at {settings.endpoint}.")
-        endpoint = Endpoint(settings=settings)
-        return lambda batch, seed: endpoint.ask([group.prompt for group, _ in batch], seed)
+        served = ServedPolicy(settings=settings)
+        return lambda batch, seed: served.ask([group.prompt for group, _ in batch], seed)
     progress.say(f"Loading {settings.model} as {plan.policy.dtype} on {plan.policy.device}.")
     sampler = Sampler(
         plan.policy.load(),

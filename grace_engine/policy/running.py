@@ -4,7 +4,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -263,7 +263,30 @@ class _Taking:
             sketch,
             whole=self._plan.settings.kind == "representation",
         )
-        return found, 0 if found.reason else encoded.n_tokens
+        if found.reason:
+            return found, 0
+        n_tokens = encoded.n_tokens
+        if self._plan.settings.split_half:
+            halves, more = self._halves(group, gradient, mean)
+            found, n_tokens = replace(found, halves=halves), n_tokens + more
+        return found, n_tokens
+
+    def _halves(
+        self, group: RolloutGroup, gradient: Gradient, mean: MeanGradient | None
+    ) -> tuple[tuple[float, ...], int]:
+        """``ProblemGradient.halves`` of a problem, and the tokens that were read for them."""
+        rewarded = [one for one in group.rollouts if one.reward is not None]
+        numbers: list[float] = []
+        n_tokens = 0
+        for parity in (0, 1):
+            half = replace(group, rollouts=tuple(rewarded[parity::2]))
+            if without_gradient(half)[0]:
+                return (), n_tokens
+            encoded = self._encoder.encode(half, normalise=self._plan.settings.normalise)
+            found = measured(group.problem_id, gradient(encoded), mean, None)
+            n_tokens += encoded.n_tokens
+            numbers += [found.dot or 0.0, found.norm]
+        return tuple(numbers), n_tokens
 
     def _groups(self, set_id: str, ids: Sequence[str]) -> Iterator[RolloutGroup]:
         """Groups with their rollouts, in the order of the ids."""
@@ -310,6 +333,7 @@ def _run_of(
         settings.seed if rank or projection else 0,
         settings.max_length,
     ]
+    decided += ["split-half"] if settings.split_half else []
     return PolicyRun(
         id=POLICY_RUNS + text_digest(json.dumps(decided), size=4),
         set_id=rollouts.id,
@@ -324,6 +348,7 @@ def _run_of(
         rank=rank,
         projection=projection,
         seed=settings.seed,
+        split_half=settings.split_half,
         n_target=len(target.problem_ids) if target else 0,
     )
 

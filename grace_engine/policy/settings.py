@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from grace_engine.config import DTYPES, POLICY_KINDS, Dtype, PolicyKind, require_one_of
+from grace_engine.endpoint import require_address
 from grace_engine.errors import InputError
 
 CHECK = "check"
@@ -86,11 +87,8 @@ class RolloutSettings(ModelSettings):
             raise InputError("Tokens and rows of a batch must be 1 or more, a sample 0 or more.")
         if not self.timeout > 0:
             raise InputError(f"A timeout must be more than 0 s, not {self.timeout:g}.")
-        if self.endpoint and not self.endpoint.startswith(("http://", "https://")):
-            raise InputError(
-                f"Endpoint {self.endpoint!r} is no address: use one such as "
-                "http://localhost:8000/v1."
-            )
+        if self.endpoint:
+            require_address(self.endpoint)
         if self.endpoint and not self.model:
             raise InputError("An endpoint serves models by name: say which with --model.")
         if self.reward != CHECK and not _FUNCTION.fullmatch(self.reward):
@@ -113,6 +111,8 @@ class GradientSettings(ModelSettings):
         projection: Numbers that are kept of each gradient, for strategies that compare problems
             with each other; 0 keeps none. ``representation`` always keeps all of its own.
         seed: Of the projection and of ``lora``.
+        split_half: Take gradients of two halves of each candidate's rollouts, too, to see how sure
+            a score is; that costs as much again.
         tokens_per_batch: Padded tokens of one forward pass.
         max_length: Longest prompt with an answer, in tokens; 0 takes the model's own limit.
         workspace_elements: Upper bound of elements in one tile over the vocabulary; 0 takes 2^21
@@ -126,6 +126,7 @@ class GradientSettings(ModelSettings):
     rank: int = 8
     projection: int = 0
     seed: int = 0
+    split_half: bool = False
     tokens_per_batch: int = 8192
     max_length: int = 0
     workspace_elements: int = 0
@@ -135,6 +136,10 @@ class GradientSettings(ModelSettings):
         """Refuse values that no gradient could use."""
         require_one_of("Dtype", self.dtype, DTYPES)
         require_one_of("Kind", self.kind, POLICY_KINDS)
+        if self.split_half and not self.target:
+            raise InputError(
+                "Halves of rollouts are held against a target set: name one with --target."
+            )
         if self.rank < 1 or self.tokens_per_batch < 1:
             raise InputError("Rank and tokens per batch must be 1 or more.")
         if self.projection < 0 or self.max_length < 0:

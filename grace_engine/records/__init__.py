@@ -8,6 +8,15 @@ from grace_engine.records.duplicates import (
     DuplicateMember,
     Of,
 )
+from grace_engine.records.judging import (
+    ATOMS,
+    JUDGE_METRICS,
+    JUDGES,
+    Judge,
+    JudgedPlace,
+    JudgedStep,
+    Judgement,
+)
 from grace_engine.records.parts import Drawn, Parts, StepParts, parts_of, trace_of
 from grace_engine.records.problems import Item, Problem
 from grace_engine.records.rollouts import (
@@ -39,7 +48,10 @@ from grace_engine.records.traces import (
 )
 
 __all__ = [
+    "ATOMS",
     "CLEAN",
+    "JUDGES",
+    "JUDGE_METRICS",
     "OUTCOMES",
     "POLICY_RUNS",
     "SETS",
@@ -53,6 +65,10 @@ __all__ = [
     "DuplicateGroup",
     "DuplicateMember",
     "Item",
+    "Judge",
+    "JudgedPlace",
+    "JudgedStep",
+    "Judgement",
     "Label",
     "Of",
     "Outcome",

@@ -79,6 +79,7 @@ class Selection:
         budget: As the user gave it: ``20%``, ``500``, ``1.2Mtok``.
         seed: Seed of ``random`` and ``band``.
         band: Pass rates of ``band``; "" for every other strategy.
+        zero_without_variance: Whether problems without variance had the value 0.
         per: Column within whose values the budget held, such as ``dataset``; "" without one.
         cap_per_prompt: Most traces of one prompt; 0 for any number.
         without_duplicates: ``prompts`` or ``traces`` where only the best of each group of
@@ -105,6 +106,7 @@ class Selection:
     budget: str
     seed: int
     band: str = ""
+    zero_without_variance: bool = False
     per: str = ""
     cap_per_prompt: int = 0
     without_duplicates: str = ""

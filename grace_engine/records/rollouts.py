@@ -167,6 +167,7 @@ class PolicyRun:
         projection: Numbers that are kept of a gradient; 0 for none. Of ``representation`` all are.
         seed: Of the projection and of ``lora``.
         target_norm: Length of the target's mean gradient; None until it is known.
+        split_half: Whether gradients of two halves of the rollouts were taken, too.
         n_target: Problems of the target set that have a gradient.
         n_done: Problems with a gradient.
         n_without: Problems without one, each stored with its reason.
@@ -187,6 +188,7 @@ class PolicyRun:
     rank: int = 0
     projection: int = 0
     seed: int = 0
+    split_half: bool = False
     target_norm: float | None = None
     n_target: int = 0
     n_done: int = 0
@@ -204,6 +206,8 @@ class ProblemGradient:
         dot: ⟨g, ḡ⟩ with the mean gradient of the target set; None without one.
         norm: ‖g‖.
         sketch: g itself (``representation``) or its seeded projection; empty where none is kept.
+        halves: ⟨g, ḡ⟩ and ‖g‖ of the first, third, … rollouts, then of the others, as groups of
+            their own; empty where they were not taken, or one of them has no gradient.
         reason: Stable kebab-case code of why there is no gradient; "" where there is one.
         detail: The same for a person to read.
     """
@@ -212,5 +216,6 @@ class ProblemGradient:
     dot: float | None = None
     norm: float = 0.0
     sketch: tuple[float, ...] = ()
+    halves: tuple[float, ...] = ()
     reason: str = ""
     detail: str = ""

@@ -1,14 +1,17 @@
 """How does a dataset's worth read, for a team that has to decide on it?"""
 
 from grace_engine.report.advice import Advice, Weighed, advise, size_of
+from grace_engine.report.judged import JudgedMetric, JudgedSubject, averages, trace_shares
 from grace_engine.report.page import as_html
 from grace_engine.report.subjects import (
     Column,
     DatasetReport,
     Difference,
+    Share,
     Spread,
     Subject,
     difference_of,
+    share_of,
     spread_of,
 )
 from grace_engine.report.tables import as_document, as_markdown
@@ -18,6 +21,9 @@ __all__ = [
     "Column",
     "DatasetReport",
     "Difference",
+    "JudgedMetric",
+    "JudgedSubject",
+    "Share",
     "Spread",
     "Subject",
     "Weighed",
@@ -25,7 +31,10 @@ __all__ = [
     "as_document",
     "as_html",
     "as_markdown",
+    "averages",
     "difference_of",
+    "share_of",
     "size_of",
     "spread_of",
+    "trace_shares",
 ]

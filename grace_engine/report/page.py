@@ -8,6 +8,7 @@ import numpy as np
 
 from grace_engine.report.advice import FEW, Advice
 from grace_engine.report.drawing import N_COLOURS, forest, histogram
+from grace_engine.report.judge_tables import HEAD, MEANING, judged_rows, judged_sentences
 from grace_engine.report.subjects import Column, DatasetReport, Difference, Spread
 from grace_engine.report.tables import FACTS
 from grace_engine.report.wording import (
@@ -47,6 +48,7 @@ def _sections(report: DatasetReport) -> Iterator[str]:
     yield from _measured(report)
     yield from _distributions(report)
     yield from _differences(report)
+    yield from _judged(report)
     yield from _advice(report)
     yield "<section><h2>What these numbers do not say</h2><ul>"
     yield from (f"<li>{escape(caveat)}</li>" for caveat in CAVEATS)
@@ -142,6 +144,15 @@ def _differences(report: DatasetReport) -> Iterator[str]:
     if overlap:
         yield f'<p class="note">Traces that it shares: {escape(", ".join(overlap))}.</p>'
     yield "</section>"
+
+
+def _judged(report: DatasetReport) -> Iterator[str]:
+    if not report.judged:
+        return
+    rows = [[escape(cell) for cell in row] for row in judged_rows(report)]
+    yield f"<section><h2>What a judge model says</h2>{_table(list(HEAD), rows)}"
+    said = " ".join((MEANING, *judged_sentences(report)))
+    yield f'<p class="note">{escape(said)}</p></section>'
 
 
 def _advice(report: DatasetReport) -> Iterator[str]:

@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from grace_engine.report.advice import Advice
+
+if TYPE_CHECKING:
+    from grace_engine.report.judged import JudgedSubject
 
 _Z = 1.96  # half a 95% interval in standard errors
 
@@ -94,6 +98,21 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A share of all parts of traces, whichever trace they are of.
+
+    Attributes:
+        mean: The share.
+        low: Lower end of its 95% interval; None for fewer than two prompts.
+        high: Upper end.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """A mean less another one.
 
@@ -129,6 +148,8 @@ class DatasetReport:
         shared: By other subject: traces that are in the first one, too.
         advice: What the paper found for the size of the model to be trained; empty where no size
             was given.
+        judged: By subject, what a judge says of it (``judged.JudgedSubject``); those of which it
+            says nothing are not there.
         citation: Of the paper.
         made_at: ISO 8601, UTC.
         version: Of the studio.
@@ -141,6 +162,7 @@ class DatasetReport:
     differences: Mapping[str, Mapping[str, Difference]]
     shared: Mapping[str, int]
     advice: tuple[Advice, ...] = ()
+    judged: Mapping[str, "JudgedSubject"] = field(default_factory=dict)
     citation: str = ""
     made_at: str = ""
     version: str = ""
@@ -165,6 +187,26 @@ def spread_of(values: npt.NDArray[np.float64], prompts: npt.NDArray[np.object_])
         low=None if reach is None else mean - reach,
         high=None if reach is None else mean + reach,
         quantiles=tuple(five.tolist()),
+    )
+
+
+def share_of(
+    part: npt.NDArray[np.float64],
+    whole: npt.NDArray[np.float64],
+    prompts: npt.NDArray[np.object_],
+) -> Share | None:
+    """Σ part / Σ whole over ``[n]`` traces, with groups as in ``spread_of``; None of nothing."""
+    total = float(whole.sum())
+    if not total:
+        return None
+    mean = float(part.sum()) / total
+    there = whole > 0
+    pulls = pd.Series((part - mean * whole)[there] / total).groupby(prompts[there]).sum()
+    reach = _reach(pulls)
+    return Share(
+        mean=mean,
+        low=None if reach is None else max(0.0, mean - reach),
+        high=None if reach is None else min(1.0, mean + reach),
     )
 
 

@@ -5,6 +5,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from grace_engine.report.judge_tables import (
+    HEAD,
+    MEANING,
+    judged_document,
+    judged_rows,
+    judged_sentences,
+)
 from grace_engine.report.subjects import DatasetReport, Difference, Spread, Subject
 from grace_engine.report.wording import (
     CAVEATS,
@@ -35,6 +42,7 @@ def as_document(report: DatasetReport) -> dict[str, Any]:
             }
             for column in report.columns
         ],
+        "judged": judged_document(report),
         "not_measured": dict(report.absent),
         "shared_traces": dict(report.shared),
         "advice": [asdict(advice) | {"is_far": advice.is_far} for advice in report.advice],
@@ -80,6 +88,14 @@ def _lines(report: DatasetReport) -> Iterator[str]:
                 for column in report.columns
             ],
         )
+    if report.judged:
+        yield "## What a judge model says"
+        yield ""
+        yield from _table(list(HEAD), judged_rows(report))
+        yield MEANING
+        for sentence in judged_sentences(report):
+            yield f"- {_plain(sentence)}"
+        yield ""
     if report.advice:
         yield f"## For a model of {report.advice[0].size:g}B"
         yield ""

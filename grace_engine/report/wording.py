@@ -6,9 +6,9 @@ from grace_engine.report.advice import FEW, Advice, Weighed
 from grace_engine.report.subjects import Column, DatasetReport
 
 CAVEATS = (
-    "Text metrics describe how a trace is written, not whether it is true, nor whether training on "
-    "it helps. That is found by training on it: grace train, then grace correlate over your own "
-    "datasets.",
+    "Text metrics describe how a trace is written, not whether it is true, and a judge model may "
+    "be wrong. Neither says whether training on it helps. That is found by training on it: grace "
+    "train, then grace correlate over your own datasets.",
     "Intervals are of means over traces as they are here, with traces of one prompt taken as one "
     "group; they say nothing of how a trained model varies from seed to seed.",
     "Perplexity and embeddings are those of the named model: another model gives other numbers, "

@@ -23,11 +23,12 @@ from grace_engine.models.fingerprint import files_digest
 from grace_engine.models.locate import locate_model
 from grace_engine.progress import Progress
 from grace_engine.records import RolloutGroup
-from grace_engine.reproduce.rl_policy import Policy, first
+from grace_engine.reproduce.rl_gradients import first, measure
+from grace_engine.reproduce.rl_policy import Policy
 from grace_engine.reproduce.rl_problems import adds, drawn, scales
 from grace_engine.selection import ProblemTable
 
-_RECIPE = 1
+_RECIPE = 2
 """Raised when a change of the code changes what a cell finds."""
 
 BY_GRADIENT: tuple[ProblemStrategy, ...] = ("gradalign", "gradalign-inner", "align", "learnalign")
@@ -50,7 +51,7 @@ class ChoiceRequest:
     """
 
     n_candidates: int = 160
-    n_target: int = 64
+    n_target: int = 96
     n_target_rollouts: int = 32
     rollouts: tuple[int, ...] = (16, 32)
     steps: tuple[int, int] = (2, 5)
@@ -59,7 +60,7 @@ class ChoiceRequest:
 
 
 NOISY = ChoiceRequest()
-UNBALANCED = ChoiceRequest(n_candidates=200, n_target=48, rollouts=(16,), steps=(2, 4))
+UNBALANCED = ChoiceRequest(n_candidates=200, n_target=64, steps=(2, 4))
 
 
 class _Choices(ABC):
@@ -95,20 +96,19 @@ class _Choices(ABC):
         rates = [group.pass_rate for group in rolled]
         counted, rolled = self.counted(rolled, seed)
         shares: dict[str, float] = {}
-        for kind in request.kinds:
-            with policy.gradient(kind) as gradient:
-                mean = policy.mean(gradient, targets)
-                for n in request.rollouts:
-                    table = policy.table(gradient, first(rolled, n), mean)
-                    for strategy in BY_GRADIENT:
-                        shares[f"{strategy}|{kind}|{n}"] = self._share(
-                            table, strategy, counted, seed
-                        )
-                    for strategy in BY_REWARD:
-                        shares[f"{strategy}||{n}"] = self._share(table, strategy, counted, seed)
+        with measure(policy.loaded, policy.encoder, request.kinds) as asked_for:
+            means = asked_for.means(targets)
+            tables = asked_for.tables(rolled, request.rollouts, means)
+        profiles = {f"{kind}|{n}": _profile(one, counted) for (kind, n), one in tables.items()}
+        for (kind, n), table in tables.items():
+            for strategy in BY_GRADIENT:
+                shares[f"{strategy}|{kind}|{n}"] = self._share(table, strategy, counted, seed)
+            for strategy in BY_REWARD:
+                shares[f"{strategy}||{n}"] = self._share(table, strategy, counted, seed)
         return {
             "seed": seed,
             "shares": shares,
+            "profiles": profiles,
             "pool": float(counted.mean()),
             "pass_rate": float(np.mean([rate for rate in rates if rate is not None])),
             "n_with_gradient": {
@@ -140,6 +140,20 @@ class _Choices(ABC):
         )
         taken = selection.take(candidates, Budget.parse(self.share)).selected
         return float(counted[taken].mean())
+
+
+def _profile(table: ProblemTable, counted: np.ndarray) -> dict[str, list[float | None]]:
+    """Medians over the counted and over the others: what the choice by gradients goes by."""
+    cosines = selection.cosines(table.dots, table.norms, table.target_norm)
+    return {
+        name: [_median(values[counted]), _median(values[~counted])]
+        for name, values in (("cosine", cosines), ("norm", table.norms))
+    }
+
+
+def _median(values: np.ndarray) -> float | None:
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else None
 
 
 class NoisyRewards(_Choices):

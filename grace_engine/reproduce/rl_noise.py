@@ -15,10 +15,11 @@ from grace_engine.config import POLICY_KINDS, Band, PolicyKind
 from grace_engine.models.fingerprint import files_digest
 from grace_engine.models.locate import locate_model
 from grace_engine.progress import Progress
-from grace_engine.reproduce.rl_policy import Policy, first
+from grace_engine.reproduce.rl_gradients import measure
+from grace_engine.reproduce.rl_policy import Policy
 from grace_engine.reproduce.rl_problems import drawn
 
-_RECIPE = 1
+_RECIPE = 2
 _BAND = Band(low=0.0, high=1.0)
 
 
@@ -36,8 +37,8 @@ class NoiseRequest:
         n_seeds: Draws of problems, each with two draws of rollouts.
     """
 
-    n_candidates: int = 40
-    n_target: int = 40
+    n_candidates: int = 28
+    n_target: int = 32
     n_target_rollouts: int = 32
     rollouts: tuple[int, ...] = (8, 16, 32, 64, 128)
     steps: tuple[int, int] = (2, 5)
@@ -75,20 +76,17 @@ class GradientNoise:
         candidates = both[request.n_target :]
         draws = [policy.roll_out(candidates, seed + part * 1_000_000) for part in (1, 2)]
         found: dict[str, Any] = {}
-        for kind in request.kinds:
-            with policy.gradient(kind) as gradient:
-                mean = policy.mean(gradient, targets)
-                for n in request.rollouts:
-                    scores = [
-                        selection.problem_values(
-                            policy.table(gradient, first(groups, n), mean, projection=0),
-                            "gradalign",
-                            band=_BAND,
-                            seed=seed,
-                        )
-                        for groups in draws
-                    ]
-                    found[f"{kind}|{n}"] = _correlation(*scores)
+        with measure(policy.loaded, policy.encoder, request.kinds) as asked_for:
+            means = asked_for.means(targets)
+            tables = [
+                asked_for.tables(groups, request.rollouts, means, projection=0) for groups in draws
+            ]
+        for kind, n in tables[0]:
+            scores = [
+                selection.problem_values(one[kind, n], "gradalign", band=_BAND, seed=seed)
+                for one in tables
+            ]
+            found[f"{kind}|{n}"] = _correlation(*scores)
         return {"seed": seed, "correlations": found}
 
 

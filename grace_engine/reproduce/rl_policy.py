@@ -1,37 +1,26 @@
-"""What does the shipped policy answer to problems, and which gradients do its answers have?"""
+"""What does the shipped policy answer to problems?"""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from grace_engine.config import PolicyKind
 from grace_engine.digests import text_digest
 from grace_engine.ingest import answer_in
 from grace_engine.models.load import LoadedModel, load_model, load_tokenizer
 from grace_engine.models.locate import locate_model
-from grace_engine.policy.advantages import without_gradient
 from grace_engine.policy.encoding import Encoder
-from grace_engine.policy.gradients import Gradient, policy_gradient
-from grace_engine.policy.measuring import measured
 from grace_engine.policy.sampling import Sampler
-from grace_engine.policy.sketch import SIZE, Sketch
-from grace_engine.policy.target import MeanGradient
-from grace_engine.records import ProblemGradient, Rollout, RolloutGroup
-from grace_engine.selection import ProblemTable
+from grace_engine.records import Rollout, RolloutGroup
 
 MAX_NEW_TOKENS = 240
 _ROWS = 128
-_TOKENS = 16384
-_TILE = 1 << 21
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Policy:
-    """A loaded policy that answers and is asked for gradients.
+    """A loaded policy that answers.
 
     Attributes:
         loaded: The model.
@@ -83,68 +72,3 @@ class Policy:
                     ),
                 )
         return [found[place] for place in range(len(problems))]
-
-    @contextmanager
-    def gradient(self, kind: PolicyKind) -> Iterator[Gradient]:
-        """From a group to the blocks of its gradient."""
-        with policy_gradient(
-            self.loaded, kind, tokens_per_batch=_TOKENS, tile_elements=_TILE
-        ) as found:
-            yield found
-
-    def mean(self, gradient: Gradient, groups: Sequence[RolloutGroup]) -> MeanGradient:
-        """Of the groups that have a gradient."""
-        mean = MeanGradient("reproduction")
-        for group in groups:
-            if not without_gradient(group)[0]:
-                mean.add(gradient(self.encoder.encode(group, normalise=True)))
-        return mean
-
-    def table(
-        self,
-        gradient: Gradient,
-        groups: Sequence[RolloutGroup],
-        mean: MeanGradient,
-        *,
-        projection: int = SIZE,
-    ) -> ProblemTable:
-        """What strategies rank by; 0 numbers are kept of a gradient where none are needed."""
-        sketch = Sketch(projection, 0) if projection else None
-        rows: list[ProblemGradient] = []
-        for group in groups:
-            reason, detail = without_gradient(group)
-            if reason:
-                rows.append(
-                    ProblemGradient(problem_id=group.problem_id, reason=reason, detail=detail)
-                )
-                continue
-            encoded = self.encoder.encode(group, normalise=True)
-            rows.append(measured(group.problem_id, gradient(encoded), mean, sketch))
-        return _table(groups, rows, mean.norm(), projection)
-
-
-def first(groups: Sequence[RolloutGroup], n: int) -> list[RolloutGroup]:
-    """The same problems with their first n rollouts."""
-    return [replace(group, rollouts=group.rollouts[:n]) for group in groups]
-
-
-def _table(
-    groups: Sequence[RolloutGroup],
-    rows: Sequence[ProblemGradient],
-    target_norm: float,
-    projection: int,
-) -> ProblemTable:
-    nan = float("nan")
-    sketches = np.zeros((len(rows), projection), dtype=np.float32)
-    for place, row in enumerate(rows):
-        if row.sketch:
-            sketches[place] = row.sketch
-    return ProblemTable(
-        problem_ids=np.array([row.problem_id for row in rows], dtype=object),
-        pass_rates=np.array([nan if (p := g.pass_rate) is None else p for g in groups]),
-        dots=np.array([nan if row.dot is None else row.dot for row in rows]),
-        norms=np.array([nan if row.reason else row.norm for row in rows]),
-        sketches=sketches,
-        target_norm=target_norm,
-        reasons=np.array([row.detail for row in rows], dtype=object),
-    )

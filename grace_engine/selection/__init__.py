@@ -4,7 +4,13 @@ from grace_engine.selection.bias import Bias, bias_of, rank_correlation
 from grace_engine.selection.candidates import Candidates, Duplicates, Strata
 from grace_engine.selection.choose import choices_of, choose, reasons
 from grace_engine.selection.compare import Comparison, compare_frames
-from grace_engine.selection.problems import ProblemTable, pairwise_alignment, problem_values
+from grace_engine.selection.problems import (
+    BY_GRADIENT,
+    ProblemTable,
+    cosines,
+    pairwise_alignment,
+    problem_values,
+)
 from grace_engine.selection.take import Ranked, Taken, take
 from grace_engine.selection.values import strategy_values
 from grace_engine.selection.why import (
@@ -16,6 +22,7 @@ from grace_engine.selection.why import (
 )
 
 __all__ = [
+    "BY_GRADIENT",
     "Bias",
     "Candidates",
     "Comparison",
@@ -30,6 +37,7 @@ __all__ = [
     "choose",
     "compare_frames",
     "contributions",
+    "cosines",
     "nearest_alpha",
     "needed_budget",
     "pairwise_alignment",

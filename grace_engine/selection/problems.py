@@ -24,6 +24,7 @@ class ProblemTable:
             were kept.
         target_norm: ‖ḡ‖; NaN without a target.
         reasons: ``[N]`` why a problem has no gradient, for a person to read; "" where it has one.
+        equal: ``[N]`` whether that is because all its rewards are equal.
     """
 
     problem_ids: npt.NDArray[np.object_]
@@ -33,10 +34,20 @@ class ProblemTable:
     sketches: npt.NDArray[np.float32]
     target_norm: float
     reasons: npt.NDArray[np.object_]
+    equal: npt.NDArray[np.bool_]
+
+
+BY_GRADIENT: tuple[ProblemStrategy, ...] = ("gradalign", "gradalign-inner", "learnalign", "align")
+"""Strategies that ask which way a problem would move the policy."""
 
 
 def problem_values(
-    table: ProblemTable, strategy: ProblemStrategy, *, band: Band, seed: int
+    table: ProblemTable,
+    strategy: ProblemStrategy,
+    *,
+    band: Band,
+    seed: int,
+    zero_without_variance: bool = False,
 ) -> Floats:
     """``[N]`` values, higher is better; NaN where a problem has none, which then ranks last.
 
@@ -46,9 +57,19 @@ def problem_values(
     leaves V out. ``accgreedy`` is −|p − ½|, ``band`` a seeded draw among the problems whose pass
     rate lies in the band, and ``random`` one among all.
 
+    ``zero_without_variance`` gives problems whose rewards are all equal the value 0 under the
+    strategies by gradient, as GradAlign's released code does.
+
     Raises:
         InputError: The strategy needs a target set or kept gradients, and there are none.
     """
+    values = _values(table, strategy, band=band, seed=seed)
+    if zero_without_variance and strategy in BY_GRADIENT:
+        return np.where(np.isnan(values) & table.equal, 0.0, values)
+    return values
+
+
+def _values(table: ProblemTable, strategy: ProblemStrategy, *, band: Band, seed: int) -> Floats:
     if strategy == "random":
         return _drawn(table, seed)
     if strategy == "accgreedy":
@@ -64,11 +85,16 @@ def problem_values(
             )
         if strategy == "gradalign-inner":
             return table.dots
-        return _ratio(table.dots, table.norms * table.target_norm)
+        return cosines(table.dots, table.norms, table.target_norm)
     learnability = None
     if strategy == "learnalign":
         learnability = table.pass_rates * (1 - table.pass_rates)
     return pairwise_alignment(table, learnability)
+
+
+def cosines(dots: Floats, norms: Floats, target_norm: float) -> Floats:
+    """``[N]`` cosines with the target's mean gradient; NaN without a gradient or a target."""
+    return _ratio(dots, norms * target_norm)
 
 
 def pairwise_alignment(table: ProblemTable, learnability: Floats | None) -> Floats:
@@ -103,5 +129,5 @@ def _drawn(table: ProblemTable, seed: int) -> Floats:
 def _ratio(upper: Floats, lower: Floats) -> Floats:
     """A zero gradient has no direction: its cosine is 0."""
     found: Floats = np.divide(upper, lower, out=np.zeros_like(upper), where=lower > 0)
-    found[np.isnan(upper)] = np.nan
+    found[np.isnan(upper) | np.isnan(lower)] = np.nan
     return found

@@ -14,6 +14,12 @@ DELETE FROM grams WHERE (fingerprint, gram_key) NOT IN (
 )
 """
 
+_ORPHANED_JUDGEMENTS = """
+DELETE FROM judgements WHERE (judge_id, step_key) NOT IN (
+    SELECT judge_id, step_key FROM judged_places
+)
+"""
+
 
 def delete_dataset(workspace: Workspace, name: str) -> None:
     """Delete a dataset with all that it holds, and what runs stored on its traces.
@@ -29,6 +35,8 @@ def delete_dataset(workspace: Workspace, name: str) -> None:
             "(SELECT trace_id FROM traces WHERE dataset = ?)",
             "DELETE FROM trace_metrics WHERE trace_id IN "
             "(SELECT trace_id FROM traces WHERE dataset = ?)",
+            "DELETE FROM judged_places WHERE trace_id IN "
+            "(SELECT trace_id FROM traces WHERE dataset = ?)",
             "DELETE FROM segmentations WHERE trace_id IN "
             "(SELECT trace_id FROM traces WHERE dataset = ?)",
             "DELETE FROM traces WHERE dataset = ?",
@@ -40,6 +48,7 @@ def delete_dataset(workspace: Workspace, name: str) -> None:
         ):
             connection.execute(statement, [name])
         connection.execute(_ORPHANED_GRAMS)
+        connection.execute(_ORPHANED_JUDGEMENTS)
         journal.forget(workspace, connection, "datasets", name)
 
 
@@ -68,6 +77,10 @@ def drop_loose(connection: duckdb.DuckDBPyConnection) -> None:
         "DELETE FROM duplicate_members WHERE finding_id NOT IN "
         "(SELECT finding_id FROM duplicate_findings)"
     )
+    connection.execute(
+        "DELETE FROM judged_places WHERE judge_id NOT IN (SELECT judge_id FROM judges)"
+    )
+    connection.execute(_ORPHANED_JUDGEMENTS)
     for table in ("rollout_problems", "rollouts"):
         connection.execute(
             f"DELETE FROM {table} WHERE set_id NOT IN (SELECT set_id FROM rollout_sets)"  # noqa: S608

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from grace_engine.errors import StoreError, StoreVersionError
-from grace_engine.store import faults, rollout_tables
+from grace_engine.store import faults, judge_tables, rollout_tables
 
 _STUDIO = "grace-studio"
 
@@ -262,6 +262,8 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(version=6, name="answer-checks", sql=_ANSWER_CHECKS),
     Migration(version=7, name="rollouts-and-policy-gradients", sql=rollout_tables.FIRST_TABLES),
     Migration(version=8, name="trace-metrics", sql=_TRACE_METRICS),
+    Migration(version=9, name="halves-of-policy-gradients", sql=rollout_tables.HALVES),
+    Migration(version=10, name="judgements", sql=judge_tables.FIRST_TABLES),
 )
 
 

@@ -44,6 +44,7 @@ _GRADIENTS = pa.schema(
         "sketch": pa.list_(pa.float32()),
         "reason": pa.string(),
         "detail": pa.string(),
+        "halves": pa.list_(pa.float64()),
     }
 )
 
@@ -137,12 +138,12 @@ def read_gradients(workspace: Workspace, run_id: str) -> list[ProblemGradient]:
     with workspace.database.reading() as connection:
         rows = connection.sql(
             "SELECT problem_id, dot, norm, sketch, coalesce(reason, '') AS reason, "
-            "coalesce(detail, '') AS detail FROM policy_gradients WHERE run_id = $run "
-            "ORDER BY problem_id",
+            "coalesce(detail, '') AS detail, coalesce(halves, []) AS halves "
+            "FROM policy_gradients WHERE run_id = $run ORDER BY problem_id",
             params={"run": run_id},
         ).to_arrow_table()
     return [
-        ProblemGradient(**row | {"sketch": tuple(row["sketch"])})
+        ProblemGradient(**row | {"sketch": tuple(row["sketch"]), "halves": tuple(row["halves"])})
         for batch in rows.to_batches(max_chunksize=256)
         for row in batch.to_pylist()
     ]

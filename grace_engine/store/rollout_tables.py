@@ -58,3 +58,6 @@ CREATE TABLE policy_gradients (
     detail VARCHAR
 );
 """
+
+# dot and norm of two halves of a problem's rollouts, four numbers; empty or null where not taken
+HALVES = "ALTER TABLE policy_gradients ADD COLUMN halves DOUBLE[]"

@@ -21,6 +21,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "annotations": ("annotations",),
     "checks of answers": ("answer_checks",),
     "metrics of traces": ("trace_metrics",),
+    "judgements": ("judges", "judged_places", "judgements"),
     "duplicates": ("duplicate_findings", "duplicate_members"),
     "rollouts": (
         "rollout_sets", "rollout_problems", "rollouts", "policy_runs", "policy_gradients",
@@ -37,6 +38,10 @@ _SCORE_AGAIN = "Delete the run (grace workspace delete-run RUN) and score again 
 _ROLL_OUT_AGAIN = (
     "Delete the set (grace workspace delete-run SET) and make it again (grace rollout), or ingest "
     "its file again."
+)
+_JUDGE_AGAIN = (
+    "Restore a backup (grace workspace restore FILE), or delete the judge (grace workspace "
+    "delete-run JUDGE) and judge again (grace judge)."
 )
 _GRADIENTS_AGAIN = (
     "Delete the run (grace workspace delete-run RUN) and compute it again (grace gradients)."
@@ -175,6 +180,22 @@ _RULES: tuple[tuple[str, str, str], ...] = (
         "SELECT count(*) - count(DISTINCT (trace_id, metric, recipe)) FROM trace_metrics",
         "metrics of traces stand there twice",
         "Restore a backup (grace workspace restore FILE); grace report measures what it lacks.",
+    ),
+    (
+        "SELECT count(*) - count(DISTINCT (step_key, part)) FROM judgements",
+        "judgements stand there twice",
+        _JUDGE_AGAIN,
+    ),
+    (
+        "SELECT count(*) - count(DISTINCT (judge_id, trace_id, step_start, step_end)) "
+        "FROM judged_places",
+        "judged steps stand there twice",
+        _JUDGE_AGAIN,
+    ),
+    (
+        "SELECT count(*) FROM judgements ANTI JOIN judged_places USING (judge_id, step_key)",
+        "judgements belong to no step",
+        "They only take room: grace workspace compact drops them.",
     ),
     (
         "SELECT count(*) FROM duplicate_members ANTI JOIN duplicate_findings USING (finding_id)",

@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 from grace_engine.api import RunView
 from grace_engine.config import AGGREGATES, History, Weights
 from grace_engine.figures.frames import StepWindow, plain
-from grace_engine.figures.palette import SIGNALS
+from grace_engine.figures.palette import NAMES, SIGNALS
 from grace_engine.quantities import counted
 from grace_engine.records import ScoringRun
 from grace_engine.ui import empty, frames, load, state
@@ -155,9 +155,27 @@ def choose_colours() -> bool:
     )
 
 
-def choose_signal() -> str:
-    """The signal that colours heatmap and text."""
-    names = {name: signal for signal, name in SIGNALS.items()}
+def choose_judge(workspace: str) -> str:
+    """The judge model whose labels are shown, where there are several; "" where there is none."""
+    judges = {one.id: one for one in load.list_judges(workspace)}
+    if not judges:
+        return ""
+    if len(judges) == 1:
+        return next(iter(judges))
+    chosen = st.selectbox(
+        "Judge",
+        list(judges),
+        format_func=lambda judge: f"{plain(judges[judge].model, 28)} · {judge.removeprefix('j-')}",
+        key=state.JUDGE,
+        bind="query-params",
+        help="The judge model whose labels of steps are shown, latest first.",
+    )
+    return chosen or next(iter(judges))
+
+
+def choose_signal(*, judged: bool = False) -> str:
+    """The signal that colours heatmap and text; those of a judge model where one has read any."""
+    names = {name: signal for signal, name in (NAMES if judged else SIGNALS).items()}
     chosen = st.segmented_control(
         "Signal",
         list(names),

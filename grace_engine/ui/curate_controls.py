@@ -1,6 +1,7 @@
 """With which inputs does a curator set a budget, and what was chosen at once?"""
 
 import math
+from collections.abc import Mapping
 from typing import Literal
 
 import streamlit as st
@@ -10,6 +11,7 @@ from grace_engine.config import OF, STRATEGIES, Budget, CurateConfig
 from grace_engine.errors import InputError
 from grace_engine.figures.frames import plain
 from grace_engine.records import Of, Selection
+from grace_engine.selection import Taken
 from grace_engine.ui import curate_frames, curate_load, curate_state, curate_tables, state
 from grace_engine.ui.curate_frames import KINDS
 from grace_engine.ui.curate_load import Live
@@ -31,7 +33,9 @@ def choose_config(workspace: str, view: api.RunView) -> CurateConfig:
     text, unknown = curate_state.budget_text()
     if unknown:
         st.warning("The linked budget is none (20%, 500 or 1.2Mtok would be): this is 20%.")
-    _budget(Budget.parse(text), text, view)
+    choose_budget(
+        Budget.parse(text), text, len(view.traces), int(view.traces["n_tokens"].sum()), KINDS
+    )
     run = view.run
     columns = curate_load.strata_columns(workspace, run.id, run.updated_at, view.traces)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -55,7 +59,7 @@ def choose_config(workspace: str, view: api.RunView) -> CurateConfig:
                 help="Of the random strategy: the same seed draws the same traces.",
                 width=110,
             )
-        per = _choose_per(columns)
+        per = choose_per(columns)
         cap = st.number_input(
             "Cap per prompt",
             min_value=0,
@@ -65,14 +69,7 @@ def choose_config(workspace: str, view: api.RunView) -> CurateConfig:
             width=140,
         )
         without_duplicates = _choose_duplicates()
-        st.session_state[_OVERRIDES] = curate_state.overrides()
-        overrides = st.toggle(
-            "Respect keeps and drops",
-            key=_OVERRIDES,
-            on_change=lambda: curate_state.put_overrides(respect=st.session_state[_OVERRIDES]),
-            help="Traces that a curator keeps are in and those that one drops are out, whatever "
-            "their value. Kept traces are charged to the budget.",
-        )
+        overrides = choose_overrides("traces")
     return CurateConfig(
         budget=text,
         strategy=strategy,
@@ -84,29 +81,41 @@ def choose_config(workspace: str, view: api.RunView) -> CurateConfig:
     )
 
 
-def _budget(budget: Budget, text: str, view: api.RunView) -> None:
-    traces, tokens = len(view.traces), int(view.traces["n_tokens"].sum())
+def choose_overrides(what: str) -> bool:
+    """Whether what curators keep and drop is respected."""
+    st.session_state[_OVERRIDES] = curate_state.overrides()
+    return st.toggle(
+        "Respect keeps and drops",
+        key=_OVERRIDES,
+        on_change=lambda: curate_state.put_overrides(respect=st.session_state[_OVERRIDES]),
+        help=f"{what.capitalize()} that a curator keeps are in and those that one drops are out, "
+        f"whatever their value. Kept {what} are charged to the budget.",
+    )
+
+
+def choose_budget(budget: Budget, text: str, n: int, tokens: int, kinds: Mapping[str, str]) -> None:
+    """Inputs for a budget of n traces or problems; ``kinds`` says what people call its kinds."""
     kind = budget.kind
     st.session_state[_KIND_BOX] = kind
     st.session_state[_TEXT] = text
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.segmented_control(
             "Budget in",
-            list(KINDS),
-            format_func=lambda name: KINDS[name],
+            list(kinds),
+            format_func=lambda name: kinds[name],
             key=_KIND_BOX,
             required=True,
             on_change=_turn_kind,
             args=(budget,),
             width="content",
-            help="A change of kind keeps about as many traces.",
+            help=f"A change of kind keeps about as many {kinds['traces'].lower()}.",
         )
         amount = curate_frames.amount_of(budget)
         if kind == "fraction":
             step = 1.0 if amount == int(amount) else 0.1
             st.session_state[_SLIDER] = float(min(amount, 100.0))
             st.slider(
-                "Share of the traces",
+                f"Share of the {kinds['traces'].lower()}",
                 min(1.0, float(amount)),
                 100.0,
                 step=step,
@@ -116,10 +125,10 @@ def _budget(budget: Budget, text: str, view: api.RunView) -> None:
                 args=(kind,),
             )
         else:
-            most = max(traces if kind == "traces" else tokens, 2)
+            most = max(n if kind == "traces" else tokens, 2)
             st.session_state[_SLIDER] = int(min(amount, most))
             st.slider(
-                f"{KINDS[kind]} of {most:,}",
+                f"{kinds[kind]} of {most:,}",
                 1,
                 most,
                 step=1,
@@ -132,7 +141,7 @@ def _budget(budget: Budget, text: str, view: api.RunView) -> None:
             key=_TEXT,
             on_change=_type,
             width=130,
-            help="As the shell reads it: `20%`, `500` traces or `1.2Mtok`.",
+            help=f"As the shell reads it: `20%`, `500` {kinds['traces'].lower()} or `1.2Mtok`.",
         )
 
 
@@ -157,7 +166,7 @@ def _type() -> None:
     curate_state.put(budget=text)
 
 
-def _choose_per(columns: list[str]) -> str:
+def choose_per(columns: list[str]) -> str:
     """The column that the budget is split over; "" for none."""
     linked = state.get(curate_state.PER)
     options = ["", *columns]
@@ -196,9 +205,9 @@ def _choose_duplicates() -> Of | Literal[""]:
     )
 
 
-def remember(live: Live) -> None:
+def remember(taken: Taken) -> None:
     """Keep what was taken, for a change of the budget's kind."""
-    st.session_state[_LAST] = live.taken
+    st.session_state[_LAST] = taken
     if said := curate_state.said():
         st.toast(as_markdown(said))
 

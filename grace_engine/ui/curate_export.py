@@ -7,9 +7,10 @@ import streamlit as st
 from grace_engine import api
 from grace_engine.errors import InputError, ReadError
 from grace_engine.export.formats import FORMATS
+from grace_engine.export.problem_formats import PROBLEM_FORMATS
 from grace_engine.figures.frames import plain
 from grace_engine.quantities import size
-from grace_engine.records import Selection
+from grace_engine.records import Selection, is_of_problems
 from grace_engine.ui import curate_frames, data_paths, load
 
 EXPORTS = "exports"
@@ -26,10 +27,17 @@ _HELPS = {
     "prompt-completion": "prompt and completion",
     "sharegpt": "ShareGPT conversations",
     "alpaca": "instruction and output",
+    "trl-grpo": "TRL's GRPOTrainer",
+    "verl": "verl",
+    "open-instruct": "open-instruct",
 }
+_ENDINGS = ("jsonl", "parquet")
+_MIMES = {".jsonl": "application/jsonl", ".parquet": "application/vnd.apache.parquet"}
 
 
-def target(workspace: str, selection: Selection, as_format: str, *, annotate: bool) -> Path:
+def target(
+    workspace: str, selection: Selection, as_format: str, *, annotate: bool, ending: str = "jsonl"
+) -> Path:
     """The file of an export: ``exports/NAME/FORMAT.jsonl`` in the workspace, never outside.
 
     Raises:
@@ -37,7 +45,7 @@ def target(workspace: str, selection: Selection, as_format: str, *, annotate: bo
     """
     root = Path(workspace).expanduser().resolve()
     name = data_paths.confined_name(selection.name) if selection.name else selection.id
-    file = f"{as_format}-annotated.jsonl" if annotate else f"{as_format}.jsonl"
+    file = f"{as_format}{'-annotated' if annotate else ''}.{ending}"
     path = (root / EXPORTS / name / file).resolve()
     if not path.is_relative_to(root):
         raise InputError(f"{root / EXPORTS / name} leads out of the workspace: remove that link.")
@@ -46,15 +54,18 @@ def target(workspace: str, selection: Selection, as_format: str, *, annotate: bo
 
 def panel(workspace: str, selection: Selection) -> None:
     """Format, annotations, a button that writes; then buttons that save both files."""
+    of_problems, ending = is_of_problems(selection.run_id), "jsonl"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         as_format = st.selectbox(
             "Export as",
-            FORMATS,
+            PROBLEM_FORMATS if of_problems else FORMATS,
             format_func=lambda name: f"{name}: {_HELPS[name]}" if name in _HELPS else name,
-            key=_FORMAT,
+            key=f"{_FORMAT}-problems" if of_problems else _FORMAT,
             help="Files are written in the workspace, with the manifest that makes them again.",
             width=300,
         )
+        if of_problems:
+            ending = st.selectbox("File", _ENDINGS, key="export-ending", width=110)
         annotate = st.checkbox(
             "With annotations",
             key=_ANNOTATE,
@@ -68,16 +79,16 @@ def panel(workspace: str, selection: Selection) -> None:
         pressed = st.button(
             "Write the files", type="primary", icon=":material/file_save:", key="export-it"
         )
-    path = target(workspace, selection, as_format, annotate=annotate)
+    path = target(workspace, selection, as_format, annotate=annotate, ending=ending)
     if pressed:
         with st.spinner("Writing…"):
             st.session_state[_REPORT] = (
                 write(selection, path, as_format, annotate=annotate, replace=replace),
-                (selection.id, as_format, annotate),
+                (selection.id, as_format, annotate, ending),
             )
     report, what = st.session_state.get(_REPORT, (None, None))
-    if report and what == (selection.id, as_format, annotate) and report.path.exists():
-        _written(report)
+    if report and what == (selection.id, as_format, annotate, ending) and report.path.exists():
+        _written(report, "problems" if of_problems else "traces")
     words = [selection.id, "--to", str(path), "--as", as_format]
     words += ["--annotate"] if annotate else []
     words += ["--overwrite"] if replace else []
@@ -105,10 +116,10 @@ def write(
     )
 
 
-def _written(report: api.ExportReport) -> None:
+def _written(report: api.ExportReport, what: str) -> None:
     same = ", the same bytes as were there" if report.unchanged else ""
     st.text(
-        f"{report.n_traces:,} traces in {report.n_lines:,} lines ({size(report.n_bytes)}){same}:\n"
+        f"{report.n_traces:,} {what} in {report.n_lines:,} lines ({size(report.n_bytes)}){same}:\n"
         f"{plain(str(report.path))}"
     )
     if report.n_riding:
@@ -123,7 +134,7 @@ def _written(report: api.ExportReport) -> None:
         )
     with st.container(horizontal=True):
         for label, path, mime in (
-            ("Save the traces", report.path, "application/jsonl"),
+            (f"Save the {what}", report.path, _MIMES[report.path.suffix]),
             ("Save the manifest", report.manifest, "application/json"),
         ):
             st.download_button(

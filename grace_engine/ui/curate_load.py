@@ -10,7 +10,7 @@ import streamlit as st
 
 from grace_engine import api
 from grace_engine.config import CurateConfig, Weights
-from grace_engine.records import DuplicateFinding, Of, ScoringRun, Selection
+from grace_engine.records import DuplicateFinding, Of, ScoringRun, Selection, is_of_problems
 from grace_engine.selection import Bias, Comparison, Duplicates, Taken
 from grace_engine.ui import curate_frames, load
 
@@ -180,9 +180,13 @@ def _correctness(
     return curate_frames.correctness(_traces)
 
 
-def selections(workspace: str) -> dict[str, Selection]:
-    """All saved selections by id, without their choices, the latest first."""
-    return {one.id: one for one in load.list_selections(workspace)}
+def selections(workspace: str, *, of_problems: bool = False) -> dict[str, Selection]:
+    """Saved selections of traces, or of problems, by id, without choices, the latest first."""
+    return {
+        one.id: one
+        for one in load.list_selections(workspace)
+        if is_of_problems(one.run_id) == of_problems
+    }
 
 
 def _without_budget(asked: Asked) -> Asked:

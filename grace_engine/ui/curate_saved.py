@@ -1,5 +1,7 @@
 """Which choices were saved, and what can be done with one: compare, branch, rename, delete?"""
 
+from collections.abc import Callable, Collection, Sequence
+
 import pandas as pd
 import streamlit as st
 
@@ -7,7 +9,7 @@ from grace_engine import api
 from grace_engine.errors import GraceError
 from grace_engine.figures.frames import plain
 from grace_engine.figures.selection import comparison_chart
-from grace_engine.records import Selection
+from grace_engine.records import Selection, is_of_problems
 from grace_engine.ui import (
     curate_export,
     curate_frames,
@@ -32,31 +34,73 @@ _LIST, _SECOND, _NAME, _NEW_NAME, _CLEAR = (
 
 def selections(live: Live, *, dark: bool) -> None:
     """Save the choice; the saved ones; what to do with the one that is picked."""
-    _save(live)
-    saved = curate_load.selections(live.asked.workspace)
+    asked = live.asked
+    words = curate_frames.flags(asked.run, asked.weights, asked.config)
+    save(
+        lambda name, parent: api.save_choice(
+            load.opened_workspace(),
+            live.view,
+            asked.config,
+            live.annotations,
+            live.duplicates,
+            name=name,
+            parent=parent,
+        ),
+        words,
+        asked.workspace,
+    )
+    saved = curate_load.selections(asked.workspace)
+    runs = {run.id for run in load.list_runs(asked.workspace)}
+    picked(asked.workspace, saved, runs, curate_state.branch, dark=dark)
+
+
+def picked(
+    workspace: str,
+    saved: dict[str, Selection],
+    runs: Collection[str],
+    branch: Callable[[Selection], None],
+    *,
+    dark: bool,
+) -> None:
+    """The saved selections; what to do with the one that is picked.
+
+    Args:
+        workspace: Where they are.
+        saved: By id, the latest first.
+        runs: Those that are there: a selection of another cannot be branched.
+        branch: Takes over the settings of one.
+        dark: Whether the page is dark.
+    """
     if not saved:
         st.info(
-            "A saved selection holds every trace with its reason. It can be compared with others, "
-            "branched and exported.",
+            "A saved selection holds every trace or problem with its reason. It can be compared "
+            "with others, branched and exported.",
             title="Nothing is saved yet",
             icon=":material/lightbulb:",
         )
         return
     linked = state.get(curate_state.SELECTION)
-    _list(list(saved.values()), live.asked.workspace, linked)
+    _list(list(saved.values()), workspace, linked)
     if linked not in saved:
         st.caption("A click on a row picks a selection.")
         return
     with st.container(border=True):
-        _actions(live, saved[linked])
+        _actions(workspace, saved[linked], runs, branch)
     with st.container(border=True):
-        curate_export.panel(live.asked.workspace, saved[linked])
+        curate_export.panel(workspace, saved[linked])
     with st.container(border=True):
-        _compare(live.asked.workspace, saved, linked, dark=dark)
+        _compare(workspace, saved, linked, dark=dark)
 
 
-def _save(live: Live) -> None:
-    asked, parent = live.asked, state.get(curate_state.PARENT)
+def save(make: Callable[[str, str], Selection], words: Sequence[str], workspace: str) -> None:
+    """A name and a button that saves; the shell's command beside it.
+
+    Args:
+        make: Saves under a name and as a branch of a selection.
+        words: Flags of ``grace curate`` that make the same choice.
+        workspace: Where it is saved.
+    """
+    parent = state.get(curate_state.PARENT)
     if st.session_state.pop(_CLEAR, False):
         st.session_state[_NAME] = ""
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -69,29 +113,22 @@ def _save(live: Live) -> None:
             width=280,
         )
         if st.button("Save", type="primary", icon=":material/save:", key="save-choice"):
-            chosen = api.save_choice(
-                load.opened_workspace(),
-                live.view,
-                asked.config,
-                live.annotations,
-                live.duplicates,
-                name=name or "",
-                parent=parent,
-            )
+            chosen = make(name or "", parent)
             curate_load.forget_selections()
             curate_state.put(**{curate_state.SELECTION: chosen.id, curate_state.PARENT: ""})
             curate_state.say(f"Saved as {chosen.id}.")
             st.session_state[_CLEAR] = True
             st.rerun()
-    words = curate_frames.flags(asked.run, asked.weights, asked.config)
+    told = [*words]
     for flag, value in (("--name", (name or "").strip()), ("--parent", parent)):
-        words += [flag, value] if value else []
-    st.code(curate_frames.command("curate", words, asked.workspace), language="shell")
+        told += [flag, value] if value else []
+    st.code(curate_frames.command("curate", told, workspace), language="shell")
 
 
 def _list(saved: list[Selection], workspace: str, linked: str) -> None:
     counts = curate_load.counts(workspace)
     trained = curate_load.how_trained(workspace)
+    of_problems = all(is_of_problems(one.run_id) for one in saved)
     rows = []
     for one in saved[: curate_tables.MOST_ROWS]:
         chosen, ranked, tokens = counts.get(one.id, (0, 0, 0))
@@ -111,7 +148,7 @@ def _list(saved: list[Selection], workspace: str, linked: str) -> None:
             }
         )
     tables.table(
-        pd.DataFrame(rows),
+        pd.DataFrame(rows).drop(columns=["trained"] if of_problems else []),
         height=min(35 * (len(rows) + 1) + 3, 260),
         key=_LIST,
         on_select=lambda: _pick([one.id for one in saved]),
@@ -120,7 +157,7 @@ def _list(saved: list[Selection], workspace: str, linked: str) -> None:
             "picked": st.column_config.TextColumn("", width=30),
             "name": "Name",
             "id": "Selection",
-            "chosen": st.column_config.NumberColumn("Traces", format="localized"),
+            "chosen": st.column_config.NumberColumn("Chosen", format="localized"),
             "ranked": st.column_config.NumberColumn("of", format="localized"),
             "tokens": st.column_config.NumberColumn("Tokens", format="localized"),
             "trained": st.column_config.TextColumn("How it trained", width="large"),
@@ -134,7 +171,11 @@ def _list(saved: list[Selection], workspace: str, linked: str) -> None:
 
 
 def _settings(one: Selection) -> str:
-    said = [one.run_id, one.strategy, one.budget, f"α {one.alpha:g}", one.history, one.aggregate]
+    said = [one.run_id, one.strategy, one.budget]
+    if not is_of_problems(one.run_id):
+        said += [f"α {one.alpha:g}", one.history, one.aggregate]
+    said += [one.band] if one.band else []
+    said += ["without variance 0"] if one.zero_without_variance else []
     said += [f"per {curate_frames.column_name(one.per)}"] if one.per else []
     said += [f"at most {one.cap_per_prompt} a prompt"] if one.cap_per_prompt else []
     said += [f"no duplicate {one.without_duplicates}"] if one.without_duplicates else []
@@ -149,18 +190,23 @@ def _pick(ids: list[str]) -> None:
         curate_state.ask_rerun()
 
 
-def _actions(live: Live, one: Selection) -> None:
+def _actions(
+    workspace: str,
+    one: Selection,
+    runs: Collection[str],
+    branch: Callable[[Selection], None],
+) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.text(curate_frames.selection_name(one), width="stretch")
         st.button(
             "Branch",
             icon=":material/fork_right:",
             key="branch",
-            disabled=one.run_id not in _runs(live),
+            disabled=one.run_id not in runs,
             help="Take its settings over; what is saved next remembers it as its parent. "
             "(Not where its run is gone.)",
             on_click=_branch,
-            args=(one,),
+            args=(one, branch),
         )
         with st.popover("Rename", icon=":material/edit:", key="rename"):
             name = st.text_input("New name", key=_NEW_NAME, max_chars=120)
@@ -170,7 +216,8 @@ def _actions(live: Live, one: Selection) -> None:
                 st.rerun()
         if st.button("Delete", icon=":material/delete:", key="delete"):
             _confirm(one)
-    _training(live.asked.workspace, one)
+    if not is_of_problems(one.run_id):
+        _training(workspace, one)
 
 
 def _training(workspace: str, one: Selection) -> None:
@@ -187,12 +234,8 @@ def _training(workspace: str, one: Selection) -> None:
         )
 
 
-def _runs(live: Live) -> set[str]:
-    return {run.id for run in load.list_runs(live.asked.workspace)}
-
-
-def _branch(one: Selection) -> None:
-    curate_state.branch(one)
+def _branch(one: Selection, branch: Callable[[Selection], None]) -> None:
+    branch(one)
     curate_state.ask_rerun()
 
 
@@ -200,7 +243,7 @@ def _branch(one: Selection) -> None:
 def _confirm(one: Selection) -> None:
     st.text(
         f"Selection {curate_frames.selection_name(one)} goes, with the reason of every trace. "
-        "The traces, their scores and what was exported stay."
+        "What it chose from, and what was exported, stays."
     )
     with st.container(horizontal=True):
         if st.button(

@@ -1,4 +1,4 @@
-"""Where does the Curate page keep what is chosen, so that a link reopens it?
+"""Where do the pages that choose keep what is chosen, so that a link reopens it?
 
 As in ``state``: the address is the truth. Inputs below are bound to it; the budget, what it is
 split over, duplicates, the selection to compare with and the section are written here.
@@ -28,6 +28,12 @@ BUDGET, PER, OVERRIDES, SELECTION, SECOND, PARENT, SECTION, DUPLICATES = (
 STRATEGY, SEED, CAP = "strategy", "seed", "cap"
 """Keys of bound inputs; each is the query parameter too."""
 
+SET, PROBLEM = "set", "problem"
+"""Query parameters of the Problems page: rollouts or gradients, and the open problem."""
+
+METHOD, METHOD_SEED, BAND, ZERO = "method", "draw", "band", "zero"
+"""Keys of its bound inputs."""
+
 SECTIONS = (
     "Nearest the cut",
     "Why",
@@ -37,20 +43,24 @@ SECTIONS = (
     "Selections",
 )
 
-_WRITTEN = (BUDGET, PER, DUPLICATES, OVERRIDES, SELECTION, SECOND, PARENT, SECTION, state.TRACE)
-_BOUND = (STRATEGY, SEED, CAP)
-_SAID, _RERUN, _LAST = "said", "rerun", "curate-last"
+_WRITTEN = (
+    *(BUDGET, PER, DUPLICATES, OVERRIDES, SELECTION, SECOND, PARENT, SECTION, state.TRACE),
+    *(SET, PROBLEM),
+)
+_BOUND = (STRATEGY, SEED, CAP, METHOD, METHOD_SEED, BAND, ZERO)
+_SAID, _RERUN, _LAST, _PAGE = "curate-said", "curate-rerun", "curate-last", "curate-page"
 
 SHARED = (state.RUN, state.ALPHA, state.HISTORY, state.AGGREGATE, state.HISTORY_ONLY, SELECTION)
 """Parameters that other pages read as this one does."""
 
 
-def arrive() -> None:
-    """Go on where this session left the page: other pages keep only what they share with it.
+def arrive(page: str = "curate") -> None:
+    """Go on where this session left a page: other pages keep only what they share with it.
 
     An address that was not written by this page yet holds no budget; ``stay`` writes it.
     """
-    last: Mapping[str, object] = st.session_state.get(_LAST, {})
+    st.session_state[_PAGE] = page
+    last: Mapping[str, object] = st.session_state.get(_last(), {})
     if state.get(BUDGET) or not last:
         return
     put(**{k: str(v) for k, v in last.items() if k in _WRITTEN and not state.get(k)})
@@ -63,7 +73,7 @@ def stay(budget: str) -> None:
     """Write the budget that is in force into the address, and remember where the page stands."""
     put(budget=budget)
     bound = {key: st.session_state[key] for key in _BOUND if key in st.session_state}
-    st.session_state[_LAST] = {name: state.get(name) for name in _WRITTEN} | bound
+    st.session_state[_last()] = {name: state.get(name) for name in _WRITTEN} | bound
 
 
 def budget_text() -> tuple[str, bool]:
@@ -97,8 +107,8 @@ def put(**chosen: str) -> None:
     for name in [name for name, value in chosen.items() if not value and state.get(name)]:
         del st.query_params[name]
     state.publish(**{name: value for name, value in chosen.items() if value})
-    if _LAST in st.session_state:
-        st.session_state[_LAST] |= {k: v for k, v in chosen.items() if k in _WRITTEN}
+    if _last() in st.session_state:
+        st.session_state[_last()] |= {k: v for k, v in chosen.items() if k in _WRITTEN}
 
 
 def open_why(trace: str) -> None:
@@ -157,3 +167,8 @@ def rerun_if_asked() -> None:
     """Draw the whole page anew where ``ask_rerun`` was called."""
     if st.session_state.pop(_RERUN, False):
         st.rerun()
+
+
+def _last() -> str:
+    """Where this session remembers how it left the page that it is on."""
+    return f"{_LAST}-{st.session_state.get(_PAGE, '')}"

@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from grace_engine.api import Annotations
+from grace_engine.api import ADJECTIVES, Annotations, StepJudge
 from grace_engine.figures.frames import CHECK, CORRECT, checked_correct, plain, said_correct
 from grace_engine.figures.overview import deciles
-from grace_engine.records import OUTCOMES, Selection
+from grace_engine.records import JUDGE_METRICS, OUTCOMES, Selection
+from grace_engine.signals import SignalTable
 
 RANGES = {
     "value": "Value",
@@ -28,8 +29,13 @@ RANGES = {
     "fresh_loss": "Mean fresh loss",
     "norm": "Mean norm",
     "margin": "Margin to the cut",
+    "judge_worst": "Lowest judge score",
+    "judge_mean": "Mean judge score",
 }
 """Numbers of every trace that can be bounded, with their names for people."""
+
+OF_JUDGES = ("judge_worst", "judge_mean")
+"""Those that a judge model gives: of a step, the share of its labels that are positive."""
 
 RANGE = "range."
 """Prefix of the parameter that bounds a label that is a number: ``range.label.level=3..``."""
@@ -47,6 +53,12 @@ CHOICES: dict[str, dict[str, str]] = {
     },
     "check": {outcome.replace(" ", "-"): outcome.capitalize() for outcome in OUTCOMES}
     | {"none": "Not checked"},
+    "doubt": {
+        "any": "Any",
+        **{name: f"Not {ADJECTIVES[name]}" for name in JUDGE_METRICS},
+        "none": "None",
+        "unread": "Not judged",
+    },
 }
 """Filters that are one of a few, with the names of what they let through."""
 
@@ -158,6 +170,16 @@ def with_looked(rows: pd.DataFrame, looked: Collection[str]) -> pd.DataFrame:
     if not looked:
         return rows
     return rows.assign(looked=(rows["looked"] | rows["trace_id"].isin(looked)).to_numpy())
+
+
+def with_judge(rows: pd.DataFrame, judged: StepJudge, signals: SignalTable) -> pd.DataFrame:
+    """Rows with ``judge_mean`` and ``judge_worst``, and ``doubt_METRIC`` for each metric.
+
+    NaN where the judge has read no step of the trace, False where it doubts none.
+    """
+    means, lowest = judged.by_trace(signals)
+    doubts = {f"doubt_{name}": judged.by_trace(signals, name)[1] == 0.0 for name in JUDGE_METRICS}
+    return rows.assign(judge_mean=means, judge_worst=lowest, **doubts)
 
 
 def with_margin(rows: pd.DataFrame, selection: Selection) -> pd.DataFrame:
@@ -288,6 +310,8 @@ def chips(filters: Filters) -> dict[str, str]:
         ends = [f"≥ {low:g}" if low is not None else "", f"≤ {high:g}" if high is not None else ""]
         said[range_parameter(name)] = f"{range_title(name)} {' '.join(filter(None, ends))}"
     said |= {name: CHOICES[name][choice] for name, choice in filters.choices.items()}
+    if "doubt" in filters.choices:
+        said["doubt"] = f"Judge’s doubts: {said['doubt'].lower()}"
     if filters.decile:
         said["decile"] = f"Tenth {filters.decile} of 10"
     return said
@@ -307,10 +331,27 @@ def _chosen(rows: pd.DataFrame, name: str, choice: str) -> npt.NDArray[np.bool_]
     if name == "check":
         sought = None if choice == "none" else choice.replace("-", " ")
         return np.array([outcome == sought for outcome in rows[CHECK]], dtype=bool)
+    if name == "doubt":
+        return _doubted(rows, choice)
     if choice == "disagree":
         return disagreements(rows)
     high_wrong, low_right = contradictions(rows)
     return high_wrong if choice == "high-wrong" else low_right
+
+
+def _doubted(rows: pd.DataFrame, choice: str) -> npt.NDArray[np.bool_]:
+    """Which traces have a step of which a judge says this; all where no judge was asked."""
+    if "judge_worst" not in rows:
+        return np.ones(len(rows), dtype=bool)
+    if choice in JUDGE_METRICS:
+        return rows[f"doubt_{choice}"].to_numpy(bool)
+    worst: npt.NDArray[np.float64] = rows["judge_worst"].to_numpy(float)
+    found: dict[str, npt.NDArray[np.bool_]] = {
+        "any": worst < 1.0,
+        "none": worst == 1.0,
+        "unread": np.isnan(worst),
+    }
+    return found[choice]
 
 
 def _equal(column: pd.Series, wanted: object) -> npt.NDArray[np.bool_]:

@@ -30,6 +30,7 @@ _TITLES = {
     "inside": "Of the selection",
     "odd": "Contradictions",
     "check": "Answer check",
+    "doubt": "Steps that the judge doubts",
 }
 
 
@@ -41,6 +42,7 @@ def choose_filters(
     selections: Sequence[Selection],
     *,
     checked: bool = False,
+    judged: bool = False,
 ) -> DeltaGenerator:
     """A search box and a popover of filters; what is returned is where the count goes.
 
@@ -51,6 +53,7 @@ def choose_filters(
         numbers: Columns that can be bounded.
         selections: Saved selections, the latest first.
         checked: Whether any answer of the run was checked.
+        judged: Whether a judge model has read any of its steps.
     """
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False):
         _set("q", filters.text)
@@ -69,7 +72,7 @@ def choose_filters(
             icon=":material/filter_list:",
             key="filters",
         ):
-            _popover(filters, datasets, labels, numbers, selections, checked=checked)
+            _popover(filters, datasets, labels, numbers, selections, checked=checked, judged=judged)
         return st.container(key="filter-count", width="content")
 
 
@@ -126,6 +129,7 @@ def _popover(
     selections: Sequence[Selection],
     *,
     checked: bool,
+    judged: bool,
 ) -> None:
     _set("regex", filters.regex)
     st.checkbox(
@@ -146,6 +150,8 @@ def _popover(
     _choice("odd", filters)
     if checked:
         _choice("check", filters)
+    if judged:
+        _choice("doubt", filters)
     if len(datasets) > 1:
         _several("dataset", "Dataset", datasets, filters.datasets)
     columns = st.columns(2)

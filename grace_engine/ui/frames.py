@@ -29,9 +29,11 @@ def sort_options(rows: pd.DataFrame) -> dict[str, str]:
     """Columns that rows can be sorted by, with their names for people."""
     labels = [name for name in rows.columns if name.startswith("label.")]
     checked = {CHECK: "Answer check"} if is_checked(rows) else {}
+    judged = {"judge_worst": "Lowest judge score", "judge_mean": "Mean judge score"}
     return (
         _SORTS
         | checked
+        | (judged if "judge_worst" in rows else {})
         | {name: f"Label {plain(name.removeprefix('label.'), 24)}" for name in labels}
     )
 

@@ -13,7 +13,7 @@ from grace_engine import api
 from grace_engine.config import CurateConfig
 from grace_engine.figures import frames
 from grace_engine.figures.overview import overview_cells, overview_chart
-from grace_engine.figures.palette import SIGNALS, ColourScale
+from grace_engine.figures.palette import NAMES, ColourScale
 from grace_engine.records import CLEAN
 from grace_engine.ui import filtering, filters, load, state, tables, verdicts
 from grace_engine.ui.filtering import Filters
@@ -112,13 +112,21 @@ def listed(
     labels = load.label_values(workspace, run.id, run.updated_at, view.traces)
     checked = frames.is_checked(view.traces)
     numbers = [
-        *filtering.RANGES,
+        *(n for n in filtering.RANGES if view.judged is not None or n not in filtering.OF_JUDGES),
         *load.number_labels(workspace, run.id, run.updated_at, view.traces),
     ]
     count = filters.choose_filters(
-        wanted, run.datasets, labels, numbers, selections, checked=checked
+        wanted,
+        run.datasets,
+        labels,
+        numbers,
+        selections,
+        checked=checked,
+        judged=view.judged is not None,
     )
     rows = load.facts(workspace, view, annotations)
+    if view.judged is not None:
+        rows = filtering.with_judge(rows, view.judged, view.signals)
     rows = filtering.with_looked(rows, verdicts.looked() - annotations.looked)
     inside = None
     if wanted.selection in {one.id for one in selections}:
@@ -169,7 +177,7 @@ def overview(
         return
     with strip:
         st.caption(
-            f"Mean {SIGNALS[signal].lower()} by tenth of trace values (10 is best) and step. "
+            f"Mean {NAMES[signal].lower()} by tenth of trace values (10 is best) and step. "
             "A click lists that tenth, another lists all."
         )
         cells = overview_cells(view, signal)
@@ -205,6 +213,14 @@ def words(annotations: api.Annotations) -> Mapping[tuple[str, int], str]:
         for step, entry in given.items()
         if step is not None
     }
+
+
+def first_doubt(view: api.RunView, row: pd.Series) -> int:
+    """The step, from 1, of a trace that its judge thinks least of; 1 where it doubts none."""
+    if view.judged is None:
+        return 1
+    values = view.judged.values[api.JUDGE][view.signals.steps_of(int(row["index"]))]
+    return int(np.nanargmin(values)) + 1 if (values < 1.0).any() else 1
 
 
 def fresh(shown: pd.DataFrame, opened: str) -> Collection[int]:

@@ -19,7 +19,7 @@ from grace_engine.config import Weights
 from grace_engine.errors import GraceError, NotFoundError
 from grace_engine.figures import frames
 from grace_engine.figures.palette import colour_limits
-from grace_engine.records import ScoringRun, Selection
+from grace_engine.records import Judge, JudgedStep, ScoringRun, Selection
 from grace_engine.store import WorkspaceUsage
 from grace_engine.ui import filtering
 from grace_engine.ui.text import as_markdown
@@ -106,6 +106,11 @@ def annotations(workspace: str, run: str) -> api.Annotations:
     return _annotations(workspace, run, _annotation_version(workspace))
 
 
+def annotations_of_all(workspace: str) -> api.Annotations:
+    """What curators said so far, of traces and of problems."""
+    return _annotations(workspace, None, _annotation_version(workspace))
+
+
 def forget_annotations() -> None:
     """Something was said: look at the log again."""
     _annotation_version.clear()
@@ -126,6 +131,39 @@ def stamp(workspace: str) -> str:
 def selection(workspace: str, selection_id: str) -> Selection:
     """A saved selection; its id is a digest of all that decided it."""
     return api.get_selection(api.open_workspace(workspace, create=False), selection_id)
+
+
+@st.cache_data(ttl=2, max_entries=4, show_spinner=False)
+def list_judges(workspace: str) -> list[Judge]:
+    """All judge models that have read something, the latest first."""
+    return _judges(workspace, stamp(workspace))
+
+
+def judged(workspace: str, judge: str, view: api.RunView) -> api.StepJudge | None:
+    """What a judge says of the steps of a run; None where it has read none of them."""
+    known = {one.id: one for one in list_judges(workspace)}
+    if judge not in known:
+        return None
+    run, now = view.run, f"{known[judge].updated_at} {known[judge].n_requests}"
+    found = _judged(workspace, run.id, run.updated_at, judge, now, view)
+    return found if any(found.texts) else None
+
+
+def judged_on(workspace: str, view: api.RunView, trace: str) -> dict[int, JudgedStep]:
+    """What the view's judge says of each step of one trace, with its reasons."""
+    if view.judged is None:
+        return {}
+    judge = view.judged.judge
+    return _judged_on(workspace, view.run.id, trace, judge.id, judge.n_requests)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _judged_on(
+    workspace: str, run: str, trace: str, judge: str, n_requests: int
+) -> dict[int, JudgedStep]:
+    del n_requests  # part of the key
+    opened = api.open_workspace(workspace, create=False)
+    return {one.step: one for one in api.judged_on(opened, trace, judge, run)}
 
 
 @st.cache_data(ttl=60, max_entries=32, show_spinner=False)
@@ -209,8 +247,25 @@ def _selections(workspace: str, stamp: str) -> list[Selection]:
     return api.list_selections(api.open_workspace(workspace, create=False))
 
 
+@st.cache_data(max_entries=4, show_spinner=False)
+def _judges(workspace: str, stamp: str) -> list[Judge]:
+    del stamp  # part of the key
+    return api.list_judges(api.open_workspace(workspace, create=False))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _judged(
+    workspace: str, run: str, updated_at: str, judge: str, now: str, _view: api.RunView
+) -> api.StepJudge:
+    del run, updated_at, now  # parts of the key
+    found = api.step_judge(api.open_workspace(workspace, create=False), _view, judge)
+    if found is None:  # pragma: no cover - a judge that is named is there, or it raises
+        raise AssertionError(judge)
+    return found
+
+
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _annotations(workspace: str, run: str, version: int) -> api.Annotations:
+def _annotations(workspace: str, run: str | None, version: int) -> api.Annotations:
     del version  # part of the key
     return api.annotations(api.open_workspace(workspace, create=False), run=run)
 

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from grace_engine.api import Annotations, RunView, TraceView
+from grace_engine.api import Annotations, RunView, TraceView, judge_text
 from grace_engine.figures import frames
-from grace_engine.figures.palette import COSINES, SIGNALS, ColourScale
+from grace_engine.figures.palette import COSINES, JUDGE_SIGNALS, NAMES, SIGNALS, ColourScale
 from grace_engine.figures.trace import trace_chart
-from grace_engine.records import CLEAN, Annotation, Trace
+from grace_engine.records import CLEAN, Annotation, JudgedStep, Trace
 from grace_engine.ui import filtering, state, tables, text, verdicts
 from grace_engine.ui.frames import text_block
 from grace_engine.ui.listing import Reading
@@ -88,6 +88,7 @@ def trace_pane(
     scale: ColourScale,
     step: int,
     annotations: Annotations,
+    judged: Mapping[int, JudgedStep] | None = None,
     *,
     dark: bool,
 ) -> None:
@@ -100,6 +101,7 @@ def trace_pane(
         scale: Colours of the chosen signal.
         step: The step to point at, from 1.
         annotations: What curators said.
+        judged: What a judge model says by step.
         dark: Whether the page is dark.
     """
     trace = opened.trace
@@ -110,7 +112,10 @@ def trace_pane(
         answer_loss = float(view.signals.answer_nll[int(row["index"])])
         st.html(
             text.trace_html(
-                trace, looks(trace, steps, scale, said), answer_look(answer_loss), selected=step
+                trace,
+                looks(trace, steps, scale, said, judged),
+                answer_look(answer_loss),
+                selected=step,
             )
         )
         scroll_to("trace-pane", int(row["index"]), step)
@@ -173,6 +178,7 @@ def looks(
     steps: pd.DataFrame,
     scale: ColourScale,
     said: Mapping[int | None, Annotation] | None = None,
+    judged: Mapping[int, JudgedStep] | None = None,
     *,
     short: bool = False,
 ) -> list[text.StepLook]:
@@ -183,21 +189,25 @@ def looks(
         steps: As ``frames.step_table`` makes them.
         scale: Colours of the chosen signal.
         said: Verdicts by step.
+        judged: What a judge model says by step.
         short: Leave out all numbers but the chosen signal's.
     """
-    texts = {name: frames.number_texts(steps[name].to_numpy(), name) for name in SIGNALS}
-    others = [] if short else [name for name in _SHORT if name != scale.signal][:2]
-    given = said or {}
+    # Another run may have no labels of a judge.
+    chosen = scale.signal if scale.signal in steps else "score"
+    texts = {name: frames.number_texts(steps[name].to_numpy(), name) for name in {*SIGNALS, chosen}}
+    others = [] if short else [name for name in _SHORT if name != chosen][:2]
+    given, doubts = said or {}, judged or {}
     return [
         text.StepLook(
-            colour=scale.colour(value),
-            number=texts[scale.signal][i],
+            colour=scale.colour(value) if chosen == scale.signal else None,
+            number=texts[chosen][i],
             details="  ".join(
                 [*(f"{_SHORT[name]} {texts[name][i]}" for name in others), *_label(trace, i)]
             ),
             verdict=_saying(given[i + 1]) if i + 1 in given else "",
+            judge=_doubt(doubts.get(i + 1)),
         )
-        for i, value in enumerate(steps[scale.signal])
+        for i, value in enumerate(steps[chosen])
     ]
 
 
@@ -212,6 +222,14 @@ def _saying(entry: Annotation, names: Mapping[str, str] | None = None) -> str:
     said = (names or {}).get(entry.word) or f"{frames.verdict_mark(entry.word)} {entry.word}"
     note = f": {entry.note}" if entry.note else ""
     return f"{said}{note}   — {entry.author}, {entry.created_at[:10]}"
+
+
+def _doubt(step: JudgedStep | None) -> str:
+    """What a judge model finds wrong with a step, with its reasons; "" where it finds nothing."""
+    if step is None or not (step.negative or step.failures):
+        return ""
+    reasons = " ".join(filter(None, (step.reasons.get(name, "") for name in step.negative)))
+    return f"⚖ {judge_text(step)}" + (f": {reasons}" if reasons else "")
 
 
 def _jump(reading: Reading, size: int) -> None:
@@ -238,8 +256,9 @@ def numbers(view: RunView, trace: Trace, row: pd.Series) -> None:
     labels = [step.label for step in trace.steps]
     if any(label is not None for label in labels):
         steps = steps.assign(label=["" if label is None else str(label) for label in labels])
-    named = steps.rename(columns=SIGNALS)
+    named = steps.rename(columns=NAMES)
     forms = {title: "+.4f" if name in COSINES else ".4f" for name, title in SIGNALS.items()}
+    forms |= dict.fromkeys(JUDGE_SIGNALS.values(), ".2f") if view.judged is not None else {}
     with st.container(key="trace-pane", height=400, border=False):
         tables.table(named, "Numbers of every step", forms, height="stretch")
         tables.save_csv("Numbers as CSV", f"trace-{trace.id}", lambda: named)

@@ -17,6 +17,7 @@ SIGNAL, SORT, ORDER, ROWS = "signal", "sort", "order", "rows"
 VIEW, OTHER, OTHER_RUN = "view", "other", "against"
 ALPHA, HISTORY, AGGREGATE, COLOURS = "alpha", "history", "aggregate", "colours"
 HISTORY_ONLY = "history-only"
+JUDGE = "judge"
 """Keys of bound inputs; each is the query parameter too."""
 
 HEATMAP, OVERVIEW, STRIP, RUN_BOX = "heatmap", "overview", "strip", "run-box"

@@ -27,12 +27,14 @@ class StepLook:
         number: The chosen signal, as text.
         details: The other numbers, as text.
         verdict: What a curator said of it; "" for nothing.
+        judge: What a judge model says of it; "" for nothing.
     """
 
     colour: str | None
     number: str
     details: str
     verdict: str = ""
+    judge: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +153,7 @@ def _block(piece: _Piece, look: StepLook, selected: int) -> str:
         f'<span class="g-no">{"=" if is_answer else piece.index + 1}</span>'
         f'<div class="g-text" dir="auto">{mark}{_shown(piece.text)}{_gap(piece.after)}</div>'
         f'<div class="g-side"><b>{html.escape(look.number)}</b>{html.escape(look.details)}</div>'
-        f"{_verdict(look.verdict)}</div>"
+        f"{_verdict(look.verdict)}{_verdict(look.judge)}</div>"
     )
 
 

@@ -44,7 +44,7 @@ def step_verdicts(trace: str, step: int, annotations: api.Annotations) -> None:
                 key=f"verdict-{word}",
                 type="primary" if given else "secondary",
                 shortcut=KEYS[word],
-                on_click=judge,
+                on_click=mark,
                 args=(trace, step, "" if given else word),
             )
         with st.popover("", icon=":material/edit_note:", help="Own words and notes", key="note"):
@@ -80,10 +80,10 @@ def trace_verdicts(trace: str, annotations: api.Annotations) -> None:
         )
 
 
-def judge(trace: str, step: int, word: str, note: str = "") -> None:
+def mark(trace: str, step: int, word: str, note: str = "") -> None:
     """Callback: put a verdict on a step; "" withdraws it."""
     run = st.session_state[state.RUN_BOX]  # steps are counted as the run in view saw them
-    _act(lambda workspace: api.judge(workspace, trace, word, step=step, note=note, run=run))
+    _act(lambda workspace: api.mark(workspace, trace, word, step=step, note=note, run=run))
 
 
 def override(traces: tuple[str, ...], keep: bool | None, reason: str = "") -> None:
@@ -150,7 +150,7 @@ def _note(trace: str, step: int, standing: Annotation | None) -> None:
             height=90,
         )
         if st.form_submit_button("Save verdict", key="say-it"):
-            judge(trace, step, (word or "").strip(), note or "")
+            mark(trace, step, (word or "").strip(), note or "")
             st.rerun()
     with st.form("why", border=False):
         reason = st.text_input(

@@ -21,8 +21,8 @@ def ids(own_workspace: api.Workspace) -> list[str]:
 
 
 def test_a_verdict_stands_on_its_step_with_word_note_author_and_time(own_workspace, ids) -> None:
-    api.judge(own_workspace, ids[0], "wrong", step=2, note="7 · 8 is 56,\r\nnot 54")
-    api.judge(own_workspace, ids[0], "too long")
+    api.mark(own_workspace, ids[0], "wrong", step=2, note="7 · 8 is 56,\r\nnot 54")
+    api.mark(own_workspace, ids[0], "too long")
     said = api.annotations(own_workspace)
     on_step, on_trace = said.verdicts[ids[0]][2], said.verdicts[ids[0]][None]
     assert (on_step.word, on_step.note) == ("wrong", "7 · 8 is 56,\nnot 54")
@@ -37,8 +37,8 @@ def test_a_verdict_stands_on_its_step_with_word_note_author_and_time(own_workspa
 def test_a_later_verdict_takes_the_place_of_the_earlier_whoever_it_is_from(
     own_workspace, ids
 ) -> None:
-    api.judge(own_workspace, ids[0], "wrong", step=1)
-    api.judge(own_workspace, ids[0], "good", step=1, author="ben")
+    api.mark(own_workspace, ids[0], "wrong", step=1)
+    api.mark(own_workspace, ids[0], "good", step=1, author="ben")
     assert api.annotations(own_workspace).verdicts[ids[0]][1].word == "good"
     assert api.undo(own_workspace) == f"Undone: “wrong” on step 1 of trace {ids[0]}."
     assert api.annotations(own_workspace).verdicts[ids[0]][1].author == "ben"
@@ -66,33 +66,33 @@ def test_what_is_withdrawn_is_gone_and_comes_back_with_undo(own_workspace, ids) 
     assert api.annotations(own_workspace).overrides == {}
     assert api.undo(own_workspace) == "Undone: withdrawn override of 2 traces."
     assert set(api.annotations(own_workspace).overrides) == set(ids[:2])
-    api.judge(own_workspace, ids[0], "good", step=1)
-    api.judge(own_workspace, ids[0], "", step=1)
+    api.mark(own_workspace, ids[0], "good", step=1)
+    api.mark(own_workspace, ids[0], "", step=1)
     assert api.annotations(own_workspace).verdicts == {}
     with pytest.raises(NotFoundError, match="no verdict on step 1"):
-        api.judge(own_workspace, ids[0], "", step=1)
+        api.mark(own_workspace, ids[0], "", step=1)
     with pytest.raises(NotFoundError, match="None of the 1 named traces"):
         api.override(own_workspace, [ids[5]], None)
 
 
 def test_each_author_undoes_and_redoes_only_their_own(own_workspace, ids) -> None:
-    api.judge(own_workspace, ids[0], "good", step=1)
-    api.judge(own_workspace, ids[1], "wrong", author="ben")
+    api.mark(own_workspace, ids[0], "good", step=1)
+    api.mark(own_workspace, ids[1], "wrong", author="ben")
     assert api.annotations(own_workspace, author="cleo").can_undo is False
     assert api.undo(own_workspace, author="cleo") is None
     assert ids[0] in (api.undo(own_workspace) or "")
     assert (api.annotations(own_workspace).can_undo, api.annotations(own_workspace).can_redo) == (
         False, True,
     )  # fmt: skip
-    api.judge(own_workspace, ids[2], "good", author="ben")
+    api.mark(own_workspace, ids[2], "good", author="ben")
     assert api.annotations(own_workspace).can_redo, "what ben does is nothing to ada's redo"
-    api.judge(own_workspace, ids[2], "good")
+    api.mark(own_workspace, ids[2], "good")
     assert api.redo(own_workspace) is None, "a new action clears it"
     assert len(api.annotation_log(own_workspace)) == 5, "the log only grows"
 
 
 def test_a_look_is_remembered_once_for_each_author_and_is_not_undone(own_workspace, ids) -> None:
-    api.judge(own_workspace, ids[0], "good", step=1)
+    api.mark(own_workspace, ids[0], "good", step=1)
     api.undo(own_workspace)
     for _ in range(2):
         api.look(own_workspace, ids[0])
@@ -114,9 +114,9 @@ def test_what_does_not_exist_is_named_and_nothing_is_added(own_workspace, ids) -
     n_steps = len(store.get_trace(own_workspace, ids[0]).steps)
     for step in (0, -1, n_steps + 1):
         with pytest.raises(InputError, match=f"has {n_steps} steps.*no step {step}"):
-            api.judge(own_workspace, ids[0], "good", step=step)
+            api.mark(own_workspace, ids[0], "good", step=step)
     with pytest.raises(NotFoundError, match="no trace 'zzz'"):
-        api.judge(own_workspace, "zzz", "good")
+        api.mark(own_workspace, "zzz", "good")
     with pytest.raises(NotFoundError, match="no trace 'zzz'"):
         api.override(own_workspace, [ids[0], "zzz"], True)
     with pytest.raises(NotFoundError, match="no trace 'zzz'"):
@@ -133,7 +133,7 @@ def test_what_does_not_exist_is_named_and_nothing_is_added(own_workspace, ids) -
 
 
 def test_a_unique_beginning_of_an_id_is_enough(own_workspace, ids) -> None:
-    api.judge(own_workspace, ids[3][:9], "good")
+    api.mark(own_workspace, ids[3][:9], "good")
     api.override(own_workspace, [ids[4][:9], ids[5]], False)
     said = api.annotations(own_workspace)
     assert (set(said.verdicts), set(said.overrides)) == ({ids[3]}, {ids[4], ids[5]})
@@ -154,13 +154,13 @@ def test_a_unique_beginning_of_an_id_is_enough(own_workspace, ids) -> None:
 )
 def test_what_cannot_be_shown_is_refused(own_workspace, ids, word, note, said) -> None:
     with pytest.raises(InputError, match=said):
-        api.judge(own_workspace, ids[0], word, note=note)
+        api.mark(own_workspace, ids[0], word, note=note)
     assert api.annotation_version(own_workspace) == 0
 
 
 def test_markup_sql_and_any_script_are_kept_as_they_are(own_workspace, ids) -> None:
     word, note = "'); DROP TABLE annotations; --", "<script>alert(1)</script> :red[x] $y$ \u202eabc"
-    api.judge(own_workspace, ids[0], word, note=note, author="جدة")
+    api.mark(own_workspace, ids[0], word, note=note, author="جدة")
     entry = api.annotations(own_workspace).verdicts[ids[0]][None]
     assert (entry.word, entry.note, entry.author) == (word, note, "جدة")
 
@@ -179,13 +179,13 @@ def test_an_author_is_named_by_argument_environment_or_system(
 
     monkeypatch.setattr("getpass.getuser", unknown)
     with pytest.raises(InputError, match=r"set \$GRACE_AUTHOR"):
-        api.judge(own_workspace, ids[0], "good")
+        api.mark(own_workspace, ids[0], "good")
     assert api.annotations(own_workspace).author == "", "reading needs no name"
 
 
 def test_the_state_of_an_earlier_moment_can_be_read(own_workspace, ids) -> None:
-    api.judge(own_workspace, ids[0], "good", step=1)
-    api.judge(own_workspace, ids[0], "wrong", step=1)
+    api.mark(own_workspace, ids[0], "good", step=1)
+    api.mark(own_workspace, ids[0], "wrong", step=1)
     api.undo(own_workspace)
     moments = [api.annotations(own_workspace, until=n).verdicts.get(ids[0], {}) for n in range(4)]
     words = [{step: entry.word for step, entry in own.items()} for own in moments]
@@ -196,7 +196,7 @@ def test_the_state_of_an_earlier_moment_can_be_read(own_workspace, ids) -> None:
 def test_verdicts_and_overrides_of_a_deleted_dataset_stay_in_the_log_and_return_with_it(
     own_workspace, ids, sample_file: Path
 ) -> None:
-    api.judge(own_workspace, ids[0], "good", step=1)
+    api.mark(own_workspace, ids[0], "good", step=1)
     api.override(own_workspace, ids[:2], True)
     api.look(own_workspace, ids[0])
     before = api.annotations(own_workspace)
@@ -244,8 +244,8 @@ def test_a_verdict_stays_with_its_text_when_steps_are_cut_anew(
         if span not in after[name]
     )
     again(fine)
-    api.judge(own_workspace, kept[0], "good", step=kept[1] + 1)
-    api.judge(own_workspace, lost[0], "wrong", step=lost[1] + 1)
+    api.mark(own_workspace, kept[0], "good", step=kept[1] + 1)
+    api.mark(own_workspace, lost[0], "wrong", step=lost[1] + 1)
     then = api.annotations(own_workspace)
     again("lines")
     said = api.annotations(own_workspace)
@@ -263,7 +263,7 @@ def test_a_workspace_from_before_there_was_a_log_gets_an_empty_one(
     aged(old, 2)
     assert api.annotations(old).version == 0
     assert (old.root / "grace.duckdb.v2.bak").exists()
-    api.judge(old, store.trace_ids(old)[0], "good")
+    api.mark(old, store.trace_ids(old)[0], "good")
     assert api.annotation_version(old) == 1
 
 
@@ -273,7 +273,7 @@ def test_two_processes_that_write_at_once_leave_no_gap_and_no_double(
     run_twice(
         "import sys\nfrom grace_engine import api\n"
         "w = api.open_workspace(sys.argv[1], create=False)\n"
-        f"for n in range(6): api.judge(w, {ids[0]!r}, f'word {{n}}', step=1, author=sys.argv[2])\n"
+        f"for n in range(6): api.mark(w, {ids[0]!r}, f'word {{n}}', step=1, author=sys.argv[2])\n"
     )
     log = api.annotation_log(own_workspace)
     assert [e.seq for e in log] == [e.action for e in log] == list(range(1, 13))

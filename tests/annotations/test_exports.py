@@ -25,9 +25,9 @@ def test_verdicts_and_overrides_stand_with_their_trace_and_only_there(
     own_workspace, tmp_path
 ) -> None:
     chosen = [c.trace_id for c in api.curate(own_workspace, "4").choices if c.selected]
-    api.judge(own_workspace, chosen[0], "redundant", step=2, note="said before")
-    api.judge(own_workspace, chosen[0], "good")
-    api.judge(own_workspace, chosen[0], "wrong", step=1, author="ben")
+    api.mark(own_workspace, chosen[0], "redundant", step=2, note="said before")
+    api.mark(own_workspace, chosen[0], "good")
+    api.mark(own_workspace, chosen[0], "wrong", step=1, author="ben")
     api.override(own_workspace, [chosen[1]], True, reason="the best of its kind")
     api.override(own_workspace, [chosen[2]], False)
     api.undo(own_workspace)
@@ -52,12 +52,12 @@ def test_an_export_replays_with_what_was_said_then(own_workspace, tmp_path) -> N
     chosen = [c.trace_id for c in api.curate(own_workspace, "4").choices if c.selected]
     plain = tmp_path / "plain" / "out.jsonl"
     exported(own_workspace, plain)
-    api.judge(own_workspace, chosen[0], "good", step=1)
+    api.mark(own_workspace, chosen[0], "good", step=1)
     spoken = tmp_path / "spoken" / "out.jsonl"
     exported(own_workspace, spoken)
     assert plain.read_bytes() != spoken.read_bytes()
     api.undo(own_workspace)
-    api.judge(own_workspace, chosen[0], "wrong", step=1)
+    api.mark(own_workspace, chosen[0], "wrong", step=1)
     api.override(own_workspace, chosen, False)
     for path in (plain, spoken):
         again = path.with_name("again.jsonl")
@@ -72,14 +72,14 @@ def test_a_manifest_from_before_there_was_a_log_replays_without_it(own_workspace
     document = json.loads(path.read_bytes())
     assert document.pop("annotations") == 0
     path.write_text(json.dumps(document))
-    api.judge(own_workspace, chosen[0], "good", step=1)
+    api.mark(own_workspace, chosen[0], "good", step=1)
     api.replay(path, workspace=own_workspace, to=tmp_path / "again.jsonl")
     assert (tmp_path / "again.jsonl").read_bytes() == (tmp_path / "out.jsonl").read_bytes()
 
 
 def test_a_workspace_with_a_shorter_log_is_refused_by_its_name(own_workspace, tmp_path) -> None:
     chosen = [c.trace_id for c in api.curate(own_workspace, "4").choices if c.selected]
-    api.judge(own_workspace, chosen[0], "good", step=1)
+    api.mark(own_workspace, chosen[0], "good", step=1)
     exported(own_workspace, tmp_path / "out.jsonl")
     with own_workspace.database.unit() as connection:  # as one that was made from the same files
         connection.execute("DELETE FROM annotations")
@@ -90,7 +90,7 @@ def test_a_workspace_with_a_shorter_log_is_refused_by_its_name(own_workspace, tm
 
 def test_an_export_without_annotations_carries_no_verdicts(own_workspace, tmp_path) -> None:
     chosen = [c.trace_id for c in api.curate(own_workspace, "4").choices if c.selected]
-    api.judge(own_workspace, chosen[0], "good", step=1)
+    api.mark(own_workspace, chosen[0], "good", step=1)
     api.export(own_workspace, "latest", tmp_path / "out.jsonl", as_format="messages")
     assert b"verdicts" not in (tmp_path / "out.jsonl").read_bytes()
     assert json.loads((tmp_path / "manifest.json").read_bytes())["annotations"] == 0

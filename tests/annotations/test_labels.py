@@ -24,11 +24,11 @@ def judged(own_workspace: api.Workspace) -> tuple[api.Workspace, list[str]]:
     """Traces of at least three steps, without step labels; one judged step by step, one whole."""
     view = api.run_view(own_workspace)
     names = view.signals.trace_ids[view.signals.n_steps >= 3].tolist()
-    api.judge(own_workspace, names[0], "wrong", step=2)
-    api.judge(own_workspace, names[0], "good", step=1)
-    api.judge(own_workspace, names[1], "good", step=3)
-    api.judge(own_workspace, names[1], "hard to follow")
-    api.judge(own_workspace, names[2], "good")
+    api.mark(own_workspace, names[0], "wrong", step=2)
+    api.mark(own_workspace, names[0], "good", step=1)
+    api.mark(own_workspace, names[1], "good", step=3)
+    api.mark(own_workspace, names[1], "hard to follow")
+    api.mark(own_workspace, names[2], "good")
     return own_workspace, names
 
 
@@ -66,7 +66,7 @@ def test_a_verdict_takes_the_place_of_the_datas_label_of_its_step(
     name, n_steps = str(view.signals.trace_ids[0]), int(view.signals.n_steps[0])
     given = {name: ["bad"] * n_steps}
     monkeypatch.setattr(store, "step_labels", lambda *_: given)
-    api.judge(own_workspace, name, "good", step=1)
+    api.mark(own_workspace, name, "good", step=1)
     kinds = api.step_kinds(own_workspace, view)
     assert kinds[:n_steps].tolist() == ["clean"] + ["bad"] * (n_steps - 1)
     assert given == {name: ["bad"] * n_steps}, "what the data says is not changed"
@@ -92,8 +92,8 @@ def test_verdicts_on_traces_that_the_run_did_not_score_are_no_labels(judged) -> 
     api.score(workspace, ScoreConfig(model=str(SAMPLE / "tiny-reasoner"), max_length=200))
     scored = set(api.run_view(workspace).signals.trace_ids.tolist())
     outside = next(name for name in store.trace_ids(workspace) if name not in scored)
-    api.judge(workspace, outside, "wrong", step=1)
-    api.judge(workspace, min(scored), "wrong", step=1)
+    api.mark(workspace, outside, "wrong", step=1)
+    api.mark(workspace, min(scored), "wrong", step=1)
     (found,) = api.evaluate(workspace, labels=["verdicts"], resamples=5)
     said = api.annotations(workspace)
     assert found.n_verdicts == sum(

@@ -38,6 +38,9 @@ BROKEN = {
     "FROM annotations LIMIT 1",
     "answers were checked twice": "INSERT INTO answer_checks FROM answer_checks LIMIT 1",
     "metrics of traces stand there twice": "INSERT INTO trace_metrics FROM trace_metrics",
+    "judgements stand there twice": "INSERT INTO judgements FROM judgements",
+    "judged steps stand there twice": "INSERT INTO judged_places FROM judged_places",
+    "judgements belong to no step": "DELETE FROM judged_places",
     "duplicates belong to no search": "DELETE FROM duplicate_findings",
     "problems were rolled out twice": "INSERT INTO rollout_problems FROM rollout_problems LIMIT 1",
     "rollouts stand there twice": "INSERT INTO rollouts FROM rollouts LIMIT 1",
@@ -53,14 +56,20 @@ BROKEN = {
 def full(own_workspace: api.Workspace) -> api.Workspace:
     """A workspace with something in every table."""
     trace = str(api.run_view(own_workspace).traces["trace_id"][0])
-    api.judge(own_workspace, trace, "wrong")
-    api.judge(own_workspace, trace, "good")
+    api.mark(own_workspace, trace, "wrong")
+    api.mark(own_workspace, trace, "good")
     api.curate(own_workspace, "30%", name="mine")
     with own_workspace.database.unit() as connection:
         connection.execute(
             "INSERT INTO answer_checks SELECT trace_id, 'right', '', '', '', '', 1, '' FROM traces"
         )
         connection.execute("INSERT INTO trace_metrics VALUES ('t', 'tokens', '', '', 1, '')")
+        connection.execute("INSERT INTO judges SELECT 'j-1', '{}', '', '', 1")
+        connection.execute("INSERT INTO judged_places SELECT 'j-1', 't', 0, 1, 'k'")
+        connection.execute(
+            "INSERT INTO judgements SELECT 'j-1', 'k', 'utility', true, '[]', '[]', '', '', '', 1, "
+            "1, 1, 0, NULL, ''"
+        )
         connection.execute("INSERT INTO duplicate_members SELECT 'f', 1, 1, 0, 't', 'd', 1, true")
         connection.execute(
             "INSERT INTO duplicate_findings SELECT 'f', 'traces', 1, ['d'], '', 1, 1, 1, 0, 0, '',"
@@ -76,7 +85,9 @@ def full(own_workspace: api.Workspace) -> api.Workspace:
         connection.execute(
             "INSERT INTO policy_runs SELECT 'g-1', 'o-1', '', '', '{}', 1, '', '', 1"
         )
-        connection.execute("INSERT INTO policy_gradients SELECT 'g-1', 'p', 1, 1, [1], NULL, NULL")
+        connection.execute(
+            "INSERT INTO policy_gradients SELECT 'g-1', 'p', 1, 1, [1], NULL, NULL, NULL"
+        )
     return own_workspace
 
 
@@ -157,7 +168,7 @@ def test_a_backup_brings_back_everything_and_what_was_there_is_kept(
     assert made["n_bytes"] == Path(made["path"]).stat().st_size > 0
     assert Path(made["path"]).name.startswith("grace.duckdb.2")
     trace = said[0].trace_id
-    api.judge(full, trace, "late")
+    api.mark(full, trace, "late")
     api.delete_dataset(full, "solutions")
 
     status, out, _ = grace("workspace", "restore", made["path"], "--json", "--workspace", full.root)
@@ -173,7 +184,7 @@ def test_a_backup_brings_back_everything_and_what_was_there_is_kept(
     # Its journal is kept too, and the new one goes on from the backup.
     (aside,) = full.root.glob("journal.replaced-*")
     assert aside.joinpath("annotations.jsonl").read_text().count("\n") == 3
-    api.judge(full, trace, "later")
+    api.mark(full, trace, "later")
     journal = store.read_journal(full)
     assert journal is not None
     assert [entry["word"] for entry in journal.annotations] == ["wrong", "good", "later"]

@@ -155,7 +155,7 @@ def test_verdicts_selections_backups_and_compactions(
     shutil.copytree(scored_workspace.root, root)
     workspace = api.open_workspace(root, create=False)
     trace = str(api.run_view(workspace).traces["trace_id"][0])
-    api.judge(workspace, trace, "good")
+    api.mark(workspace, trace, "good")
     before = names(root)
     ballast.leave(0)
     for words in (

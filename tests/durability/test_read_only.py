@@ -22,7 +22,7 @@ def frozen(scored_workspace: api.Workspace, make_disk) -> Path:
     disk = make_disk("60m")
     root = disk.root / "workspace"
     shutil.copytree(scored_workspace.root, root)
-    api.judge(api.open_workspace(root, create=False), first_trace(scored_workspace), "wrong")
+    api.mark(api.open_workspace(root, create=False), first_trace(scored_workspace), "wrong")
     disk.remount("ro")
     return root
 

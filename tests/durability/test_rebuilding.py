@@ -43,7 +43,7 @@ def store_tables() -> str:
 def say_things(workspace: api.Workspace) -> Selection:
     """Verdicts, an override that is undone, and a selection."""
     traces = api.run_view(workspace).traces["trace_id"].tolist()
-    api.judge(workspace, traces[0], "wrong", step=1, note="off by one – naïve", author="Ann")
+    api.mark(workspace, traces[0], "wrong", step=1, note="off by one – naïve", author="Ann")
     api.override(workspace, traces[1:4], keep=True, reason="liked", author="Bob")
     api.override(workspace, traces[5:6], keep=False, author="Bob")
     api.undo(workspace, author="Bob")
@@ -263,7 +263,7 @@ def test_a_workspace_from_before_there_was_a_journal_writes_down_all_with_its_ne
 ) -> None:
     say_things(own_workspace)
     shutil.rmtree(own_workspace.journal)
-    api.judge(own_workspace, api.run_view(own_workspace).traces["trace_id"][7], "good")
+    api.mark(own_workspace, api.run_view(own_workspace).traces["trace_id"][7], "good")
     before = contents(own_workspace)
     destroy(own_workspace)
     api.rebuild(own_workspace.root)
@@ -287,11 +287,11 @@ def test_a_torn_last_line_and_a_unit_that_came_to_nothing_do_not_confuse_the_jou
     own_workspace: api.Workspace,
 ) -> None:
     trace = str(api.run_view(own_workspace).traces["trace_id"][0])
-    api.judge(own_workspace, trace, "wrong")
+    api.mark(own_workspace, trace, "wrong")
     path = own_workspace.journal / "annotations.jsonl"
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"seq": 2, "word": "tor')  # the machine went down
-    api.judge(own_workspace, trace, "good")
+    api.mark(own_workspace, trace, "good")
     journal = store.read_journal(own_workspace)
     assert journal is not None
     assert [entry["word"] for entry in journal.annotations] == ["wrong", "good"]
@@ -300,7 +300,7 @@ def test_a_torn_last_line_and_a_unit_that_came_to_nothing_do_not_confuse_the_jou
     entry = dict(journal.annotations[-1], seq=3, word="never stored")
     with path.open("ab") as file:
         file.write(json.dumps(entry).encode() + b"\n")
-    api.judge(own_workspace, trace, "stored")
+    api.mark(own_workspace, trace, "stored")
     journal = store.read_journal(own_workspace)
     assert journal is not None
     assert [entry["word"] for entry in journal.annotations] == ["wrong", "good", "stored"]
@@ -318,9 +318,9 @@ def test_a_journal_that_cannot_be_written_stores_nothing_and_says_so(
     with monkeypatch.context() as patch:
         patch.setattr("grace_engine.store.journal.os.fsync", full)
         with pytest.raises(StoreError, match="is full, so this step was not stored"):
-            api.judge(own_workspace, trace, "wrong")
+            api.mark(own_workspace, trace, "wrong")
     assert api.annotation_version(own_workspace) == 0
-    api.judge(own_workspace, trace, "good")
+    api.mark(own_workspace, trace, "good")
     journal = store.read_journal(own_workspace)
     assert journal is not None
     assert [entry["word"] for entry in journal.annotations] == ["good"]

@@ -45,7 +45,7 @@ def test_an_earlier_run_keeps_its_steps_numbers_and_exports(
     before = api.run_view(own_workspace, run)
     trace = str(before.traces["trace_id"][0])
     shown = api.trace_view(own_workspace, trace, run).as_json()
-    api.judge(own_workspace, trace, "wrong", step=2)
+    api.mark(own_workspace, trace, "wrong", step=2)
     chosen = api.curate(own_workspace, "30%", name="mine")
     exported = api.export(
         own_workspace, chosen.id, tmp_path / "a.jsonl", as_format="messages", annotate=True
@@ -72,7 +72,7 @@ def test_a_verdict_counts_steps_as_the_run_in_view_saw_them(own_workspace: api.W
     trace = str(api.run_view(own_workspace, run).traces["trace_id"][0])
     span = store.get_trace(own_workspace, trace).steps[1]
     api.resegment(own_workspace, DATA, "regex:[.,]")
-    api.judge(own_workspace, trace, "wrong", step=2, run=run)
+    api.mark(own_workspace, trace, "wrong", step=2, run=run)
     (entry,) = api.annotation_log(own_workspace, trace)
     assert (entry.start, entry.end) == (span.start, span.end)
 

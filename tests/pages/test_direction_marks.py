@@ -49,7 +49,7 @@ def turned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     api.curate(workspace, "50%", name=f"mine{RLO}")
     api.curate(workspace, "30%", name=f"other{RLO}")
     trace = api.run_view(workspace).traces["trace_id"][0]
-    api.judge(workspace, trace, f"odd{RLO}", step=1, note=f"note{RLO}")
+    api.mark(workspace, trace, f"odd{RLO}", step=1, note=f"note{RLO}")
     api.override(workspace, [trace], True, reason=f"because{RLO}")
     api.find_duplicates(workspace, "traces")
     return folder

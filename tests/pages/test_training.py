@@ -92,11 +92,12 @@ def test_a_selection_trains_is_cancelled_resumed_and_judged_from_the_page(
             over = ended(until(job, lambda now: now.is_active))
             assert over.state == "finished", over
             assert steps(over) == N_STEPS
-            expect(page.get_by_text("3 of 3 trainings and evaluations")).to_be_visible(timeout=LONG)
+            done = "3 of 3 trainings and evaluations are finished, judged on 4 problems."
+            expect(page.get_by_text(done)).to_be_visible(timeout=LONG)
             expect(page.get_by_role("figure", name=re.compile("^Share of right"))).to_be_visible()
             expect(page.get_by_role("region", name="What each arm found")).to_be_attached()
             said = "subset: accuracy .* random: accuracy .* untrained: accuracy"
-            expect(page.get_by_text(re.compile(said))).to_be_visible()
+            expect(page.get_by_text(re.compile(said)).first).to_be_visible()
             expect(page.get_by_text("Reference: 13")).to_be_visible()
             mine = api.get_selection(chosen, "mine").id
             page.goto(f"{studio.url}/curate?selection={mine}&section=Selections")

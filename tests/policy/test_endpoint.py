@@ -2,53 +2,15 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from grace_engine import api
+from grace_engine import api, endpoint
 from grace_engine.errors import InputError, ResourceError
-from grace_engine.policy import endpoint
-
-Reply = Callable[[dict[str, Any]], tuple[int, Any]]
-
-
-class Served:
-    """A server whose replies a test decides."""
-
-    def __init__(self) -> None:
-        self.asked: list[dict[str, Any]] = []
-        self.keys: list[str | None] = []
-        self.reply: Reply = echoing
-        served = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                served.asked.append(body)
-                served.keys.append(self.headers.get("Authorization"))
-                status, document = (
-                    served.reply(body) if self.path == "/v1/chat/completions" else (404, {})
-                )
-                raw = document if isinstance(document, bytes) else json.dumps(document).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(raw)))
-                self.end_headers()
-                self.wfile.write(raw)
-
-            def log_message(self, *_: object) -> None:
-                """Nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+from tests.served import Served
 
 
 def echoing(body: dict[str, Any], n: int | None = None) -> tuple[int, Any]:
@@ -68,7 +30,7 @@ def echoing(body: dict[str, Any], n: int | None = None) -> tuple[int, Any]:
 def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     monkeypatch.setattr(endpoint, "_NAPS", (0.01, 0.01))
     monkeypatch.delenv(endpoint.KEY, raising=False)
-    server = Served()
+    server = Served(echoing)
     yield server
     server.close()
 

@@ -13,7 +13,7 @@ from grace_engine.models.heads import AutogradHead, output_module
 from grace_engine.models.load import LoadedModel
 from grace_engine.policy.advantages import EPSILON, advantages, without_gradient
 from grace_engine.policy.encoding import EncodedGroup
-from grace_engine.policy.gradients import inner, policy_gradient
+from grace_engine.policy.gradients import inner, policy_gradient, policy_gradients
 from grace_engine.policy.lora import adapted
 from grace_engine.policy.sketch import Sketch
 from grace_engine.policy.target import MeanGradient
@@ -245,3 +245,63 @@ def test_the_mean_is_taken_up_again_to_the_bit_and_never_for_another(qwen, make_
     assert torch.equal(resumed.of(name), whole.of(name))
     assert not MeanGradient("other").load(tmp_path / "mean.safetensors", qwen.device)
     assert not MeanGradient("d").load(tmp_path / "none.safetensors", qwen.device)
+
+
+def test_a_prompt_is_read_once_for_all_rollouts_of_its_group(qwen, make_group) -> None:
+    group = make_group(6)
+    read: list[int] = []
+    embedding = qwen.model.get_input_embeddings()
+    handle = embedding.register_forward_hook(lambda _m, a, _o: read.append(a[0].numel()))
+    blocks_of(qwen, "representation", group)
+    handle.remove()
+    longest = max(map(len, group.answers))
+    assert read == [len(group.prompt) - 1, len(group.answers) * longest]
+
+
+def test_a_model_without_keys_and_values_reads_it_with_each(
+    qwen, make_group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = make_group(6)
+    expected = blocks_of(qwen, "full", group)
+    monkeypatch.setattr(type(qwen.model), "_is_stateful", True)
+    read: list[int] = []
+    embedding = qwen.model.get_input_embeddings()
+    handle = embedding.register_forward_hook(lambda _m, a, _o: read.append(a[0].numel()))
+    found = blocks_of(qwen, "full", group)
+    handle.remove()
+    longest = max(map(len, group.answers))
+    assert read == [len(group.answers) * (len(group.prompt) + longest - 1)]
+    for name, block in found.items():
+        assert_close(block, expected[name])
+
+
+def test_several_kinds_come_from_one_pass(qwen, make_group) -> None:
+    group = make_group(7)
+    passes: list[int] = []
+    handle = qwen.model.register_forward_hook(lambda *_a: passes.append(1))
+    with policy_gradients(
+        qwen, POLICY_KINDS, tokens_per_batch=4096, tile_elements=40 * 1024, rank=3
+    ) as gradients:
+        found = {kind: dict(blocks) for kind, blocks in gradients(group).items()}
+    handle.remove()
+    assert len(passes) == 2  # the prompt, and all rollouts
+    for kind in POLICY_KINDS:
+        alone = blocks_of(qwen, kind, group)
+        assert list(found[kind]) == list(alone)
+        assert_close(
+            torch.cat([one.flatten() for one in found[kind].values()]),
+            torch.cat([one.flatten() for one in alone.values()]),
+        )
+
+
+def test_a_projection_of_a_large_gradient_is_the_same_drawn_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    block = torch.randn(50, generator=torch.Generator().manual_seed(0))
+    kept = Sketch(8, 0)
+    first = kept.of_block("a", block)
+    assert list(kept._drawn) == ["a"]
+    monkeypatch.setattr("grace_engine.policy.sketch._REMEMBERED", 10)
+    drawn = Sketch(8, 0)
+    assert torch.equal(drawn.of_block("a", block), first)
+    assert drawn._drawn == {}

@@ -52,7 +52,8 @@ def test_what_it_says_of_the_dataset_is_what_is_there(
 
 def test_what_is_not_measured_is_said_with_the_reason(made: api.DatasetReport) -> None:
     assert "pip install 'grace-studio[syntax]'" in made.absent["Syntactic depth"]
-    assert "judge" in made.absent["Factuality, validity, coherence, utility"]
+    assert "grace judge" in made.absent["Factuality, validity, coherence, utility"]
+    assert made.judged == {}
     assert all(made.spreads[column.name] for column in made.columns)
 
 

@@ -81,6 +81,7 @@ def test_the_share_is_of_the_chosen_budget() -> None:
         sketches=np.zeros((16, 0), dtype=np.float32),
         target_norm=1.0,
         reasons=np.full(16, "", dtype=object),
+        equal=np.zeros(16, dtype=bool),
     )
     counted = np.arange(16) >= 3
     task = NoisyRewards(NOISY)

@@ -1,5 +1,7 @@
 """Do the strategies for problems rank as their papers say?"""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -29,6 +31,7 @@ def table(gradients, pass_rates, target=None, without=()) -> ProblemTable:
         norms=np.where(gone, NAN, np.linalg.norm(g, axis=1)),
         sketches=np.where(gone[:, None], 0, g).astype(np.float32),
         target_norm=float(np.linalg.norm(mean)),
+        equal=gone,
         reasons=np.where(gone, "all 4 rewards are 1: no policy gradient", "").astype(object),
     )
 
@@ -110,3 +113,16 @@ def test_a_problem_without_variance_ranks_after_all_that_have_a_gradient() -> No
     assert [choice.trace_id for choice in choices] == ["p2", "p0", "p1"]
     assert [choice.selected for choice in choices] == [True, True, False]
     assert choices[-1].reason == "all 4 rewards are 1: no policy gradient"
+
+
+def test_a_problem_without_variance_may_have_the_value_0_and_rank_between() -> None:
+    found = table([[-1.0, 0.0], [9.0, 9.0], [1.0, 0.0]], [0.5, 1.0, 0.5], (1, 0), without=(1,))
+    for strategy in ("gradalign", "gradalign-inner", "align"):
+        values = problem_values(found, strategy, band=BAND, seed=0, zero_without_variance=True)
+        assert values[1] == 0.0
+        assert np.isnan(problem_values(found, strategy, band=BAND, seed=0)[1])
+    kept = problem_values(found, "accgreedy", band=BAND, seed=0, zero_without_variance=True)
+    assert kept.tolist() == [0.0, -0.5, 0.0]
+    other = replace(found, equal=np.zeros(3, dtype=bool))  # no gradient for another reason
+    values = problem_values(other, "gradalign", band=BAND, seed=0, zero_without_variance=True)
+    assert np.isnan(values[1])

@@ -79,7 +79,16 @@ def test_a_file_has_no_pool_to_draw_from(grace, selected: api.Workspace, tmp_pat
     assert "what it was chosen from is not known" in err
     status, out, err = grace("train", file, "-w", selected.root, "--dry-run", "--json")
     assert status == 0, err
+    assert "Nothing is evaluated, so no arm is compared" in err
     assert json.loads(out)["subset"]["n_examples"] == 10
+
+
+def test_problems_that_nobody_named_cannot_be_counted(grace, selected: api.Workspace) -> None:
+    at = ("train", "quarter", "-w", selected.root)
+    for option in ("--problems", "--pass-k"):
+        status, _, err = grace(*at, option, 4, "--dry-run")
+        assert status == 1
+        assert "are about the problems of --eval" in err
 
 
 @pytest.mark.slow

@@ -1,0 +1,148 @@
+"""How are steps judged by a model that somebody serves, and what did it say?"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from grace_engine import report, store
+from grace_engine.errors import InputError, NotFoundError
+from grace_engine.judging import METRICS, JudgePlan, JudgeReport, JudgeSettings
+from grace_engine.judging import plan_judging as _plan
+from grace_engine.judging.running import run_judging
+from grace_engine.progress import Progress, Silent
+from grace_engine.records import JUDGE_METRICS, JudgedStep
+from grace_engine.report import JudgedMetric
+from grace_engine.store import Workspace
+
+__all__ = [
+    "JudgePlan",
+    "JudgeReport",
+    "JudgeSettings",
+    "judge",
+    "judge_averages",
+    "judged_on",
+    "judging_json",
+    "plan_judging",
+    "worst_steps",
+]
+
+
+def judge(
+    workspace: Workspace,
+    what: str,
+    settings: JudgeSettings,
+    progress: Progress | None = None,
+    *,
+    planned: JudgePlan | None = None,
+) -> JudgeReport:
+    """Have a served model judge the steps of a dataset's or selection's traces.
+
+    What was asked before is not asked again; a run that was killed, or met its limit, goes on.
+
+    Args:
+        workspace: Where traces are and judgements go.
+        what: A dataset, or a selection's id or name; a dataset comes first.
+        settings: Who judges what, of how many, at which cost.
+        progress: Told how far it is, and what was spent.
+        planned: What ``plan_judging`` gave.
+
+    Raises:
+        NotFoundError: There is no such dataset or selection.
+        InputError: It holds nothing, or the server refuses whoever asks.
+        ResourceError: The server does not answer.
+    """
+    plan = planned or plan_judging(workspace, what, settings)
+    return run_judging(workspace, plan, progress or Silent())
+
+
+def plan_judging(workspace: Workspace, what: str, settings: JudgeSettings) -> JudgePlan:
+    """Find what ``judge`` would ask and about what it would take, without asking anybody."""
+    return _plan(workspace, what, traces_in(workspace, what), settings)
+
+
+def traces_in(workspace: Workspace, what: str) -> list[str]:
+    """Ids of the traces of a dataset, or of those that a selection chose and that are here.
+
+    Raises:
+        NotFoundError: It is neither.
+        InputError: It holds none.
+    """
+    known = {info.name for info in store.datasets(workspace)}
+    if what in known:
+        ids = store.trace_ids(workspace, [what])
+    else:
+        try:
+            chosen = store.get_selection(workspace, what)
+        except NotFoundError as fault:
+            raise NotFoundError(
+                f"There is neither a dataset nor a selection {what!r} in this workspace. It holds "
+                f"the datasets {', '.join(sorted(known)) or '(none)'}."
+            ) from fault
+        wanted = [choice.trace_id for choice in chosen.choices if choice.selected]
+        ids = store.labels_of(workspace, ids=wanted)["id"].tolist()
+    if not ids:
+        raise InputError(f"{what} holds no traces, so there is nothing to judge.")
+    return ids
+
+
+def judge_averages(
+    workspace: Workspace, ids: Sequence[str], judge: str = store.LATEST
+) -> list[JudgedMetric]:
+    """What a judge's labels of some traces come to, macro and micro, with intervals.
+
+    Raises:
+        NotFoundError: There is no such judge.
+    """
+    found = store.get_judge(workspace, judge)
+    listed = store.labels_of(workspace, ids=ids)
+    frame = store.judged_frame(workspace, found.id, ids)
+    return report.averages(
+        frame, listed["id"].tolist(), listed["prompt_digest"].to_numpy(dtype=object)
+    )
+
+
+def judged_on(
+    workspace: Workspace, trace_id: str, judge: str = store.LATEST, run: str | None = None
+) -> list[JudgedStep]:
+    """What a judge says of the steps of one trace, cut as now or as ``run`` saw them.
+
+    Nothing where no judge has read anything yet.
+
+    Raises:
+        NotFoundError: A judge is named that is not there.
+    """
+    if judge == store.LATEST and not store.list_judges(workspace):
+        return []
+    return store.judged_steps(workspace, store.get_judge(workspace, judge).id, [trace_id], run)
+
+
+def worst_steps(
+    workspace: Workspace, judge: str = store.LATEST, limit: int = 20, metric: str = ""
+) -> list[JudgedStep]:
+    """The steps that a judge thinks least of, the worst first; only those with a negative label.
+
+    Args:
+        workspace: Where they are.
+        judge: Its id, a unique beginning of it, or ``latest``.
+        limit: How many; 0 for all.
+        metric: Only those that are negative by this one; "" for any.
+
+    Raises:
+        NotFoundError: There is no such judge.
+        InputError: There is no such metric.
+    """
+    if metric and metric not in JUDGE_METRICS:
+        raise InputError(f"Metric {metric!r} is not known: use {', '.join(JUDGE_METRICS)}.")
+    steps = store.judged_steps(workspace, store.get_judge(workspace, judge).id)
+    bad = [one for one in steps if (metric in one.negative if metric else one.negative)]
+    bad.sort(key=lambda one: (one.score, -len(one.negative), one.trace_id, one.step))
+    return bad[:limit] if limit else bad
+
+
+def judging_json(found: JudgeReport, metrics: Sequence[JudgedMetric]) -> dict[str, Any]:
+    """A report as JSON values."""
+    document = asdict(found)
+    document["n_traces"] = len(document.pop("trace_ids"))
+    return document | {
+        "metrics": [asdict(one) | {"title": METRICS[one.name].title} for one in metrics]
+    }

@@ -1,0 +1,207 @@
+"""How is a server of the OpenAI protocol asked, whatever it does, and how is its key kept?
+
+``POST URL/chat/completions``, as vLLM, SGLang, llama.cpp and hosted services serve it. The key is
+read from the environment at every request and nowhere else: what a server says is searched for it
+before anyone sees it, and a redirect, which would carry it to another address, is not followed.
+"""
+
+import email.utils
+import http.client
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from typing import IO, Any, Protocol
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from grace_engine.errors import InputError, ResourceError, TraceRejected
+
+KEY = "OPENAI_API_KEY"
+"""The variable of the environment that holds the key where no other is named."""
+
+# Of what is asked alone: too long for the server, or not to its taste.
+_OF_WHAT_IS_ASKED = (400, 413, 422)
+_BUSY = (408, 429, 500, 502, 503, 504)
+# Seconds between tries of a server that is busy or starting and does not say how long.
+_NAPS = (1.0, 4.0, 15.0, 30.0)
+# A server that says how long is taken at its word so many times, and no longer than this.
+_TOLD_NAPS, _LONGEST_NAP = 30, 900.0
+_EXCERPT = 200
+_MOST_BYTES = 32 << 20
+
+
+class Pacing(Protocol):
+    """When a server may be asked; many threads share one."""
+
+    def turn(self) -> None:
+        """Wait until one more request may go out."""
+
+    def rest(self, seconds: float, why: str) -> None:
+        """Wait that long, because the server was busy."""
+
+
+class _AtOnce:
+    """Requests go out as they come."""
+
+    def turn(self) -> None:
+        """Do not wait."""
+
+    def rest(self, seconds: float, _why: str) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A server that speaks the OpenAI protocol.
+
+    Attributes:
+        url: Its address, up to ``/v1``.
+        key_env: The variable of the environment that holds its key; none is sent where it is not
+            set.
+        timeout: Seconds that one answer may take.
+        pacing: When it may be asked.
+    """
+
+    url: str
+    key_env: str = KEY
+    timeout: float = 600.0
+    pacing: Pacing = field(default_factory=_AtOnce)
+
+    def __post_init__(self) -> None:
+        """Refuse what is no address, or holds a secret."""
+        require_address(self.url)
+
+    @property
+    def address(self) -> str:
+        """Where chats are completed."""
+        return f"{self.url.rstrip('/')}/chat/completions"
+
+    def complete(self, body: dict[str, Any]) -> Any:
+        """What the server answers, as JSON; it is asked again while it is busy.
+
+        Raises:
+            TraceRejected: It refuses what is asked, as too long or otherwise not to its taste.
+            InputError: It refuses whoever asks: no such model, no right.
+            ResourceError: It does not answer, or answers something else.
+        """
+        said = ""
+        naps, n_told = list(_NAPS), 0
+        while True:
+            self.pacing.turn()
+            told = None
+            try:
+                return json.loads(self._post(body))
+            except HTTPError as fault:
+                said = f"status {fault.code}, {self._excerpt(fault)}"
+                if fault.code in _OF_WHAT_IS_ASKED:
+                    raise TraceRejected("endpoint-refused", said) from None
+                if fault.code not in _BUSY:
+                    raise InputError(
+                        f"The endpoint {self.address} refuses what it is asked ({said}). Look at "
+                        f"--endpoint and the model's name, and at ${self.key_env} where it wants "
+                        "a key."
+                    ) from None
+                told = _asked_to_wait(fault)
+            except json.JSONDecodeError:
+                raise ResourceError(
+                    f"The endpoint {self.address} answers what is not JSON."
+                ) from None
+            except (URLError, http.client.HTTPException, OSError) as fault:
+                said = str(getattr(fault, "reason", fault)) or type(fault).__name__
+            if told is not None and told <= _LONGEST_NAP and n_told < _TOLD_NAPS:
+                n_told += 1
+                self.pacing.rest(told, said)
+            elif naps and (told is None or told <= _LONGEST_NAP):
+                self.pacing.rest(naps.pop(0), said)
+            else:
+                raise ResourceError(
+                    f"The endpoint {self.address} does not answer ({said}). Start it, or name "
+                    "another with --endpoint; what was finished is kept, and the same command "
+                    "goes on."
+                )
+
+    def without_key(self, text: str) -> str:
+        """A text of the server in which the key, should it stand there, is not to be read."""
+        key = os.environ.get(self.key_env, "").strip()
+        return text.replace(key, f"${self.key_env}") if key else text
+
+    def _post(self, body: dict[str, Any]) -> str:
+        headers = {"Content-Type": "application/json"}
+        key = os.environ.get(self.key_env, "").strip()
+        if key:
+            headers["Authorization"] = f"Bearer {key}"
+        request = Request(self.address, json.dumps(body).encode(), headers)  # noqa: S310 - as checked
+        until = time.monotonic() + self.timeout
+        with _opener.open(request, timeout=self.timeout) as answer:
+            return self.without_key(_whole(answer, until))
+
+    def _excerpt(self, fault: HTTPError) -> str:
+        try:
+            raw = fault.read(_MOST_BYTES)
+        except (OSError, http.client.HTTPException):
+            raw = b""
+        # Whole words before the cut, so that no part of the key stays behind it.
+        return " ".join(self.without_key(raw.decode("utf-8", errors="replace")).split())[:_EXCERPT]
+
+
+def require_address(url: str) -> None:
+    """Raise ``InputError`` unless ``url`` is an address of HTTP that holds no secret."""
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        is_address = False
+    if not is_address:
+        # What was typed may be a key in the wrong place: it is not repeated.
+        raise InputError(
+            "What --endpoint names is no address: use one such as http://localhost:8000/v1."
+            if "@" in url or "?" in url or not url.isprintable()
+            else f"Endpoint {url!r} is no address: use one such as http://localhost:8000/v1."
+        )
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        raise InputError(
+            f"The address of the endpoint at {parts.hostname} holds a name, a password or a query, "
+            f"and addresses are stored: give the address up to /v1 alone, and the key in ${KEY}."
+        )
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        """Follow none."""
+        return
+
+
+_opener = build_opener(_NoRedirect)
+
+
+def _whole(answer: IO[bytes], until: float) -> str:
+    """All that a server sends, by a moment of the monotonic clock."""
+    parts: list[bytes] = []
+    n_bytes = 0
+    while part := answer.read1(1 << 16):  # type: ignore[attr-defined]
+        parts.append(part)
+        n_bytes += len(part)
+        if n_bytes > _MOST_BYTES:
+            raise OSError(f"its answer is longer than {_MOST_BYTES >> 20} MiB")
+        if time.monotonic() > until:
+            raise TimeoutError("timed out")
+    if getattr(answer, "length", 0):
+        raise http.client.IncompleteRead(b"".join(parts))
+    return b"".join(parts).decode("utf-8", errors="replace")
+
+
+def _asked_to_wait(fault: HTTPError) -> float | None:
+    """Seconds of ``Retry-After``, also where it names a moment; None without one."""
+    value = (fault.headers.get("Retry-After") or "").strip()
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        moment = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, moment.timestamp() - time.time())

@@ -1,0 +1,63 @@
+"""How does a report tell of what a judge model said?"""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from grace_engine.report.subjects import DatasetReport, Share, Spread
+
+HEAD = ("subject", "metric", "mean of traces", "of all steps", "traces", "steps", "failed")
+"""Columns of ``judged_rows``."""
+
+MEANING = (
+    "Share of labels that are positive, with 95% intervals in which all traces of a prompt are one "
+    "group: the mean of traces (macro) and the share of all steps (micro). The paper does not say "
+    "which of both it prints."
+)
+
+
+def judged_rows(report: DatasetReport) -> list[list[str]]:
+    """A row a subject and metric, as texts."""
+    return [
+        [
+            name, metric.name, share_text(metric.macro), share_text(metric.micro),
+            f"{metric.n_traces:,}", f"{metric.n_steps:,}", f"{metric.n_failed:,}",
+        ]
+        for name, judged in report.judged.items()
+        for metric in judged.metrics
+    ]  # fmt: skip
+
+
+def judged_sentences(report: DatasetReport) -> Iterator[str]:
+    """Who judged how much of each subject, and what it cost."""
+    whole = {subject.name: subject.n_traces for subject in report.subjects}
+    for name, judged in report.judged.items():
+        cost = "" if judged.cost is None else f" and cost {judged.cost:.4g}"
+        yield (
+            f"{judged.judge.model} (judge {judged.judge.id}) read {judged.n_traces:,} of "
+            f"{whole[name]:,} traces of {name}; that took {judged.n_requests:,} requests, "
+            f"{judged.tokens:,} tokens{cost}."
+        )
+
+
+def judged_document(report: DatasetReport) -> dict[str, Any]:
+    """The same as JSON values."""
+    return {
+        name: {
+            "judge": judged.judge.id,
+            "model": judged.judge.model,
+            "n_traces": judged.n_traces,
+            "n_requests": judged.n_requests,
+            "tokens": judged.tokens,
+            "cost": judged.cost,
+            "metrics": [asdict(metric) for metric in judged.metrics],
+        }
+        for name, judged in report.judged.items()
+    }
+
+
+def share_text(share: Share | Spread) -> str:
+    """``92.1% (90.0% – 94.2%)``."""
+    if share.low is None or share.high is None:
+        return f"{share.mean:.1%}"
+    return f"{share.mean:.1%} ({max(share.low, 0.0):.1%} – {min(share.high, 1.0):.1%})"

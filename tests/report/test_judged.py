@@ -1,0 +1,102 @@
+"""Does a report say what a judge said: of how much, how sure, and what it may mean for a size?"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from grace_engine import api, store
+from grace_engine.errors import NotFoundError
+from tests.judging.played import asked_for, blocks, no, play, reply
+from tests.served import Served
+
+
+def doubting(body: dict) -> tuple[int, object]:
+    """A judge that finds every first step invalid."""
+    first = blocks(body)["earlier-steps"].startswith("(none")
+    if asked_for(body) == "validity" and first:
+        return reply(json.dumps(no("By hand.")))
+    return play(body) if asked_for(body) != "utility" else reply('{"label": "positive"}')
+
+
+@pytest.fixture(scope="module")
+def workspace(_scored: Path, tmp_path_factory: pytest.TempPathFactory) -> api.Workspace:
+    root = tmp_path_factory.mktemp("judged-report") / "workspace"
+    shutil.copytree(_scored, root)
+    found = api.open_workspace(root, create=False)
+    api.curate(found, "25%", name="best")
+    return found
+
+
+@pytest.fixture(scope="module")
+def made(workspace: api.Workspace) -> Iterator[api.DatasetReport]:
+    served = Served(doubting)
+    settings = {"metrics": ("validity", "utility"), "price_in": 1.0, "price_out": 1.0}
+    ask = api.JudgeSettings(endpoint=served.url, model="<b>played</b>", **settings)
+    api.judge(workspace, "best", ask)
+    # Of the whole a sample, which happens to hold some of the best.
+    api.judge(workspace, "solutions", api.JudgeSettings(
+        endpoint=served.url, model="<b>played</b>", sample=5, **settings
+    ))  # fmt: skip
+    yield api.dataset_report(workspace, "solutions", against=["best"], target_size="8B")
+    served.close()
+
+
+def test_the_shares_of_traces_stand_among_the_metrics(
+    made: api.DatasetReport, workspace: api.Workspace
+) -> None:
+    best = made.subjects[1]
+    listed = store.labels_of(workspace, ids=best.numbers.index.tolist()).set_index("id")
+    expected = 1 - 1 / listed["n_steps"]
+    shares = best.numbers["validity"]
+    assert shares.to_dict() == pytest.approx(expected.loc[shares.index].to_dict())
+    assert made.spreads["validity"]["best"].mean == pytest.approx(expected.mean())
+    micro = next(m for m in made.judged["best"].metrics if m.name == "validity").micro
+    assert micro.mean == pytest.approx(1 - len(listed) / listed["n_steps"].sum())
+    assert "validity" in made.differences
+
+
+def test_it_says_how_much_was_judged_by_whom_and_at_which_cost(
+    made: api.DatasetReport,
+) -> None:
+    judged = made.judged["best"]
+    n_steps = judged.metrics[0].n_steps
+    assert judged.n_traces == made.subjects[1].n_traces
+    assert judged.n_requests == 3 * n_steps
+    assert judged.cost == pytest.approx(110 * 3 * n_steps / 1e6)
+    whole = made.subjects[0]
+    n_read = made.judged["solutions"].n_traces
+    assert n_read < whole.n_traces
+    assert whole.why["validity"] == {
+        "not among those that were judged": whole.n_traces - n_read
+    }  # fmt: skip
+    assert "grace judge --metrics" in made.absent["Factuality"]
+    assert "Coherence" in made.absent
+
+
+def test_advice_weighs_what_was_judged(made: api.DatasetReport) -> None:
+    weighed = {each.published: each for advice in made.advice for each in advice.weighed}
+    assert weighed["Validity"].order
+    assert not weighed["Factuality"].order
+
+
+def test_every_format_tells_of_the_judge_and_its_name_is_no_markup(
+    made: api.DatasetReport, tmp_path: Path
+) -> None:
+    page = api.write_report(made, tmp_path / "r.html").read_text()
+    assert "What a judge model says" in page
+    assert "&lt;b&gt;played&lt;/b&gt;" in page
+    assert "<b>played" not in page
+    markdown = api.write_report(made, tmp_path / "r.md").read_text()
+    assert "## What a judge model says" in markdown
+    assert "<b>" not in markdown.replace("\\<", "")
+    document = json.loads(api.write_report(made, tmp_path / "r.json").read_bytes())
+    (validity,) = [m for m in document["judged"]["best"]["metrics"] if m["name"] == "validity"]
+    assert validity["macro"]["mean"] == made.spreads["validity"]["best"].mean
+
+
+def test_a_judge_that_read_nothing_of_it_is_named(workspace: api.Workspace, made: object) -> None:
+    with pytest.raises(NotFoundError, match="no judge 'j-none'"):
+        api.dataset_report(workspace, "solutions", judge="j-none")
