@@ -133,7 +133,7 @@ def results_chart(frame: pd.DataFrame, metric: str, result: str, *, dark: bool) 
         y=100 * frame["mean"],
         mode="markers+text",
         text=[plain(str(name), 30) for name in frame["dataset"]],
-        textposition="top center",
+        textposition="middle right",
         marker={"size": 11, "color": SUBJECTS[0][dark]},
         error_y={
             "type": "data",

@@ -1,5 +1,6 @@
 """What is said of datasets beside each other, once they are measured?"""
 
+import shlex
 from collections.abc import Callable
 from functools import partial
 
@@ -266,8 +267,10 @@ def _save(found: api.DatasetReport) -> None:
             )
     names = [subject.name for subject in found.subjects]
     size = f" --target-size {found.advice[0].size:g}B" if found.advice else ""
-    against = "".join(f" --against {name}" for name in names[1:])
-    st.code(f"grace report {names[0]}{against}{size} --to report.html", language="shell")
+    first, *others = (shlex.quote(plain(name)) for name in names)
+    against = "".join(f" --against {name}" for name in others)
+    said = f"grace report {first}{against}{size} --to report.html"
+    st.code(said, language="shell", wrap_lines=True)
 
 
 def _long(found: api.DatasetReport) -> pd.DataFrame:
