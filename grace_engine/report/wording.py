@@ -86,7 +86,7 @@ def summary(report: DatasetReport) -> Iterator[str]:
 
 def _against(report: DatasetReport, column: Column, first: str, other: str) -> str:
     ours, theirs = (report.spreads[column.name][name].mean for name in (first, other))
-    more = "more" if ours > theirs else "less"
+    more = "higher" if ours > theirs else "lower"
     title = column.title if column.title.startswith("GRACE") else column.title.lower()
     if column.name == "n_steps":
         more = "more" if ours > theirs else "fewer"
