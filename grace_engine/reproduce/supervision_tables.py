@@ -27,9 +27,11 @@ def supervision_tables(found: Results) -> tuple[ResultTable, ...]:
     trained = [cell for cell in cells if cell.get("variant") and "right" in cell]
     texts = {cell["variant"]: cell["metrics"] for cell in cells if "metrics" in cell}
     evidence = evidence_of(found)
+    correlated = correlate(evidence) if evidence else None
+    known = correlated is not None and any(cell.rho is not None for cell in correlated.cells)
     return (
         *((_solved(found, cells, trained),) if trained else ()),
-        *((_correlated(found, correlate(evidence)),) if evidence else ()),
+        *((_correlated(found, correlated),) if correlated and known else ()),
         *((_texts(texts),) if texts else ()),
         *((_taken(trained),) if trained else ()),
     )
@@ -149,7 +151,7 @@ def _p(cell: Correlation) -> str:
 def _carries(cells: Sequence[Correlation]) -> str:
     """Whether what is shown at one size is shown at the other, in the same direction."""
     sure = [cell for cell in cells if cell.p is not None and cell.p < _SURE]
-    if len(cells) < len(SIZES):
+    if len(cells) < len(SIZES) or any(cell.rho is None for cell in cells):
         return _NONE
     if not sure:
         return "shown at neither size"
