@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from grace_engine import api
+from grace_engine.figures.frames import plain
 from tests.pages.conftest import HOSTILE_NAME, Studio, serve
 from tests.pages.test_browser import ARGUMENTS
 
@@ -39,6 +40,14 @@ def hostile(hostile_workspace: Path, tmp_path_factory: pytest.TempPathFactory) -
         yield running
 
 
+def both(root: Path) -> list[tuple[str, str]]:
+    """The dataset, the selection and a size, as the address has them."""
+    workspace = api.open_workspace(root, create=False)
+    (dataset,), (chosen,) = api.datasets(workspace), api.list_selections(workspace)
+    named = f"{plain(chosen.name, 40)} · {chosen.id}"
+    return [("of", plain(dataset.name, 40)), ("of", named), ("size", "8B")]
+
+
 def wait(page: Page) -> None:
     app = page.get_by_test_id("stApp")
     expect(app).to_have_attribute("data-test-script-state", "notRunning", timeout=LONG)
@@ -51,17 +60,14 @@ def test_hostile_names_and_texts_stay_text_in_every_section(
     asked, errors = [], []
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(f"{hostile.url}/dataset?{urlencode({'size': '8B'})}")
-    box = page.get_by_role("combobox", name="Datasets and selections")
-    expect(box).to_be_visible(timeout=LONG)
+    page.goto(f"{hostile.url}/dataset?{urlencode(both(hostile.workspace))}")
+    expect(page.get_by_role("radio", name="Metrics", exact=True)).to_be_visible(timeout=LONG)
     wait(page)
-    box.click()
-    page.get_by_role("option").first.click()
-    wait(page)
+    assert page.get_by_text("It is held against").count() == 1
     for section in ("Metrics", "Distributions", "Compared", "Ranking", "Duplicates", "Save"):
         page.get_by_role("radio", name=section, exact=True).click()
         expect(page).to_have_url(
-            re.compile("section=" + section if section != "Metrics" else "size=8B"), timeout=LONG
+            re.compile(f"section={section}" if section != "Metrics" else "size=8B"), timeout=LONG
         )
         wait(page)
         expect(page.get_by_test_id("stException")).to_have_count(0)
