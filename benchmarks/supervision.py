@@ -24,6 +24,7 @@ from grace_engine.digests import file_digest
 from grace_engine.ingest import parse_segmenter, traces_of
 from grace_engine.models.load import load_model, load_tokenizer
 from grace_engine.models.locate import locate_model
+from grace_engine.quantities import counted
 from grace_engine.records import Trace
 from grace_engine.supervision import MeasureConfig, Measurer, TextPair, sentences_of
 from grace_engine.supervision.reader import CausalReader
@@ -106,7 +107,7 @@ def markdown(found: SupervisionBenchmark) -> str:
     return "\n".join(
         [
             f"| {found.n_traces:,} GSM8K solutions, {found.n_tokens:,} tokens with prompts and "
-            f"sentences, {found.n_threads} threads | |",
+            f"sentences, {counted(found.n_threads, 'thread')} | |",
             "|---|---:|",
             f"| traces a minute | {found.per_minute:,.0f} |",
             f"| traces a minute of processor time | {found.per_processor_minute:,.0f} |",
