@@ -18,6 +18,7 @@ TYPED = {
     "data": ("view=Score", "/data"),
     "dataset": ("size=8B&section=Ranking", "/dataset"),
     "train": ("training=none", "/train"),
+    "problems": ("method=band", "/problems"),
 }
 """By page: what stands behind its name, and the path that the browser then shows."""
 
