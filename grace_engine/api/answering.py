@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from grace_engine import ingest as reading
-from grace_engine import store
+from grace_engine import ingest as reading, store
 from grace_engine.errors import GraceError, NotFoundError
 from grace_engine.models.load import load_tokenizer
 from grace_engine.models.locate import locate_model

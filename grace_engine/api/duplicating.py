@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from grace_engine import duplicates as finding_them
-from grace_engine import selection, store
+from grace_engine import duplicates as finding_them, selection, store
 from grace_engine.api.views import RunView
 from grace_engine.config import OF, CurateConfig, require_one_of
 from grace_engine.digests import text_digest

@@ -7,8 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import cast
 
-from grace_engine import export as writing
-from grace_engine import store
+from grace_engine import export as writing, store
 from grace_engine.api.annotating import Annotations, annotations
 from grace_engine.api.choosing import summary, weights_of
 from grace_engine.api.views import run_view

@@ -7,8 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
-from grace_engine import export as writing
-from grace_engine import store
+from grace_engine import export as writing, store
 from grace_engine.api.choosing import summary
 from grace_engine.config import require_one_of
 from grace_engine.errors import InputError, NotFoundError

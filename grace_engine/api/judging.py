@@ -6,8 +6,13 @@ from typing import Any
 
 from grace_engine import report, store
 from grace_engine.errors import InputError, NotFoundError
-from grace_engine.judging import METRICS, JudgePlan, JudgeReport, JudgeSettings
-from grace_engine.judging import plan_judging as _plan
+from grace_engine.judging import (
+    METRICS,
+    JudgePlan,
+    JudgeReport,
+    JudgeSettings,
+    plan_judging as _plan,
+)
 from grace_engine.judging.running import run_judging
 from grace_engine.progress import Progress, Silent
 from grace_engine.records import JUDGE_METRICS, JudgedStep

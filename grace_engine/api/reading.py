@@ -8,8 +8,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from grace_engine import ingest as reading
-from grace_engine import store
+from grace_engine import ingest as reading, store
 from grace_engine.config import IngestConfig, require_name
 from grace_engine.cutting import Pool, Recipe, chunks_of_file, usual_processes
 from grace_engine.digests import file_digest

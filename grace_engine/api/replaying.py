@@ -4,9 +4,7 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from grace_engine import export as writing
-from grace_engine import ingest as reading
-from grace_engine import store
+from grace_engine import export as writing, ingest as reading, store
 from grace_engine.api.annotating import annotations
 from grace_engine.api.exporting import (
     ExportReport,

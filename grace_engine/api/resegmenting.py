@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from grace_engine import ingest as reading
-from grace_engine import store
+from grace_engine import ingest as reading, store
 from grace_engine.cutting import Pool, Recipe, chunks_of, usual_processes
 from grace_engine.ingest import Row
 from grace_engine.progress import Progress, Silent

@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from grace_engine import ingest as reading
-from grace_engine import store
+from grace_engine import ingest as reading, store
 from grace_engine.api.scoring import default_model
 from grace_engine.config import require_name
 from grace_engine.digests import file_digest, text_digest

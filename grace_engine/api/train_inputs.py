@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from grace_engine import ingest as reading
-from grace_engine import store, training
+from grace_engine import ingest as reading, store, training
 from grace_engine.api.annotating import annotations
 from grace_engine.api.choosing import config_of, live_choice, weights_of
 from grace_engine.api.duplicating import duplicates_in

@@ -16,18 +16,17 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
+    Progress as Bars,
     Task,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
 from grace_engine.errors import GraceError
-from grace_engine.quantities import duration as duration
-from grace_engine.quantities import size as size
+from grace_engine.quantities import duration as duration, size as size
 
 P = ParamSpec("P")
 T = TypeVar("T")

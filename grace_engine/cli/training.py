@@ -131,8 +131,7 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Fine-tune on a selection with TRL, and hold it against a random one, the pool, the model."""
-    from grace_engine.training import Asking, Lora, percents
-    from grace_engine.training import preset as preset_of
+    from grace_engine.training import Asking, Lora, percents, preset as preset_of
 
     given: dict[str, Any] = {
         "epochs": epochs,

@@ -10,8 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from grace_engine.answers import Checker, Limits, check_pairs
-from grace_engine.answers import process as processes
+from grace_engine.answers import Checker, Limits, check_pairs, process as processes
 from grace_engine.errors import ResourceError
 from grace_engine.progress import Silent
 from grace_engine.records import AnswerPair

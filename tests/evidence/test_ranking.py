@@ -4,8 +4,7 @@ import math
 from itertools import permutations
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from grace_engine.evidence import average_ranks, permutation_p, smallest_p, spearman
 

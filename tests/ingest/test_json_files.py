@@ -7,8 +7,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from grace_engine.errors import ReadError
 from grace_engine.ingest import Row, read_rows

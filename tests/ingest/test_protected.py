@@ -3,8 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from grace_engine.ingest.protected import protected_spans
 from grace_engine.ingest.spans import is_inside

@@ -3,8 +3,7 @@
 import re
 
 import pytest
-from hypothesis import assume, example, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, example, given, settings, strategies as st
 
 from grace_engine.errors import InputError, TraceRejected
 from grace_engine.ingest import parse_segmenter

@@ -10,8 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from grace_engine.errors import GraceError, InputError, SchemaError
 from grace_engine.ingest import SCHEMAS, Schema, parse_mapping, parse_segmenter, traces_of

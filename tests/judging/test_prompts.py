@@ -3,8 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from grace_engine.judging import prompts
 from grace_engine.judging.prompts import StepText, mark_for, steps_of

@@ -8,8 +8,14 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
-from playwright.sync_api import TimeoutError as Late
+from playwright.sync_api import (
+    Browser,
+    Locator,
+    Page,
+    TimeoutError as Late,
+    expect,
+    sync_playwright,
+)
 
 from grace_engine import api
 from tests.pages.conftest import HOSTILE_NAME, HOSTILE_PROMPT, HOSTILE_STEPS, Studio, serve

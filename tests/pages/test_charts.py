@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 from grace_engine.api import RunView
-from grace_engine.figures import frames, overview, palette, trace
-from grace_engine.figures import heatmap as figure
+from grace_engine.figures import frames, heatmap as figure, overview, palette, trace
 from grace_engine.figures.selection import why_chart
 
 MakeView = Callable[..., RunView]

@@ -9,8 +9,14 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
-from playwright.sync_api import TimeoutError as Late
+from playwright.sync_api import (
+    Browser,
+    Locator,
+    Page,
+    TimeoutError as Late,
+    expect,
+    sync_playwright,
+)
 
 from grace_engine import api, store
 from tests.pages.conftest import Studio, serve

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from grace_engine.config import ScoreConfig
 from grace_engine.errors import ModelError, TraceRejected
