@@ -38,6 +38,7 @@ class ExportReport:
         sha256: Hex digest of its bytes.
         unchanged: Whether the very same bytes stood there before.
         source: ``workspace``, or ``sources`` where the workspace no longer held the traces.
+        what: What was chosen, for a person to read: ``traces`` or ``problems``.
     """
 
     path: Path
@@ -50,6 +51,7 @@ class ExportReport:
     sha256: str
     unchanged: bool
     source: str = "workspace"
+    what: str = "traces"
 
 
 def export(
@@ -165,6 +167,7 @@ def _export_problems(
         n_bytes=published.n_bytes,
         sha256=published.sha256,
         unchanged=published.unchanged,
+        what="problems",
     )
 
 

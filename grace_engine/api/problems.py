@@ -201,6 +201,7 @@ def problem_candidates(
         keep=keep,
         drop=drop,
         said=by_whom,
+        what="problems",
     )
 
 

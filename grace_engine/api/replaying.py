@@ -53,6 +53,7 @@ def replay(
             n_bytes=published.n_bytes,
             sha256=published.sha256,
             unchanged=published.unchanged,
+            what="problems",
         )
     origin = "workspace" if workspace is not None and _holds(workspace, ids) else "sources"
     notes = None

@@ -28,6 +28,19 @@ from grace_engine.cli.options import (
     ZeroOption,
     weights_from,
 )
+from grace_engine.records import is_of_problems
+
+# Settings that a choice of problems does not have.
+_OF_TRACES = {
+    "alpha",
+    "history",
+    "aggregate",
+    "history_only",
+    "cap_per_prompt",
+    "without_duplicates",
+    "duplicates_threshold",
+    "duplicates_older",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -85,7 +98,10 @@ def curate(
         ]
         console.emit_json(found | {"choices": choices})
         return
-    console.pairs(found)
+    of_problems = is_of_problems(chosen.run_id)
+    if of_problems:
+        found = {"n_problems" if n == "n_traces" else n: v for n, v in found.items()}
+    console.pairs({n: v for n, v in found.items() if not (of_problems and n in _OF_TRACES)})
     if chosen.duplicates_older:
         console.note(
             f"Traces came or went since duplicates were looked for: grace duplicates --of "
@@ -95,10 +111,13 @@ def curate(
     near = chosen.choices[max(0, cut - 3) : cut + 3]
     console.table(
         "Nearest the cut",
-        ["rank", "trace", "value", "in", "reason"],
+        ["rank", "problem" if of_problems else "trace", "value", "in", "reason"],
         [(c.rank, c.trace_id, c.value, c.selected, c.reason) for c in near],
     )
-    console.note(f"Export it: grace export {chosen.id} --to chosen.jsonl --workspace {workspace}")
+    as_format = " --as trl-grpo" if of_problems else ""
+    console.note(
+        f"Export it: grace export {chosen.id} --to chosen.jsonl{as_format} --workspace {workspace}"
+    )
 
 
 @console.speaks
@@ -153,7 +172,8 @@ def replay(
 
 def _say(report: "api.ExportReport", *, as_json: bool) -> None:
     console.note(
-        f"{report.n_traces:,} traces in {report.n_lines:,} lines ({console.size(report.n_bytes)}) "
+        f"{report.n_traces:,} {report.what} in {report.n_lines:,} lines "
+        f"({console.size(report.n_bytes)}) "
         f"→ {report.path}" + (", the same bytes as were there" if report.unchanged else "")
     )
     if report.n_riding:

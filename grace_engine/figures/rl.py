@@ -47,7 +47,7 @@ def pass_rate_chart(rows: pd.DataFrame, *, dark: bool) -> Any:
             marker={"color": colour, "line": {"width": 0}},
             hovertemplate=f"{title}: %{{y:,}} with a pass rate of %{{x}}<extra></extra>",
         )
-    figure.update_xaxes(title={"text": "Pass rate"}, type="category", showgrid=False)
+    figure.update_xaxes(title={"text": "Pass rate"}, type="category", showgrid=False, tickangle=-45)
     figure.update_yaxes(title={"text": "Problems"}, rangemode="tozero", nticks=6)
     figure.update_layout(barmode="stack", bargap=0.12, height=320, margin=_MARGIN, legend=_LEGEND)
     return figure

@@ -23,13 +23,16 @@ def allowances(budget: Budget, traces: Ints, tokens: Ints) -> Ints:
     return np.array(_split(int(budget.amount), sizes.tolist()), dtype=np.int64)
 
 
-def allowed_text(budget: Budget, n_traces: int, allowed: int, *, n_strata: int) -> str:
-    """An allowance for a person to read: ``20% of 400 traces is 80``."""
+def allowed_text(
+    budget: Budget, n_traces: int, allowed: int, *, n_strata: int, what: str = "traces"
+) -> str:
+    """An allowance for a person to read: ``20% of 400 traces is 80``; ``what`` names those."""
     if budget.kind == "fraction":
-        return f"{float(100 * budget.amount):.4g}% of {n_traces} traces is {allowed}"
+        return f"{float(100 * budget.amount):.4g}% of {n_traces} {what} is {allowed}"
+    unit = what if budget.kind == "traces" else budget.kind
     if n_strata == 1:
-        return f"the budget is {allowed} {budget.kind}"
-    return f"its part of {int(budget.amount)} {budget.kind} is {allowed}"
+        return f"the budget is {allowed} {unit}"
+    return f"its part of {int(budget.amount)} {unit} is {allowed}"
 
 
 def require_room(

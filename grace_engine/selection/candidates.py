@@ -57,6 +57,7 @@ class Candidates:
         groups: ``[N]`` a number for the prompt of each, from 0; needed for a cap.
         duplicates: Those of which one is enough; None where all may be taken.
         said: Who kept or dropped a trace and why, by its id, for a person to read.
+        what: What they are, for a person to read: ``traces`` or ``problems``.
     """
 
     trace_ids: npt.NDArray[np.object_]
@@ -70,6 +71,7 @@ class Candidates:
     groups: Ints | None = None
     duplicates: Duplicates | None = None
     said: Mapping[str, str] = field(default_factory=dict)
+    what: str = "traces"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -56,7 +56,7 @@ def reasons(candidates: Candidates, taken: Taken, indices: Sequence[int]) -> lis
     """Why the candidates at these indices are in or out, for a person to read."""
     one = len(taken.strata.names) == 1
     wheres = ["" if one else f" of its stratum {name}" for name in taken.strata.names]
-    allowed = _allowed(taken)
+    allowed = _allowed(taken, candidates.what)
     limits = taken.allowed.tolist()
     counted = taken.budget.kind != "tokens"
     passed = _passed_over(taken)[indices].tolist()
@@ -131,16 +131,16 @@ def _short(trace_id: object) -> str:
     return str(trace_id)[:8]
 
 
-def _allowed(taken: Taken) -> list[str]:
+def _allowed(taken: Taken, what: str) -> list[str]:
     """For each stratum what it may take, and what of that went to kept traces."""
     n_strata = len(taken.strata.names)
     sizes = np.bincount(taken.strata.codes, minlength=n_strata).tolist()
     found = []
     for size, allowed, kept in zip(sizes, taken.allowed.tolist(), taken.kept.tolist(), strict=True):
-        text = allowed_text(taken.budget, size, allowed, n_strata=n_strata)
+        text = allowed_text(taken.budget, size, allowed, n_strata=n_strata, what=what)
         if kept:
             unit = "tokens " if taken.budget.kind == "tokens" else ""
-            text += f", {kept} {unit}of them in traces kept by hand"
+            text += f", {kept} {unit}of them in {what} kept by hand"
         found.append(text)
     return found
 

@@ -85,7 +85,13 @@ def find_run(connection: duckdb.DuckDBPyConnection, wanted: str) -> str:
             "(SELECT run_id FROM run_traces WHERE reason IS NULL) DESC, touched DESC LIMIT 1"
         ).fetchall()
         if not rows:
-            raise NotFoundError("Nothing was scored in this workspace yet. Run grace score.")
+            said = "Nothing was scored in this workspace yet. Run grace score."
+            if connection.execute("SELECT 1 FROM rollout_sets LIMIT 1").fetchall():
+                said += (
+                    " To choose among problems, name their rollouts or policy gradients with --run "
+                    "(grace rollouts lists them)."
+                )
+            raise NotFoundError(said)
         return str(rows[0][0])
     return by_prefix(
         connection,

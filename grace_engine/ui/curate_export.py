@@ -88,7 +88,7 @@ def panel(workspace: str, selection: Selection) -> None:
             )
     report, what = st.session_state.get(_REPORT, (None, None))
     if report and what == (selection.id, as_format, annotate, ending) and report.path.exists():
-        _written(report, "problems" if of_problems else "traces")
+        _written(report)
     words = [selection.id, "--to", str(path), "--as", as_format]
     words += ["--annotate"] if annotate else []
     words += ["--overwrite"] if replace else []
@@ -116,10 +116,11 @@ def write(
     )
 
 
-def _written(report: api.ExportReport, what: str) -> None:
+def _written(report: api.ExportReport) -> None:
     same = ", the same bytes as were there" if report.unchanged else ""
     st.text(
-        f"{report.n_traces:,} {what} in {report.n_lines:,} lines ({size(report.n_bytes)}){same}:\n"
+        f"{report.n_traces:,} {report.what} in {report.n_lines:,} lines "
+        f"({size(report.n_bytes)}){same}:\n"
         f"{plain(str(report.path))}"
     )
     if report.n_riding:
@@ -134,7 +135,7 @@ def _written(report: api.ExportReport, what: str) -> None:
         )
     with st.container(horizontal=True):
         for label, path, mime in (
-            (f"Save the {what}", report.path, _MIMES[report.path.suffix]),
+            (f"Save the {report.what}", report.path, _MIMES[report.path.suffix]),
             ("Save the manifest", report.manifest, "application/json"),
         ):
             st.download_button(

@@ -11,7 +11,7 @@ from grace_engine.ui.rl_load import Source
 
 EXAMPLE = (
     "64 problems of the shipped data and 48 of another set as the target, 8 rollouts of each by "
-    "the shipped model, and their policy gradients. That takes about a minute on two idle cores."
+    "the shipped model, and their policy gradients. That takes about two minutes."
 )
 """What the example is."""
 

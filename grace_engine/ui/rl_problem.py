@@ -47,8 +47,8 @@ def problem(live: LiveProblems, *, dark: bool) -> None:
             alt=f"Mean loss of each step of {held.steps['number'].nunique()} rollouts",
         )
         st.caption(
-            "Mean −log π of the tokens of each step, in nats: what the policy was sure of is pale. "
-            "The best rewarded rollouts stand first."
+            "Mean −log π of the tokens of each step, in nats: what the policy was less sure of "
+            "stands out. The best rewarded rollouts come first."
         )
     else:
         st.caption(text.as_markdown(held.uncut))
@@ -78,7 +78,7 @@ def _choose(live: LiveProblems) -> str:
             args=(curate_state.PROBLEM, _BOX),
             accept_new_options=True,
             help="In rank order; or type an id, or a unique beginning of one.",
-            width=420,
+            width=300,
         )
         for name, label, to in (("previous", "‹ Rank", place - 1), ("next", "Rank ›", place + 1)):
             inside = place >= 0 and 0 <= to < len(ids)
@@ -119,7 +119,7 @@ def _verdict(live: LiveProblems, found: api.WhyProblem) -> None:
         curate_tables.metric("Value", _plain(found.value), f"cut {_plain(found.cut)}")
         curate_tables.metric(
             "Pass rate",
-            "–" if found.pass_rate is None else f"{found.pass_rate:.0%}",
+            "–" if found.pass_rate is None else f"{found.pass_rate:.1%}",
             f"of {found.n_rollouts:,} rollouts",
         )
         curate_tables.metric("Alignment", _plain(found.cosine), f"length of g {_plain(found.norm)}")

@@ -28,6 +28,7 @@ SECTIONS = ("Overview", "One problem", "Methods", "How sure", "Selections")
 
 _BOX, _CHART, _FIRST, _SECOND = "rl-section-box", "rl-chart", "first-method", "second-method"
 _ENDS = 8
+_FORMS = {"cosine": "+.3f", "norm": ".3f"}
 
 
 @st.fragment
@@ -135,7 +136,7 @@ def _ends(title: str, name: str, rows: pd.DataFrame, column: str, what: str) -> 
         selection_mode=["single-row", "single-cell"],
         column_config={
             "number": what.split(" with ", maxsplit=1)[0],
-            "pass_rate": st.column_config.NumberColumn("Pass rate", format="%.0f%%"),
+            "pass_rate": st.column_config.NumberColumn("Pass rate", format="%.1f%%"),
             "side": "Side",
             "prompt": st.column_config.TextColumn("Problem", width="large"),
         },
@@ -190,13 +191,13 @@ def _moves(
     known = live.rows.set_index("problem_id").loc[rows.index]
     shown = pd.DataFrame(
         {
-            "prompt": [plain(str(text), 120) for text in known["prompt"]],
             "rank_a": rows["rank_a"].to_numpy(),
             "rank_b": rows["rank_b"].to_numpy(),
             "pass_rate": 100 * known["pass_rate"].to_numpy(),
             "cosine": known["cosine"].to_numpy(),
             "norm": known["norm"].to_numpy(),
             "reason": known["reason"].to_numpy(),
+            "prompt": [plain(str(text), 120) for text in known["prompt"]],
         }
     )
     empty = [c for c in ("cosine", "norm") if shown[c].isna().all()]
@@ -204,16 +205,16 @@ def _moves(
     frame = shown.assign(problem_id=rows.index.to_numpy())
     tables.table(
         shown.drop(columns=empty).head(curate_tables.MOST_ROWS),
-        signed={"cosine": "+.3f", "norm": ".3f"} if not empty else None,
+        signed={c: form for c, form in _FORMS.items() if c not in empty},
         height=min(35 * (len(shown) + 1) + 3, 320),
         key=f"rl-moves-{name}",
         column_config={
             "prompt": st.column_config.TextColumn("Problem", width="medium"),
-            "rank_a": f"Rank, {methods[0]}",
-            "rank_b": f"Rank, {methods[1]}",
-            "pass_rate": st.column_config.NumberColumn("Pass rate", format="%.0f%%"),
-            "cosine": st.column_config.NumberColumn("Alignment", format="%.3f"),
-            "norm": st.column_config.NumberColumn("Length of g", format="%.3f"),
+            "rank_a": st.column_config.NumberColumn("Rank", help=f"By {methods[0]}."),
+            "rank_b": st.column_config.NumberColumn("then", help=f"By {methods[1]}."),
+            "pass_rate": st.column_config.NumberColumn("Pass rate", format="%.1f%%"),
+            "cosine": "Alignment",
+            "norm": "Length of g",
             "reason": "No gradient since",
         },
         alt=title,
@@ -260,7 +261,7 @@ def _certainty(live: LiveProblems, *, dark: bool) -> None:
                 "problem_id": "Problem",
                 "first": "First half",
                 "second": "Second half",
-                "pass_rate": st.column_config.NumberColumn("Pass rate", format="%.0f%%"),
+                "pass_rate": st.column_config.NumberColumn("Pass rate", format="%.1f%%"),
             },
             alt="Scores of each problem by two halves of its rollouts",
         )

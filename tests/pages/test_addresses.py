@@ -16,7 +16,9 @@ TYPED = {
     "inspect": ("alpha=0.3&dataset=a&dataset=b", "/"),
     "curate": ("budget=7", "/curate"),
     "data": ("view=Score", "/data"),
+    "dataset": ("size=8B&section=Ranking", "/dataset"),
     "train": ("training=none", "/train"),
+    "problems": ("method=band", "/problems"),
 }
 """By page: what stands behind its name, and the path that the browser then shows."""
 

@@ -148,7 +148,7 @@ def test_a_problem_shows_its_rollouts_apart_and_turns_with_keep_and_drop(
     told = says(app)
     assert "**Right: 2**" in told
     assert "**Wrong: 2**" in told
-    assert numbers(app)["Pass rate"] == "50%"
+    assert numbers(app)["Pass rate"] == "50.0%"
     assert numbers(app)["Alignment"].lstrip("−") == f"{abs(view.cosines[_place(view, name)]):.4f}"
     html = "".join(str(block.proto.body) for block in app.get("html"))
     assert "&lt;script&gt;window.pwned = 1" in html

@@ -219,7 +219,7 @@ def test_exports_for_trainers_and_the_same_bytes_again(
     api.curate(workspace, "2", strategy="accgreedy", name="mine")
     file = tmp_path / f"chosen.{ending}"
     status, _, err = grace("export", "mine", "--to", file, "--as", as_format, "-w", workspace.root)
-    assert (status, "2 traces in 2 lines" in err) == (0, True), err
+    assert (status, "2 problems in 2 lines" in err) == (0, True), err
     if ending == "parquet":
         rows = pq.read_table(file).to_pylist()
     else:

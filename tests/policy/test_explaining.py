@@ -37,6 +37,7 @@ def test_why_a_problem_is_in_or_out_by_hand(
     assert (told["selected"], told["rank"], told["needed_budget"]) == (False, 3, "3")
     assert told["value"] == told["cosine"] == pytest.approx(-math.sqrt(0.5))
     assert told["margin"] == pytest.approx(-math.sqrt(0.5))  # the cut is B's 0
+    assert told["reason"] == "rank 3, the budget is 2 problems"
     assert (told["pass_rate"], told["n_rollouts"]) == (0.75, 2)
     status, out, _ = grace("why", ids["C?"], *common, "-w", workspace.root, "--json")
     told = json.loads(out)
@@ -186,3 +187,21 @@ def test_rollouts_without_log_probabilities_say_why_no_step_stands_there(
     held = api.problem_rollouts(workspace, "made", name)
     assert held.uncut == "The log-probabilities of these rollouts' tokens are not known."
     assert isinstance(held.group, RolloutGroup)
+
+
+def test_the_shell_tells_a_choice_of_problems_and_how_it_is_exported(
+    workspace: api.Workspace, with_gradients: str, tmp_path: Path, grace: Grace
+) -> None:
+    common = ("--budget", "2", "--strategy", "gradalign", "-w", workspace.root)
+    status, out, err = grace("curate", *common, "--run", with_gradients)
+    told = " ".join(out.split())
+    assert (status, "n_problems 4" in told, "alpha" in told, "duplicates" in told) == (
+        0, True, False, False,
+    )  # fmt: skip
+    found = api.get_selection(workspace)
+    assert f"grace export {found.id} --to chosen.jsonl --as trl-grpo" in " ".join(err.split())
+    file = tmp_path / "chosen.jsonl"
+    assert grace("export", found.id, "--to", file, "--as", "trl-grpo", "-w", workspace.root)[0] == 0
+    status, _, err = grace("curate", "--strategy", "random", "-w", workspace.root)
+    assert status == 1
+    assert "name their rollouts or policy gradients with --run" in " ".join(err.split())
