@@ -179,11 +179,14 @@ def test_a_server_that_goes_away_in_the_middle_leaves_what_is_done(
 def test_many_are_asked_at_once_and_no_more_than_that(
     workspace: api.Workspace, served: Served, asking: Asking
 ) -> None:
-    together, first = threading.Barrier(4), iter(range(4))
+    together, first, fifth = threading.Barrier(4), iter(range(4)), threading.Event()
 
     def meeting(body: dict[str, Any]) -> Any:
-        if next(first, None) is not None:
+        if next(first, None) is None:
+            fifth.set()
+        else:
             together.wait(60)  # only four at once come through
+            fifth.wait(0.5)  # and a fifth beside them would be counted
         return play(body)
 
     served.reply = meeting

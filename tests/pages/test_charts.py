@@ -81,7 +81,7 @@ def test_tooltips_have_fixed_names_so_that_none_becomes_a_picture(
     spec = heatmap(view_of_lengths(3, **{"label.image": ["http://pwned.invalid/p.png"]}))
 
     titles = [tip["title"] for tip in spec["encoding"]["tooltip"]]
-    names = ["Trace", "Step", *palette.SIGNALS.values(), "Label", "Verdict"]
+    names = ["Trace", "Step", *palette.SIGNALS.values(), "Label", "Verdict", "Judge"]
     assert titles == [*names, "Tokens", "Trace value"]
 
 
