@@ -30,6 +30,7 @@ lint: $(READY)
 bench: $(READY) ## Speed and memory as ratios to peers measured in the same run
 	$(BIN)/python -m benchmarks.scoring
 	$(BIN)/python -m benchmarks.ingest
+	$(BIN)/python -m benchmarks.supervision
 
 lock: ## Write requirements.lock anew from pyproject.toml
 	$(PYTHON) -m venv build/lock

@@ -35,6 +35,12 @@ st.navigation(
             help="A budget turned into a subset: who is in, why, what it favours; save and export.",
         ),
         st.Page(
+            "pages/dataset.py",
+            title="Dataset",
+            icon=":material/summarize:",
+            help="What datasets and selections are like in numbers, beside each other.",
+        ),
+        st.Page(
             "pages/train.py",
             title="Train",
             icon=":material/model_training:",

@@ -63,6 +63,13 @@ if TYPE_CHECKING:
     from grace_engine.api.exporting import ExportReport, export
     from grace_engine.api.figures import write_figures
     from grace_engine.api.handing_over import HandedOver, hand_over
+    from grace_engine.api.judged_steps import (
+        ADJECTIVES,
+        JUDGE,
+        StepJudge,
+        judge_text,
+        step_judge,
+    )
     from grace_engine.api.judging import (
         JudgePlan,
         JudgeReport,
@@ -74,6 +81,7 @@ if TYPE_CHECKING:
         plan_judging,
         worst_steps,
     )
+    from grace_engine.api.overlapping import NearDuplicates, near_duplicates
     from grace_engine.api.previewing import Preview, RejectGroup, cut_beside, preview, trace_json
     from grace_engine.api.problem_choices import (
         Certainty,
@@ -97,7 +105,13 @@ if TYPE_CHECKING:
     )
     from grace_engine.api.rebuilding import Health, Rebuilt, check_workspace, rebuild
     from grace_engine.api.replaying import replay
-    from grace_engine.api.reporting import DatasetReport, dataset_report, write_report
+    from grace_engine.api.report_run import Subjects, report_subjects, start_report
+    from grace_engine.api.reporting import (
+        DatasetReport,
+        dataset_report,
+        report_bytes,
+        write_report,
+    )
     from grace_engine.api.resegmenting import Resegmented, resegment
     from grace_engine.api.rollouts import (
         GradientReport,
@@ -148,13 +162,6 @@ if TYPE_CHECKING:
         score,
     )
     from grace_engine.api.selected import ComparisonView, SelectionView, selection_view
-    from grace_engine.api.step_judge import (
-        ADJECTIVES,
-        JUDGE,
-        StepJudge,
-        judge_text,
-        step_judge,
-    )
     from grace_engine.api.steps import (
         export_steps,
     )
@@ -170,6 +177,7 @@ if TYPE_CHECKING:
         training_report,
         training_time_left,
     )
+    from grace_engine.api.trained_evidence import TrainedOn, trained_on, training_evidence
     from grace_engine.api.training import (
         TrainPlan,
         TrainRequest,
@@ -259,6 +267,7 @@ __all__ = [
     "JudgeReport",
     "JudgeSettings",
     "Methods",
+    "NearDuplicates",
     "Planned",
     "Preview",
     "ProblemRollouts",
@@ -273,10 +282,12 @@ __all__ = [
     "ScoringPlan",
     "SelectionView",
     "StepJudge",
+    "Subjects",
     "TraceView",
     "TrainPlan",
     "TrainReport",
     "TrainRequest",
+    "TrainedOn",
     "UnscoredTrace",
     "Why",
     "WhyProblem",
@@ -363,6 +374,7 @@ __all__ = [
     "mark",
     "methods",
     "n_steps_of",
+    "near_duplicates",
     "one_a_model",
     "open_workspace",
     "override",
@@ -385,6 +397,8 @@ __all__ = [
     "rejects",
     "rename_selection",
     "replay",
+    "report_bytes",
+    "report_subjects",
     "request_of",
     "require_submitit",
     "resegment",
@@ -409,6 +423,7 @@ __all__ = [
     "start_ingest",
     "start_judging",
     "start_problem_sample",
+    "start_report",
     "start_retry",
     "start_rollouts",
     "start_sample",
@@ -421,8 +436,10 @@ __all__ = [
     "trace_view",
     "train",
     "train_on_cluster",
+    "trained_on",
     "training_answers",
     "training_cells",
+    "training_evidence",
     "training_metrics",
     "training_plan_of",
     "training_problems",
@@ -512,7 +529,7 @@ _HOMES = {
         "redo",
         "undo",
     ),
-    "grace_engine.api.step_judge": (
+    "grace_engine.api.judged_steps": (
         "ADJECTIVES",
         "JUDGE",
         "StepJudge",
@@ -577,7 +594,15 @@ _HOMES = {
         "Resegmented",
         "resegment",
     ),
-    "grace_engine.api.reporting": ("DatasetReport", "dataset_report", "write_report"),
+    "grace_engine.api.overlapping": ("NearDuplicates", "near_duplicates"),
+    "grace_engine.api.report_run": ("Subjects", "report_subjects", "start_report"),
+    "grace_engine.api.reporting": (
+        "DatasetReport",
+        "dataset_report",
+        "report_bytes",
+        "write_report",
+    ),
+    "grace_engine.api.trained_evidence": ("TrainedOn", "trained_on", "training_evidence"),
     "grace_engine.api.rebuilding": ("Health", "Rebuilt", "check_workspace", "rebuild"),
     "grace_engine.api.replaying": ("replay",),
     "grace_engine.api.reading": (

@@ -38,6 +38,7 @@ def main(folder: Path) -> int:
             "train": partial(_train, folder),
             "rollout": _rollout,
             "gradients": _gradients,
+            "report": _report,
             "judge": _judge,
         }
         if spec.kind not in kinds:
@@ -175,6 +176,29 @@ def _taken(report: "api.GradientReport") -> Outcome:
         + (f" ({reasons})." if reasons else ".")
     )
     return message, {"run": report.run.id, "n_computed": report.n_computed}
+
+
+def _report(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outcome:
+    from grace_engine.supervision import MeasureConfig
+
+    settings = spec.settings
+    first, *others = settings["names"]
+    found = api.dataset_report(
+        workspace,
+        first,
+        against=others,
+        target_size=settings["target_size"],
+        config=MeasureConfig(**settings["config"]),
+        run=settings["run"],
+        judge=settings["judge"],
+        progress=reporter,
+    )
+    message = f"{counted(sum(s.n_traces for s in found.subjects), 'trace')} are measured."
+    if settings["to"]:
+        to = Path(settings["to"])
+        api.write_report(found, to, overwrite=settings["overwrite"])
+        message += f" The report stands in {to}."
+    return message, {"names": [subject.name for subject in found.subjects], "to": settings["to"]}
 
 
 def _judge(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outcome:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from grace_engine import store
 from grace_engine.api.annotating import Annotations, annotations
-from grace_engine.api.step_judge import JUDGE
+from grace_engine.api.judged_steps import JUDGE
 from grace_engine.api.views import RunView
 from grace_engine.errors import InputError, NotFoundError
 from grace_engine.evaluation import (

@@ -58,15 +58,9 @@ def measure(
         MissingExtraError: A library for what is asked is not installed.
     """
     told = progress or Silent()
-    config = config or MeasureConfig(model=str(default_model()))
-
-    def digest_of(path: Path) -> str:
-        return store.remembered_digest(workspace, path, file_digest)
-
-    measurer = Measurer(config, digest_of=digest_of, say=told.say)
+    measurer = _measurer(workspace, config, told)
     known = store.trace_metrics(workspace, ids, measurer.recipes)
-    counts = known["trace_id"].value_counts()
-    missing = [name for name in ids if counts.get(name, 0) < len(measurer.recipes)]
+    missing = _missing(known, ids, measurer)
     if missing:
         what = f"metrics in the foreground of {workspace.root}"
         with having_device(measurer.device, what, told.say):
@@ -78,6 +72,32 @@ def measure(
         n_measured=len(missing),
         seconds=dict(measurer.seconds),
     )
+
+
+def unmeasured(
+    workspace: Workspace, ids: Sequence[str], config: MeasureConfig | None = None
+) -> list[str]:
+    """Those of the traces that ``measure`` would have to read; no weights are loaded.
+
+    Raises:
+        ModelError: A model cannot be used.
+        MissingExtraError: A library for what is asked is not installed.
+    """
+    measurer = _measurer(workspace, config, Silent())
+    return _missing(store.trace_metrics(workspace, ids, measurer.recipes), ids, measurer)
+
+
+def _measurer(workspace: Workspace, config: MeasureConfig | None, progress: Progress) -> Measurer:
+    def digest_of(path: Path) -> str:
+        return store.remembered_digest(workspace, path, file_digest)
+
+    config = config or MeasureConfig(model=str(default_model()))
+    return Measurer(config, digest_of=digest_of, say=progress.say)
+
+
+def _missing(known: pd.DataFrame, ids: Sequence[str], measurer: Measurer) -> list[str]:
+    counts = known["trace_id"].value_counts()
+    return [name for name in ids if counts.get(name, 0) < len(measurer.recipes)]
 
 
 def _measure(

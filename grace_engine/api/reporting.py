@@ -26,7 +26,7 @@ from grace_engine.report import Advice, Column, DatasetReport, Subject
 from grace_engine.store import Workspace
 from grace_engine.supervision import METRICS, MeasureConfig
 
-__all__ = ["FORMATS", "DatasetReport", "dataset_report", "write_report"]
+__all__ = ["FORMATS", "DatasetReport", "dataset_report", "report_bytes", "write_report"]
 
 FORMATS = (".html", ".json", ".md")
 
@@ -43,7 +43,7 @@ _REASONING = ("MoT-PL-eval Polish", "LightR1 English")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Source:
+class Source:
     """A dataset or selection by name: its traces, and the run that chose or scored them."""
 
     name: str
@@ -85,10 +85,8 @@ def dataset_report(
         MissingExtraError: A library for what is asked is not installed.
     """
     size = report.size_of(target_size) if target_size else 0.0
-    sources = [_source(workspace, name, run) for name in (what, *against)]
+    sources = sources_of(workspace, (what, *against), run)
     names = [source.name for source in sources]
-    if len(set(names)) < len(names):
-        raise InputError(f"A report needs different names, and got {', '.join(names)}.")
     every = list(dict.fromkeys(name for source in sources for name in source.ids))
     measured = measure(workspace, every, config, progress)
     signals = {source.run: _signals(workspace, source.run) for source in sources}
@@ -141,18 +139,35 @@ def write_report(found: DatasetReport, to: Path, *, overwrite: bool = False) -> 
         InputError: Another ending, or another file stands there.
         ResourceError: The disk is full.
     """
-    made = {
-        ".html": lambda: report.as_html(found).encode(),
-        ".json": lambda: orjson.dumps(report.as_document(found), option=orjson.OPT_INDENT_2),
-        ".md": lambda: report.as_markdown(found).encode(),
-    }
+    return publish(to, [report_bytes(found, ending_of(to))], overwrite=overwrite).path
+
+
+def ending_of(to: Path) -> str:
+    """``.html``, ``.json`` or ``.md``; ``InputError`` where a file has none of these."""
     ending = to.suffix.lower()
-    if ending not in made:
+    if ending not in FORMATS:
         raise InputError(f"{to} does not say how to write it: use {', '.join(FORMATS)}.")
-    return publish(to, [made[ending]().rstrip(b"\n")], overwrite=overwrite).path
+    return ending
 
 
-def _source(workspace: Workspace, name: str, run: str) -> _Source:
+def report_bytes(found: DatasetReport, ending: str) -> bytes:
+    """A report as a file of this ending holds it."""
+    if ending == ".json":
+        return orjson.dumps(report.as_document(found), option=orjson.OPT_INDENT_2)
+    written = report.as_html if ending == ".html" else report.as_markdown
+    return written(found).rstrip("\n").encode()
+
+
+def sources_of(workspace: Workspace, names: Sequence[str], run: str = "latest") -> list[Source]:
+    """Datasets and selections by name, each once; raises as ``dataset_report``."""
+    found = [_source(workspace, name, run) for name in names]
+    named = [source.name for source in found]
+    if len(set(named)) < len(named):
+        raise InputError(f"A report needs different names, and got {', '.join(named)}.")
+    return found
+
+
+def _source(workspace: Workspace, name: str, run: str) -> Source:
     known = {info.name: info for info in store.datasets(workspace)}
     if name in known:
         info = known[name]
@@ -161,10 +176,11 @@ def _source(workspace: Workspace, name: str, run: str) -> _Source:
             raise InputError(f"The dataset {name} holds no traces, so there is nothing to report.")
         refused = Counter(r.reason for r in store.rejects(workspace, name) if r.line)
         files = ", ".join(Path(path).name for path in info.sources)
-        return _Source(
+        return Source(
             name=name,
             kind="dataset",
-            detail=f"It was read from {files} and cut into steps by `{info.segmenter}`.",
+            detail=f"It was read from {files} and cut into steps by the segmenter "
+            f"{info.segmenter}.",
             ids=ids,
             refused=dict(refused),
             run=_run_of(workspace, name, run),
@@ -181,7 +197,7 @@ def _source(workspace: Workspace, name: str, run: str) -> _Source:
     if not here:
         raise InputError(f"Of the selection {name} no trace is in this workspace.")
     gone = len(ids) - len(here)
-    return _Source(
+    return Source(
         name=name_of(chosen),
         kind="selection",
         detail=f"It was chosen from {len(chosen.choices):,} traces of run {chosen.run_id} by "
@@ -209,7 +225,7 @@ def _signals(workspace: Workspace, run: str) -> RunView | None:
 
 
 def _subject(
-    workspace: Workspace, source: _Source, measured: Measurement, view: RunView | None
+    workspace: Workspace, source: Source, measured: Measurement, view: RunView | None
 ) -> Subject:
     listed = store.labels_of(workspace, ids=source.ids).set_index("id")
     ids = listed.index.tolist()
@@ -268,7 +284,9 @@ def _columns(
         if metric.name != "language"
     ]
     runs = ", ".join(
-        dict.fromkeys(f"{view.run.model}, {view.run.proxy}, run {view.run.id}" for view in views)
+        dict.fromkeys(
+            f"{Path(view.run.model).name}, {view.run.proxy}, run {view.run.id}" for view in views
+        )
     )
     signals = [
         Column(name=name, title=title, how=how, made_by=runs)

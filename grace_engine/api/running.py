@@ -117,9 +117,9 @@ def start_scoring(workspace: Workspace, config: ScoreConfig | None = None) -> Jo
         kind="score",
         title=f"Score {what}{names} with {model} ({config.proxy})",
         settings=asdict(config),
-        device=_device(config.device),
+        device=device_of(config.device),
     )
-    return _start(workspace, spec)
+    return begin(workspace, spec)
 
 
 def start_retry(workspace: Workspace, run_id: str) -> Job:
@@ -157,13 +157,13 @@ def start_retry(workspace: Workspace, run_id: str) -> Job:
 def start_sample(workspace: Workspace) -> Job:
     """Ingest the shipped traces and score them with the shipped model, in the background."""
     title = "Prepare the sample: ingest the shipped traces, score them with the shipped model"
-    return _start(workspace, JobSpec(kind="sample", title=title, device=_device("auto")))
+    return begin(workspace, JobSpec(kind="sample", title=title, device=device_of("auto")))
 
 
 def start_problem_sample(workspace: Workspace) -> Job:
     """Have the shipped model answer shipped problems and take policy gradients, all behind."""
     title = "Prepare the example: roll out shipped problems, take policy gradients"
-    return _start(workspace, JobSpec(kind="problem-sample", title=title, device=_device("auto")))
+    return begin(workspace, JobSpec(kind="problem-sample", title=title, device=device_of("auto")))
 
 
 def start_ingest(
@@ -178,7 +178,7 @@ def start_ingest(
         title=f"Ingest {names}" + (f" into {config.dataset}" if config.dataset else ""),
         settings={"paths": [str(Path(path).absolute()) for path in paths], **asdict(config)},
     )
-    return _start(workspace, spec)
+    return begin(workspace, spec)
 
 
 def start_duplicates(
@@ -200,7 +200,7 @@ def start_duplicates(
         title=f"Find duplicate {of}{where} (similarity {threshold:g} or more)",
         settings={"of": of, "datasets": list(datasets), "threshold": threshold},
     )
-    return _start(workspace, spec)
+    return begin(workspace, spec)
 
 
 def start_checking(
@@ -224,7 +224,7 @@ def start_checking(
         title=f"Check answers{of} against their references",
         settings={"datasets": list(names), "timeout": timeout, "again": again},
     )
-    return _start(workspace, spec)
+    return begin(workspace, spec)
 
 
 def start_training(workspace: Workspace, request: "TrainRequest") -> Job:
@@ -246,9 +246,9 @@ def start_training(workspace: Workspace, request: "TrainRequest") -> Job:
         title=f"Train {model} on {PurePath(request.what).name}{against}"
         + (", by Slurm" if on_cluster else ""),
         settings=request.document(),
-        device="" if on_cluster else _device(request.settings.device),
+        device="" if on_cluster else device_of(request.settings.device),
     )
-    return _start(workspace, spec)
+    return begin(workspace, spec)
 
 
 def start_rollouts(workspace: Workspace, problems: str, settings: "RolloutSettings") -> Job:
@@ -265,9 +265,9 @@ def start_rollouts(workspace: Workspace, problems: str, settings: "RolloutSettin
             "problems": str(Path(problems).absolute()) if Path(problems).is_file() else problems,
             **asdict(settings),
         },
-        device="" if settings.endpoint else _device(settings.device),
+        device="" if settings.endpoint else device_of(settings.device),
     )
-    return _start(workspace, spec)
+    return begin(workspace, spec)
 
 
 def start_gradients(workspace: Workspace, rollouts: str, settings: "GradientSettings") -> Job:
@@ -283,9 +283,9 @@ def start_gradients(workspace: Workspace, rollouts: str, settings: "GradientSett
         kind="gradients",
         title=f"Policy gradients ({settings.kind}) of {found.name}{against}",
         settings={"rollouts": found.id, **asdict(settings)},
-        device=_device(settings.device),
+        device=device_of(settings.device),
     )
-    return _start(workspace, spec)
+    return begin(workspace, spec)
 
 
 def start_judging(workspace: Workspace, what: str, settings: "JudgeSettings") -> Job:
@@ -302,7 +302,7 @@ def start_judging(workspace: Workspace, what: str, settings: "JudgeSettings") ->
         title=f"Judge the steps of {what} with {PurePath(settings.model).name}",
         settings={"what": what, **asdict(settings)},
     )
-    return _start(workspace, spec)
+    return begin(workspace, spec)
 
 
 def resume_job(workspace: Workspace, wanted: str) -> Job:
@@ -348,11 +348,12 @@ def forget_job(workspace: Workspace, wanted: str) -> Job:
     return job
 
 
-def _start(workspace: Workspace, spec: JobSpec) -> Job:
+def begin(workspace: Workspace, spec: JobSpec) -> Job:
+    """Start what a spec asks for, in a process of its own."""
     return jobs.start(workspace.root, spec, _COMMAND)
 
 
-def _device(asked: str) -> str:
+def device_of(asked: str) -> str:
     """The name under which a device is taken: what ``auto`` means here."""
     from grace_engine.models.load import device_name, resolve_device
 

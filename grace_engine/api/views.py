@@ -25,7 +25,7 @@ from grace_engine.store import RunTrace, Workspace
 if TYPE_CHECKING:
     import altair as alt
 
-    from grace_engine.api.step_judge import StepJudge
+    from grace_engine.api.judged_steps import StepJudge
 
 STEP_SIGNALS = ("alignment", "consistency", "score", "nll", "fresh_loss", "norm")
 

@@ -26,7 +26,7 @@ def correlate(
             help="CSV (a row a dataset, or a dataset and model) or JSON of metrics and results."
         ),
     ] = None,
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,  # noqa: ARG001 - every command takes it
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     results: Annotated[
         str,
         typer.Option(
@@ -38,6 +38,10 @@ def correlate(
         bool,
         typer.Option("--paper", help="The published table of arXiv 2605.13290 as the input."),
     ] = False,
+    trained: Annotated[
+        bool,
+        typer.Option("--trained", help="What trainings of this workspace found, as the input."),
+    ] = False,
     long: Annotated[
         bool, typer.Option("--long", help="A row a correlation, with its leave-one-out spread.")
     ] = False,
@@ -45,9 +49,15 @@ def correlate(
     as_json: JsonOption = False,
 ) -> None:
     """Rank correlations of dataset metrics with training results, with exact p and their spread."""
-    if paper == (file is not None):
-        raise InputError("Name one input: a CSV or JSON file of metrics and results, or --paper.")
-    if file is None:
+    if paper + trained + (file is not None) != 1:
+        raise InputError(
+            "Name one input: a CSV or JSON file of metrics and results, --trained or --paper."
+        )
+    if trained:
+        with console.progress() as bars:
+            opened = api.open_workspace(workspace, create=False)
+            report = api.training_evidence(opened, progress=bars)
+    elif file is None:
         report = api.correlate_published()
     else:
         names = [name.strip() for name in results.split(",") if name.strip()]
@@ -64,6 +74,8 @@ def correlate(
         f"Spearman's ρ over {n} datasets, in brackets the two-sided p over all orders; with {n} "
         f"datasets no p can be below {least:.3g}. --long shows how ρ moves with one left out."
     )
+    if trained:
+        console.note(f"From the trainings {report.source}.")
     _say_printed(report)
 
 

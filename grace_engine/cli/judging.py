@@ -181,10 +181,10 @@ def judges(
     if steps:
         console.table(
             f"Steps that {listed[0].id} thinks least of",
-            ["trace", "step", "negative", "why"],
+            ["trace", "step", "says", "negative", "why"],
             [
                 (
-                    one.trace_id, one.step, ", ".join(one.negative),
+                    one.trace_id, one.step, " ".join(one.claims), ", ".join(one.negative),
                     " ".join(one.reasons.get(name, "") for name in one.negative).strip(),
                 )
                 for one in steps

@@ -6,14 +6,16 @@ from typing import Annotated
 import typer
 
 from grace_engine import api
-from grace_engine.cli import console
+from grace_engine.cli import console, running
 from grace_engine.cli.options import (
     DEFAULT_WORKSPACE,
+    BackgroundOption,
     JsonOption,
     JudgeOption,
     OverwriteOption,
     WorkspaceOption,
 )
+from grace_engine.errors import InputError
 
 
 def register(app: typer.Typer) -> None:
@@ -50,6 +52,7 @@ def report(
     ] = "latest",
     judge: JudgeOption = "latest",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    background: BackgroundOption = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -62,6 +65,21 @@ def report(
     config = MeasureConfig(
         model=model or str(default_model()), embeddings=embeddings, parser=parser, device=device
     )
+    if background:
+        if to is None:
+            raise InputError("A report in the background needs a file: add --to report.html.")
+        job = api.start_report(
+            opened,
+            (what, *(against or ())),
+            config,
+            target_size=target_size,
+            run=run,
+            judge=judge,
+            to=to,
+            overwrite=overwrite,
+        )
+        running.say_started(job, as_json=as_json)
+        return
     with console.progress() as bars:
         found = api.dataset_report(
             opened,
@@ -84,10 +102,12 @@ def report(
 def _say(found: "api.DatasetReport") -> None:
     from grace_engine.report.judge_tables import HEAD, judged_rows, judged_sentences
     from grace_engine.report.tables import FACTS, difference_text, spread_text
-    from grace_engine.report.wording import advice_sentences, evidence_sentences, opening
+    from grace_engine.report.wording import advice_sentences, evidence_sentences, opening, summary
 
     names = [subject.name for subject in found.subjects]
     console.note(opening(found))
+    for said in summary(found):
+        console.note(said)
     console.table(
         "",
         ["", *names],

@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
         no_args_is_help=True,
     )
     group.command()(subset)
+    group.command()(supervision)
     group.command("noisy-rewards")(noisy_rewards)
     group.command()(unbalanced)
     group.command("gradient-noise")(gradient_noise)
@@ -39,6 +40,29 @@ def register(app: typer.Typer) -> None:
 
 def _root() -> None:
     """Try a published claim again at a size that fits here; what is finished is kept."""
+
+
+SeedsOption = Annotated[int, typer.Option(min=1, help="Draws, each a cell of its own.")]
+RolloutsOption = Annotated[
+    str, typer.Option(help="Rollouts of each candidate, a column each, with commas.")
+]
+KindsOption = Annotated[str, typer.Option(help="Kinds of gradients, with commas; all by default.")]
+ProcessesOption = Annotated[
+    int, typer.Option(min=1, help="Cells done at once, on one thread each if above 1.")
+]
+OnlyReportOption = Annotated[
+    bool, typer.Option("--only-report", help="Tell what is finished, and compute nothing.")
+]
+FromOption = Annotated[
+    Path | None, typer.Option("--from", help="Tell what a file of --to FILE.json holds.")
+]
+ToOption = Annotated[
+    Path | None, typer.Option(help="Write the tables (.md) or all results (.json).")
+]
+CandidatesOption = Annotated[
+    int | None, typer.Option(min=10, help="Problems that are chosen from.")
+]
+TargetsOption = Annotated[int | None, typer.Option(min=2, help="Problems of the target set.")]
 
 
 @console.speaks
@@ -81,7 +105,7 @@ def subset(
             n_problems=request.n_problems if problems is None else problems,
             n_seeds=request.n_seeds if seeds is None else seeds,
             percents=_percents(budgets) or request.percents,
-            arms=tuple(filter(None, (name.strip() for name in arms.split(",")))) or request.arms,
+            arms=_parts(arms) or request.arms,
         )
         task = reproduce.Subset(request)
         root = workspace / _ROOT
@@ -93,27 +117,42 @@ def subset(
     _say(found, reproduce.subset_tables(found), to, as_json=as_json)
 
 
-SeedsOption = Annotated[int, typer.Option(min=1, help="Draws, each a cell of its own.")]
-RolloutsOption = Annotated[
-    str, typer.Option(help="Rollouts of each candidate, a column each, with commas.")
-]
-KindsOption = Annotated[str, typer.Option(help="Kinds of gradients, with commas; all by default.")]
-ProcessesOption = Annotated[
-    int, typer.Option(min=1, help="Cells done at once, on one thread each if above 1.")
-]
-OnlyReportOption = Annotated[
-    bool, typer.Option("--only-report", help="Tell what is finished, and compute nothing.")
-]
-FromOption = Annotated[
-    Path | None, typer.Option("--from", help="Tell what a file of --to FILE.json holds.")
-]
-ToOption = Annotated[
-    Path | None, typer.Option(help="Write the tables (.md) or all results (.json).")
-]
-CandidatesOption = Annotated[
-    int | None, typer.Option(min=10, help="Problems that are chosen from.")
-]
-TargetsOption = Annotated[int | None, typer.Option(min=2, help="Problems of the target set.")]
+@console.speaks
+def supervision(
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    seeds: Annotated[
+        int | None, typer.Option(help="Trainings of each model on each dataset.")
+    ] = None,
+    problems: Annotated[int | None, typer.Option(help="Held-out problems.")] = None,
+    tokens: Annotated[
+        int | None, typer.Option(help="Tokens of each dataset that a model reads.")
+    ] = None,
+    variants: Annotated[
+        str, typer.Option(help="Datasets, with commas, such as detailed,lengthy; all by default.")
+    ] = "",
+    sizes: Annotated[str, typer.Option(help="Models: shipped,smaller.")] = "",
+    processes: ProcessesOption = 2,
+    only_report: OnlyReportOption = False,
+    results_file: FromOption = None,
+    to: ToOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Which properties of a dataset go with what a model learns from it?"""
+    from grace_engine import reproduce
+
+    request = reproduce.SupervisionRequest()
+    pool = replace(request.pool, n_tokens=request.pool.n_tokens if tokens is None else tokens)
+    request = replace(
+        request,
+        pool=pool,
+        n_problems=request.n_problems if problems is None else problems,
+        n_seeds=request.n_seeds if seeds is None else seeds,
+        variants=_parts(variants) or request.variants,
+        sizes=_parts(sizes) or request.sizes,
+    )
+    task = reproduce.Supervision(request)
+    found = _found(task, workspace, processes, only_report, results_file, to)
+    _say(found, reproduce.supervision_tables(found), to, as_json=as_json)
 
 
 @console.speaks
@@ -203,7 +242,7 @@ def _asked(
         numbers = (0,)
     if any(n < 2 for n in numbers):
         raise InputError(f"Rollouts {rollouts!r} are not known: use numbers such as 16,32.")
-    named = tuple(part.strip() for part in kinds.split(",") if part.strip())
+    named = _parts(kinds)
     for kind in named:
         require_one_of("Kind", kind, POLICY_KINDS)
     return replace(
@@ -267,6 +306,10 @@ def _say(
     if to is None:
         for table in tables:
             console.table(table.title, table.columns, table.rows)
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _percents(text: str) -> tuple[int, ...]:

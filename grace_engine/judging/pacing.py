@@ -68,7 +68,7 @@ class Pace:
             if tells:
                 self._told = now + seconds
         if tells:
-            self._progress.say(f"The server is busy ({why}): waiting {seconds:.0f} s.")
+            self._progress.say(f"The server is busy or away ({why}): waiting {seconds:.0f} s.")
         self._wait(seconds)
 
     def _wait(self, seconds: float) -> None:

@@ -151,7 +151,7 @@ class _Run:
         """Ask until all is done, the budget is spent, or a fault ends it."""
         settings = self._plan.settings
         self._progress.say(f"Asking {settings.model} at {settings.endpoint}.")
-        self._progress.begin("Judging", self._plan.n_pending, "steps")
+        self._progress.begin("Judging", self._plan.n_steps, "steps", done=self._plan.n_done)
         for number in range(min(settings.concurrency, self._plan.n_pending)):
             # Daemons: a server that hangs must not hold up the end of the process.
             threading.Thread(target=self._serve, daemon=True, name=f"judge-{number}").start()

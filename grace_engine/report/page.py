@@ -17,6 +17,7 @@ from grace_engine.report.wording import (
     evidence_sentences,
     number,
     opening,
+    summary,
 )
 
 
@@ -38,6 +39,11 @@ def _sections(report: DatasetReport) -> Iterator[str]:
     first = report.subjects[0]
     yield f'<header><p class="kind">Dataset report</p><h1>{escape(first.name)}</h1>'
     yield f'<p class="lead">{escape(opening(report))}</p></header>'
+    said = list(summary(report))
+    if said:
+        yield '<section class="summary"><h2>In short</h2><ul>'
+        yield from (f"<li>{escape(each)}</li>" for each in said)
+        yield "</ul></section>"
     yield from _facts(report)
     yield from _measured(report)
     yield from _distributions(report)

@@ -19,6 +19,7 @@ from grace_engine.report.wording import (
     evidence_sentences,
     number,
     opening,
+    summary,
 )
 
 
@@ -60,6 +61,10 @@ def _lines(report: DatasetReport) -> Iterator[str]:
     yield ""
     yield _plain(opening(report))
     yield ""
+    said = list(summary(report))
+    yield from (f"- {_plain(each)}" for each in said)
+    if said:
+        yield ""
     yield from _table(
         ["", *names],
         [[label, *(fact(subject) for subject in report.subjects)] for label, fact in FACTS.items()],

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from grace_engine.report.advice import FEW, Advice, Weighed
-from grace_engine.report.subjects import DatasetReport
+from grace_engine.report.subjects import Column, DatasetReport
 
 CAVEATS = (
     "Text metrics describe how a trace is written, not whether it is true, and a judge model may "
@@ -16,6 +16,10 @@ CAVEATS = (
     "A difference that is clear may still be small: look at the distributions, too.",
 )
 """What a reader of any report should know."""
+
+
+_LARGEST = 3
+"""Differences that a summary names of each other subject."""
 
 
 def number(value: float, *, signed: bool = False) -> str:
@@ -47,6 +51,52 @@ def opening(report: DatasetReport) -> str:
     return said
 
 
+def summary(report: DatasetReport) -> Iterator[str]:
+    """What to know before reading on: the largest differences, and what a size would favour."""
+    first = report.subjects[0]
+    for other in report.subjects[1:]:
+        clear = [
+            (abs(found.mean) / found.deviation, column)
+            for column in report.columns
+            if (found := report.differences.get(column.name, {}).get(other.name))
+            and found.is_clear
+            and found.deviation > 0
+        ]
+        largest = [column for _, column in sorted(clear, key=lambda each: -each[0])[:_LARGEST]]
+        if not largest:
+            yield f"No difference between {first.name} and {other.name} is told apart from 0."
+            continue
+        told = [_against(report, column, first.name, other.name) for column in largest]
+        yield f"Beside {other.name}, {first.name} has {_listed(told)}."
+    if first.n_known and first.n_right < first.n_known:
+        wrong = first.n_known - first.n_right
+        yield f"{wrong:,} of its {first.n_known:,} known answers are wrong: grace check lists them."
+    if first.n_repeated:
+        yield (
+            f"{first.n_repeated:,} of its traces repeat the reasoning of another one: "
+            "grace duplicates groups them."
+        )
+    for advice in report.advice[:1]:
+        if advice.scores and not advice.ties:
+            yield (
+                f"For a model of {advice.size:g}B the paper's findings favour "
+                f"{next(iter(advice.scores))}, on weak evidence."
+            )
+
+
+def _against(report: DatasetReport, column: Column, first: str, other: str) -> str:
+    ours, theirs = (report.spreads[column.name][name].mean for name in (first, other))
+    more = "higher" if ours > theirs else "lower"
+    title = column.title if column.title.startswith("GRACE") else column.title.lower()
+    if column.name == "n_steps":
+        more = "more" if ours > theirs else "fewer"
+    return f"{more} {title} ({number(ours)} against {number(theirs)})"
+
+
+def _listed(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
 def advice_sentences(advice: Advice) -> Iterator[str]:
     """What the paper's findings say by one basis, with what speaks for it and against."""
     yield (
@@ -56,7 +106,7 @@ def advice_sentences(advice: Advice) -> Iterator[str]:
     if advice.scores:
         yield _ranking(advice)
     missing = [
-        f"{each.published} ({each.rho:+.2f})"
+        f"{each.published} ({_signed(each.rho)})"
         for each in advice.weighed
         if not each.order and abs(each.rho) >= FEW
     ]
@@ -98,17 +148,21 @@ def _strongest(advice: Advice) -> str:
 
 
 def _named(weighed: list[Weighed]) -> str:
-    return ", ".join(f"{each.published} (mean ρ {each.rho:+.2f})" for each in weighed)
+    return ", ".join(f"{each.published} (mean ρ {_signed(each.rho)})" for each in weighed)
 
 
 def _ranking(advice: Advice) -> str:
-    order = ", then ".join(f"{name} ({score:+.2f})" for name, score in advice.scores.items())
+    order = ", then ".join(f"{name} ({_signed(score)})" for name, score in advice.scores.items())
     first = next(iter(advice.scores))
     votes = [each for each in advice.weighed if each.order and abs(each.rho) >= FEW]
-    speaks = [f"{each.published} {each.rho:+.2f}" for each in votes if each.order[0] == first]
-    against = [f"{each.published} {each.rho:+.2f}" for each in votes if each.order[0] != first]
+    speaks = [f"{each.published} {_signed(each.rho)}" for each in votes if each.order[0] == first]
+    against = [f"{each.published} {_signed(each.rho)}" for each in votes if each.order[0] != first]
     said = f"That favours {order}."
     if advice.ties:
         return said + " The first two cannot be told apart."
     said += f" First by {', '.join(speaks) or 'no single metric'}"
     return said + (f"; not first by {', '.join(against)}." if against else ".")
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")

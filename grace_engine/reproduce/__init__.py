@@ -21,6 +21,8 @@ from grace_engine.reproduce.rl_noise import GradientNoise, NoiseRequest
 from grace_engine.reproduce.rl_tables import choice_tables, noise_tables
 from grace_engine.reproduce.subset import FULL, Subset, SubsetRequest
 from grace_engine.reproduce.subset_tables import subset_tables
+from grace_engine.reproduce.supervision import Supervision, SupervisionRequest
+from grace_engine.reproduce.supervision_tables import supervision_tables
 
 __all__ = [
     "FULL",
@@ -35,6 +37,8 @@ __all__ = [
     "Results",
     "Subset",
     "SubsetRequest",
+    "Supervision",
+    "SupervisionRequest",
     "Unbalanced",
     "choice_tables",
     "folder_of",
@@ -43,5 +47,6 @@ __all__ = [
     "results",
     "run",
     "subset_tables",
+    "supervision_tables",
     "write_results",
 ]

@@ -30,7 +30,7 @@ _MAX_NEW_TOKENS = 320
 """The longest flawless solution has under 300."""
 
 
-_DECIDING = (
+DECIDING = (
     *("revision", "method", "lora", "epochs", "learning_rate", "warmup_ratio", "schedule"),
     *("weight_decay", "batch_size", "accumulation", "max_length", "accept_cut", "target", "dtype"),
     "gradient_checkpointing",
@@ -82,7 +82,7 @@ class Subset:
             "pool": asdict(request.pool),
             "n_problems": request.n_problems,
             "max_new_tokens": _MAX_NEW_TOKENS,
-            "training": {name: self._train.document()[name] for name in _DECIDING},
+            "training": {name: self._train.document()[name] for name in DECIDING},
         }
         self._pools: dict[str, ScoredPool] = {}
         self._problems: tuple[EvalProblem, ...] = ()

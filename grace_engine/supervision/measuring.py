@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -29,6 +30,9 @@ from grace_engine.supervision.settings import MeasureConfig
 from grace_engine.supervision.syntax import Parser
 from grace_engine.supervision.texts import LEVEL, redundancy, sentences_of, symbolic_fraction
 from grace_engine.supervision.vectors import Vectors, alignment, flow
+
+SHARED = "perplexity and the trace's embedding"
+"""What is read of a trace in one forward pass, among times."""
 
 _EMPTY = Measured(word="the trace is empty")
 _NO_LANGUAGE = Measured(word=UNDETERMINED)
@@ -57,7 +61,7 @@ class Measurer:
     Attributes:
         recipes: By metric: digest of everything that decides it apart from the text.
         says: By metric: what made it, for a person to read.
-        seconds: By metric: time spent so far.
+        seconds: By metric, and by ``SHARED``: time spent so far.
     """
 
     def __init__(
@@ -108,14 +112,15 @@ class Measurer:
         whole = [k for k, text in enumerate(texts) if text.strip()]
         for row in found:
             row.update(dict.fromkeys(self.recipes, _EMPTY) | {"language": _NO_LANGUAGE})
-        self._measure_texts(found, texts, whole)
-        self._measure_meaning(found, pairs, whole)
+        if whole:
+            self._measure_texts(found, texts, whole)
+            embedded = self._measure_losses(found, texts, whole)
+            self._measure_meaning(found, pairs, whole, embedded)
         return found
 
     def _measure_texts(
         self, found: list[dict[str, Measured]], texts: Sequence[str], whole: Sequence[int]
     ) -> None:
-        reader = self._loaded_reader() if whole else None
         for name, of in (("redundancy", redundancy), ("symbolic_fraction", symbolic_fraction)):
             with self._timed(name):
                 for k in whole:
@@ -128,31 +133,44 @@ class Measurer:
                 for k in whole:
                     language = found[k]["language"].word
                     found[k]["syntactic_depth"] = self._parser.depth(texts[k], language)
-        if reader is None:
-            return
         with self._timed("tokens"):
-            for k, ids in zip(whole, reader.token_ids([texts[k] for k in whole]), strict=True):
-                found[k]["tokens"] = Measured(value=float(len(ids)))
-        with self._timed("perplexity"):
-            losses = reader.losses([texts[k] for k in whole])
-            for k, loss in zip(whole, losses, strict=True):
-                found[k]["perplexity"] = (
-                    Measured(word="no token of it has a prediction")
-                    if loss is None
-                    else Measured(value=math.exp(min(loss, 700.0)))
-                )
+            ids = self._loaded_reader().token_ids([texts[k] for k in whole])
+            for k, own in zip(whole, ids, strict=True):
+                found[k]["tokens"] = Measured(value=float(len(own)))
+
+    def _measure_losses(
+        self, found: list[dict[str, Measured]], texts: Sequence[str], whole: Sequence[int]
+    ) -> dict[str, Vectors]:
+        """Perplexity; what the same forward pass says of a trace's meaning, where it is asked."""
+        reader, different = self._loaded_reader(), list(dict.fromkeys(texts[k] for k in whole))
+        if self._embedding_files is None:
+            with self._timed(SHARED):
+                reading = reader.read(different)
+                losses, vectors = reading.losses, list(reading.vectors)
+        else:
+            with self._timed("perplexity"):
+                losses, vectors = reader.losses(different), []
+        of = dict(zip(different, losses, strict=True))
+        for k in whole:
+            loss = of[texts[k]]
+            found[k]["perplexity"] = (
+                Measured(word="no token of it has a prediction")
+                if loss is None
+                else Measured(value=math.exp(min(loss, 700.0)))
+            )
+        return dict(zip(different, vectors, strict=True)) if vectors else {}
 
     def _measure_meaning(
         self,
         found: list[dict[str, Measured]],
         pairs: Sequence[TextPair],
         whole: Sequence[int],
+        embedded: Mapping[str, Vectors],
     ) -> None:
-        if not whole:
-            return
         embedder = self._loaded_embedder()
         with self._timed("semantic_alignment"):
-            of = _embedded(embedder, [t for k in whole for t in (pairs[k].prompt, pairs[k].text)])
+            told = [t for k in whole for t in (pairs[k].prompt, pairs[k].text)]
+            of = {**embedded, **_embedded(embedder, [t for t in told if t not in embedded])}
             for k in whole:
                 if not pairs[k].prompt.strip():
                     found[k]["semantic_alignment"] = Measured(word="the prompt is empty")
@@ -198,11 +216,10 @@ class Measurer:
         return self._embedder
 
     def _said(self) -> dict[str, str]:
-        model = (
-            f"{self._files.name}{f' at {self._config.revision}' if self._config.revision else ''}"
-        )
+        revision = f" at {self._config.revision}" if self._config.revision else ""
+        model = f"{_spoken(self._files.name)}{revision}"
         meaning = (
-            f"sentence-transformers model {self._embedding_files.name}"
+            f"sentence-transformers model {_spoken(self._embedding_files.name)}"
             if self._embedding_files
             else f"mean-pooled last hidden states of {model}, chunks of {self._window:,} tokens"
         )
@@ -239,6 +256,11 @@ class Measurer:
         began = time.monotonic()
         yield
         self.seconds[name] += time.monotonic() - began
+
+
+def _spoken(name: str) -> str:
+    """A hub id as it is; of a folder its last part: where it lies is nobody else's."""
+    return Path(name).name if Path(name).is_absolute() or Path(name).is_dir() else name
 
 
 def _embedded(embedder: _Embedder, texts: Sequence[str]) -> dict[str, Vectors]:

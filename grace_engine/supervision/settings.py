@@ -19,7 +19,7 @@ class MeasureConfig:
             trace's language, "" to leave syntactic depth out.
         dtype: ``auto`` is bfloat16 where the device computes in it, else float32.
         device: ``auto`` takes CUDA, then Apple MPS, then the CPU.
-        tokens_per_batch: Padded tokens of one forward pass.
+        tokens_per_batch: Padded tokens of one forward pass; 0 for what suits the device.
         trust_remote_code: Allow Python code that comes with a model to run.
     """
 
@@ -29,11 +29,11 @@ class MeasureConfig:
     parser: str = ""
     dtype: Dtype = "auto"
     device: str = "auto"
-    tokens_per_batch: int = 8192
+    tokens_per_batch: int = 0
     trust_remote_code: bool = False
 
     def __post_init__(self) -> None:
         """Refuse values that nothing could be measured with."""
         require_one_of("Dtype", self.dtype, DTYPES)
-        if self.tokens_per_batch < 1:
-            raise InputError(f"Tokens per batch must be 1 or more, not {self.tokens_per_batch}.")
+        if self.tokens_per_batch < 0:
+            raise InputError(f"Tokens per batch must be 0 or more, not {self.tokens_per_batch}.")

@@ -51,7 +51,7 @@ def score(workspace: str, held: WorkspaceUsage | None) -> None:
 
 def _choose(workspace: str, held: WorkspaceUsage) -> ScoreConfig:
     left, right = st.columns(2, gap="medium")
-    shipped = _shipped_models()
+    shipped = shipped_models()
     known = list(dict.fromkeys([*shipped, *(run.model for run in held.runs)]))
     with left:
         model = st.selectbox(
@@ -108,7 +108,8 @@ def _choose(workspace: str, held: WorkspaceUsage) -> ScoreConfig:
     )
 
 
-def _shipped_models() -> dict[str, str]:
+def shipped_models() -> dict[str, str]:
+    """Folders of the shipped models, with their names for people."""
     folder = api.sample_folder()
     return {
         str(folder / name): f"{name} (shipped)" for name in ("tiny-reasoner", "tiny-reasoner-early")

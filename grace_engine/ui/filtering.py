@@ -345,13 +345,9 @@ def _doubted(rows: pd.DataFrame, choice: str) -> npt.NDArray[np.bool_]:
         return np.ones(len(rows), dtype=bool)
     if choice in JUDGE_METRICS:
         return rows[f"doubt_{choice}"].to_numpy(bool)
-    worst: npt.NDArray[np.float64] = rows["judge_worst"].to_numpy(float)
-    found: dict[str, npt.NDArray[np.bool_]] = {
-        "any": worst < 1.0,
-        "none": worst == 1.0,
-        "unread": np.isnan(worst),
-    }
-    return found[choice]
+    worst = rows["judge_worst"].to_numpy(float)
+    means = {"any": worst < 1.0, "none": worst == 1.0, "unread": np.isnan(worst)}
+    return np.asarray(means[choice], dtype=bool)
 
 
 def _equal(column: pd.Series, wanted: object) -> npt.NDArray[np.bool_]:

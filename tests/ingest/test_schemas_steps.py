@@ -88,6 +88,7 @@ def test_the_trace_s_own_answer_and_the_right_one_are_told_apart(
     ("record", "reason", "detail"),
     [
         ({"prompt": "Q"}, "schema-mismatch", "no list of steps under a usual name; .* has prompt"),
+        ({"prompt": "Q", "steps": []}, "schema-mismatch", r"the list of steps is empty \(steps\)"),
         ({"steps": [*STEPS]}, "schema-mismatch", "no prompt under a usual name"),
         (
             {"prompt": "Q", "steps": [*STEPS], "labels": [1]},

@@ -100,6 +100,7 @@ def test_the_shell_shows_what_a_judge_says(judged: api.Workspace, grace: Any) ->
     status, out, err = grace("show", worst.trace_id, "-w", judged.root)
     assert status == 0
     assert "not useful" in out
+    assert " judge " in out
     assert "Step 1, not useful: Said before." in err
     document = json.loads(grace("show", worst.trace_id, "-w", judged.root, "--json")[1])
     first = document["steps"][0]["judge"]
@@ -120,7 +121,7 @@ def test_without_a_judge_nothing_is_said_of_one(
     view = api.run_view(scored_workspace)
     assert api.step_judge(scored_workspace, view) is None
     name = str(view.traces["trace_id"][0])
-    assert "judge" not in grace("traces", "-w", scored_workspace.root)[1]
-    assert "judge" not in grace("show", name, "-w", scored_workspace.root)[1]
+    assert " judge " not in grace("traces", "-w", scored_workspace.root)[1]
+    assert " judge " not in grace("show", name, "-w", scored_workspace.root)[1]
     with pytest.raises(NotFoundError, match="No judge has read anything"):
         api.evaluate(scored_workspace, labels=["judge"])

@@ -71,7 +71,7 @@ def test_while_one_rests_all_rest_also_who_waited_already(clock: Clock) -> None:
     telling = Telling()
     pace = paced(clock, 0, telling)
     pace.rest(7, "status 429")
-    assert telling.said == ["The server is busy (status 429): waiting 7 s."]
+    assert telling.said == ["The server is busy or away (status 429): waiting 7 s."]
     clock.now = 101.0
     pace.turn()
     assert clock.now == 107.0

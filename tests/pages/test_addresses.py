@@ -16,6 +16,7 @@ TYPED = {
     "inspect": ("alpha=0.3&dataset=a&dataset=b", "/"),
     "curate": ("budget=7", "/curate"),
     "data": ("view=Score", "/data"),
+    "dataset": ("size=8B&section=Ranking", "/dataset"),
     "train": ("training=none", "/train"),
     "problems": ("method=band", "/problems"),
 }

@@ -9,6 +9,7 @@ import pytest
 from grace_engine import api, store
 from grace_engine.errors import InputError, NotFoundError
 from grace_engine.supervision import Measurer
+from tests.conftest import SAMPLE
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +119,30 @@ def test_the_page_is_one_file_that_loads_nothing_and_runs_nothing(
     assert "For a model of 8B parameters" in page
     assert "no exact two-sided p can be below .083" in page
     assert len(page) < 300_000
+
+
+def test_it_begins_with_the_largest_differences_and_says_names_models_without_paths(
+    made: api.DatasetReport, tmp_path: Path
+) -> None:
+    from grace_engine.report.wording import number, summary
+
+    first, *_ = said = list(summary(made))
+    apart = {
+        column: abs(found["best"].mean) / found["best"].deviation
+        for column, found in made.differences.items()
+        if "best" in found and found["best"].is_clear
+    }
+    largest = max(apart, key=lambda name: apart[name])
+    title = next(column.title for column in made.columns if column.name == largest)
+    means = [number(made.spreads[largest][name].mean) for name in ("solutions", "best")]
+    assert first.startswith("Beside best, solutions has ")
+    assert f"{title} ({means[0]} against {means[1]})" in first
+    assert first.count(" against ") == min(3, len(apart))
+    assert any("the paper's findings favour" in each for each in said)
+    page = api.write_report(made, tmp_path / "r.html").read_text()
+    assert page.index("In short") < page.index("At a glance")
+    assert "tokenizer of tiny-reasoner." in page
+    assert str(SAMPLE) not in page
 
 
 def test_names_from_data_are_text_and_never_markup(made: api.DatasetReport, tmp_path: Path) -> None:

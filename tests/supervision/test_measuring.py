@@ -54,10 +54,36 @@ def test_loss_is_the_librarys_whatever_shares_the_batch(reader_of) -> None:
     assert found[3] == pytest.approx(alone[3], abs=TOLERANCE)
 
 
+def test_one_pass_for_both_gives_what_two_passes_give(reader_of) -> None:
+    texts = [TEXT, "Add 5.", "", TEXT * 3, "7"]
+    for reader in (reader_of(), reader_of(window=8), reader_of(tokens_per_batch=1)):
+        both = reader.read(texts)
+        apart = reader.losses(texts)
+        assert [loss is None for loss in both.losses] == [loss is None for loss in apart]
+        known = [(a, b) for a, b in zip(both.losses, apart, strict=True) if a is not None]
+        assert [a for a, _ in known] == pytest.approx([b for _, b in known], abs=TOLERANCE)
+        np.testing.assert_allclose(both.vectors, reader.embed(texts), atol=TOLERANCE)
+
+
+@pytest.mark.parametrize(("begins", "passes"), [(False, 2), (True, 4)])
+def test_a_text_is_read_once_where_loss_and_embedding_need_the_same_tokens(
+    reader_of, monkeypatch: pytest.MonkeyPatch, begins: bool, passes: int
+) -> None:
+    reader, read = reader_of(tokens_per_batch=1), []
+    if begins:  # a token that begins texts is part of what has a loss, and of no embedding
+        tokenizer = load_tokenizer(locate_model(str(MODEL)))
+        tokenizer.bos_token = tokenizer.eos_token
+        monkeypatch.setattr(reader, "_tokenizer", tokenizer)
+    taken = reader._pass
+    monkeypatch.setattr(reader, "_pass", lambda *given: read.append(given) or taken(*given))
+    reader.read([TEXT, "Add 5."])
+    assert len(read) == passes
+
+
 def test_windows_count_each_token_once(reader_of) -> None:
     reader = reader_of(window=8)
     (ids,) = reader.token_ids([TEXT])
-    windows = list(reader._overlapping(0, len(ids)))
+    windows = list(reader._overlapping(0, 0, len(ids)))
     scored = [at for w in windows for at in range(w.scored_from, w.end)]
     assert scored == list(range(1, len(ids)))
     assert all(w.end - w.start <= 8 for w in windows)

@@ -52,6 +52,8 @@ def _drafts(fields: Fields) -> Iterator[Draft]:
     fields = _opened(fields)
     prompt, name = first_text(fields, PROMPTS), _steps_name(fields)
     if prompt is None or name is None:
+        if prompt is not None and (empty := next((n for n in _STEPS if fields.get(n) == []), "")):
+            raise mismatch(f"the list of steps is empty ({empty})")
         missing = "prompt" if prompt is None else "list of steps"
         detail = f"no {missing} under a usual name; the record has {names_of(fields)}"
         raise mismatch(detail)

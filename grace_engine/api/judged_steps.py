@@ -123,7 +123,7 @@ def _texts(
 ) -> npt.NDArray[np.object_]:
     n_steps = len(values[JUDGE_METRICS[0]])
     texts = np.full(n_steps, "", dtype=object)
-    known: npt.NDArray[np.bool_] = np.any(~np.isnan(np.stack(list(values.values()))), axis=0)
+    known = ~np.isnan(_shares(values))
     for place in sorted({*np.flatnonzero(known).tolist(), *failed}):
         negative = tuple(name for name in JUDGE_METRICS if values[name][place] == 0.0)
         texts[place] = _text(negative, bool(known[place]), failed.get(place, []))
