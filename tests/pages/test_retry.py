@@ -16,7 +16,7 @@ def test_failed_traces_are_tried_again_by_the_settings_of_their_run(
     scored_workspace: api.Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = api.get_run(scored_workspace, "latest")
-    monkeypatch.setattr(running, "_start", lambda _, spec: spec)
+    monkeypatch.setattr(running, "begin", lambda _, spec: spec)
 
     spec = api.start_retry(scored_workspace, run.id)
 

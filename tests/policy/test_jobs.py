@@ -42,6 +42,7 @@ def killed_often(workspace: api.Workspace, job: Job, rng: random.Random) -> Job:
     return ended(job)
 
 
+@pytest.mark.slow
 def test_a_run_in_the_background_stores_what_one_in_the_foreground_does(
     tmp_path: Path, problem_file: Path
 ) -> None:

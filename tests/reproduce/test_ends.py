@@ -47,6 +47,7 @@ def is_gone(group: int) -> bool:
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGKILL])
 def test_no_process_stays_and_the_cell_under_way_begins_anew(
     tmp_path: Path, by: signal.Signals

@@ -140,6 +140,7 @@ def test_odd_traces_have_what_they_can_have_and_say_why_not(measurer: Measurer) 
     assert no_prompt["semantic_flow"].value is not None
 
 
+@pytest.mark.slow
 def test_a_trace_of_a_hundred_thousand_words_goes_through_the_model_in_windows(reader_of) -> None:
     text = "So it is 7. " * 25_000
     reader = reader_of(window=256)  # attention over short windows takes little time

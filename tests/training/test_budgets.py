@@ -82,6 +82,7 @@ def test_a_file_has_no_ranking_to_cut(mine: api.Workspace, labelled: Path) -> No
         api.plan_training(mine, api.request_of(given))
 
 
+@pytest.mark.slow
 def test_budgets_and_labels_are_reported_and_the_selection_knows_how_it_trained(
     grace, mine: api.Workspace, labelled: Path
 ) -> None:

@@ -69,6 +69,7 @@ def test_a_cluster_is_asked_to_end_and_keeps_a_checkpoint(mine: api.Workspace) -
     assert not (folder / "cells" / "subset-0" / "model").exists()
 
 
+@pytest.mark.slow
 def test_what_fails_on_the_cluster_is_said_here(mine: api.Workspace) -> None:
     asked = request(evaluate_on="no-such-dataset")
     with pytest.raises(GraceError, match=r"failed: .*no-such-dataset"):

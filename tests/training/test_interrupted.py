@@ -22,6 +22,7 @@ def chosen(own_workspace: api.Workspace) -> api.Workspace:
     return own_workspace
 
 
+@pytest.mark.slow
 def test_a_training_is_cancelled_killed_and_resumed_to_an_answer(
     grace, chosen: api.Workspace
 ) -> None:

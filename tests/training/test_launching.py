@@ -45,6 +45,7 @@ def two(settings: TrainSettings) -> TrainSettings:
     return replace(settings, n_processes=2, epochs=2.0, device="cpu")
 
 
+@pytest.mark.slow
 def test_two_processes_share_the_batches_and_one_writes(
     examples: list[Example], two: TrainSettings, tmp_path: Path
 ) -> None:
