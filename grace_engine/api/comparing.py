@@ -76,14 +76,26 @@ def budget_curve(
         alone exceed are left out.
     """
     in_order = ranked(view, config, candidates_of(view, config, annotations, duplicates))
-    correct = _correct(view)
+    return curve_of(in_order, _correct(view), "share_correct")
+
+
+def curve_of(
+    in_order: selection.Ranked, measure: npt.NDArray[np.float64], name: str
+) -> pd.DataFrame:
+    """A ranking cut at each of ``SHARES``; shares that kept items alone exceed are left out.
+
+    Args:
+        in_order: N ranked traces or problems.
+        measure: ``[N]`` what is averaged over those that are taken; NaN counts for nothing.
+        name: Of its column, the last one.
+    """
     rows = []
     for percent in SHARES:
         try:
             taken = in_order.take(Budget.parse(f"{percent}%"))
         except InputError:  # more is kept than this share allows
             continue
-        values, known = taken.values[taken.selected], correct[taken.selected]
+        values, known = (of[taken.selected] for of in (taken.values, measure))
         values, known = values[~np.isnan(values)], known[~np.isnan(known)]
         rows.append(
             {
@@ -92,12 +104,10 @@ def budget_curve(
                 "value": values.mean() if len(values) else math.nan,
                 "lowest_value": values.min() if len(values) else math.nan,
                 "tokens": taken.tokens,
-                "share_correct": known.mean() if len(known) else math.nan,
+                name: known.mean() if len(known) else math.nan,
             }
         )
-    return pd.DataFrame(
-        rows, columns=["share", "n", "value", "lowest_value", "tokens", "share_correct"]
-    )
+    return pd.DataFrame(rows, columns=["share", "n", "value", "lowest_value", "tokens", name])
 
 
 def compare(a: Selection | Taken | pd.DataFrame, b: Selection | Taken | pd.DataFrame) -> Comparison:

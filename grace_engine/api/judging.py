@@ -5,7 +5,8 @@ from dataclasses import asdict
 from typing import Any
 
 from grace_engine import report, store
-from grace_engine.errors import InputError, NotFoundError
+from grace_engine.api.selected import selection_beside
+from grace_engine.errors import InputError
 from grace_engine.judging import (
     METRICS,
     JudgePlan,
@@ -76,13 +77,7 @@ def traces_in(workspace: Workspace, what: str) -> list[str]:
     if what in known:
         ids = store.trace_ids(workspace, [what])
     else:
-        try:
-            chosen = store.get_selection(workspace, what)
-        except NotFoundError as fault:
-            raise NotFoundError(
-                f"There is neither a dataset nor a selection {what!r} in this workspace. It holds "
-                f"the datasets {', '.join(sorted(known)) or '(none)'}."
-            ) from fault
+        chosen = selection_beside(workspace, what, known)
         wanted = [choice.trace_id for choice in chosen.choices if choice.selected]
         ids = store.labels_of(workspace, ids=wanted)["id"].tolist()
     if not ids:

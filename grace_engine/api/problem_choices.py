@@ -10,7 +10,7 @@ import pandas as pd
 
 from grace_engine import selection
 from grace_engine.api.annotating import Annotations
-from grace_engine.api.comparing import SHARES
+from grace_engine.api.comparing import curve_of
 from grace_engine.api.explaining import index_of, smallest_budget
 from grace_engine.api.problems import (
     ProblemView,
@@ -19,7 +19,6 @@ from grace_engine.api.problems import (
     ranked_problems,
 )
 from grace_engine.config import Budget, CurateConfig
-from grace_engine.errors import InputError
 from grace_engine.selection import Taken
 
 _RANKED_BY = {
@@ -140,27 +139,7 @@ def problem_curve(
         that kept problems alone exceed are left out.
     """
     in_order = ranked_problems(view, config, problem_candidates(view, config, said))
-    rows = []
-    for percent in SHARES:
-        try:
-            taken = in_order.take(Budget.parse(f"{percent}%"))
-        except InputError:  # more is kept than this share allows
-            continue
-        values, rates = (of[taken.selected] for of in (taken.values, view.table.pass_rates))
-        values, rates = values[~np.isnan(values)], rates[~np.isnan(rates)]
-        rows.append(
-            {
-                "share": percent / 100,
-                "n": taken.n_selected,
-                "value": values.mean() if len(values) else math.nan,
-                "lowest_value": values.min() if len(values) else math.nan,
-                "tokens": taken.tokens,
-                "pass_rate": rates.mean() if len(rates) else math.nan,
-            }
-        )
-    return pd.DataFrame(
-        rows, columns=["share", "n", "value", "lowest_value", "tokens", "pass_rate"]
-    )
+    return curve_of(in_order, view.table.pass_rates, "pass_rate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

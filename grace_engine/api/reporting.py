@@ -15,9 +15,9 @@ import pandas as pd
 from grace_engine import evidence, report, store
 from grace_engine.api.judged import judged_subjects
 from grace_engine.api.measuring import Measurement, measure
-from grace_engine.api.selected import name_of
+from grace_engine.api.selected import name_of, selection_beside
 from grace_engine.api.views import RunView, run_view
-from grace_engine.errors import InputError, NotFoundError
+from grace_engine.errors import InputError
 from grace_engine.export import publish
 from grace_engine.figures.frames import correctness, facts
 from grace_engine.progress import Progress
@@ -185,13 +185,7 @@ def _source(workspace: Workspace, name: str, run: str) -> Source:
             refused=dict(refused),
             run=_run_of(workspace, name, run),
         )
-    try:
-        chosen = store.get_selection(workspace, name)
-    except NotFoundError as fault:
-        raise NotFoundError(
-            f"There is neither a dataset nor a selection {name!r} in this workspace. It holds the "
-            f"datasets {', '.join(sorted(known)) or '(none)'}."
-        ) from fault
+    chosen = selection_beside(workspace, name, known)
     ids = [choice.trace_id for choice in chosen.choices if choice.selected]
     here = {*store.labels_of(workspace, ids=ids)["id"]}
     if not here:

@@ -1,10 +1,12 @@
-"""What is there to see of a saved selection in a notebook?"""
+"""Which saved selection is meant, and what is there to see of it in a notebook?"""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
 from grace_engine import store
 from grace_engine.api.comparing import compare
+from grace_engine.errors import NotFoundError
 from grace_engine.records import Selection
 from grace_engine.selection import Comparison
 from grace_engine.store import Workspace
@@ -70,3 +72,23 @@ def selection_view(workspace: Workspace, selection: str = store.LATEST) -> Selec
 def name_of(selection: Selection) -> str:
     """Its name, or its id where it has none."""
     return selection.name or selection.id
+
+
+def selection_beside(workspace: Workspace, name: str, datasets: Iterable[str]) -> Selection:
+    """The selection of a name that is no dataset's.
+
+    Args:
+        workspace: Where it is saved.
+        name: Name or id.
+        datasets: Those of the workspace, for the sentence.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    try:
+        return store.get_selection(workspace, name)
+    except NotFoundError as fault:
+        raise NotFoundError(
+            f"There is neither a dataset nor a selection {name!r} in this workspace. It holds the "
+            f"datasets {', '.join(sorted(datasets)) or '(none)'}."
+        ) from fault

@@ -76,44 +76,27 @@ def subset(
     problems: Annotated[int | None, typer.Option(help="Held-out problems.")] = None,
     budgets: Annotated[str, typer.Option(help="Shares of a pool's tokens: 10,20.")] = "",
     arms: Annotated[str, typer.Option(help="Ways to choose, with commas; all when left out.")] = "",
-    processes: Annotated[
-        int, typer.Option(min=1, help="Cells done at once, on one thread each if above 1.")
-    ] = 2,
-    only_report: Annotated[
-        bool, typer.Option("--only-report", help="Tell what is finished, and compute nothing.")
-    ] = False,
-    results_file: Annotated[
-        Path | None, typer.Option("--from", help="Tell what a file of --to FILE.json holds.")
-    ] = None,
-    to: Annotated[
-        Path | None, typer.Option(help="Write the tables (.md) or all results (.json).")
-    ] = None,
+    processes: ProcessesOption = 2,
+    only_report: OnlyReportOption = False,
+    results_file: FromOption = None,
+    to: ToOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Is a subset that GRACE chooses worth more than others of its size?"""
     from grace_engine import reproduce
 
-    _require_ending(to)
-    if results_file is not None:
-        found = reproduce.read_results(results_file, reproduce.Subset.name)
-    else:
-        request = reproduce.FULL if full else reproduce.SubsetRequest()
-        pool = replace(request.pool, n_traces=request.pool.n_traces if traces is None else traces)
-        request = replace(
-            request,
-            pool=pool,
-            n_problems=request.n_problems if problems is None else problems,
-            n_seeds=request.n_seeds if seeds is None else seeds,
-            percents=_percents(budgets) or request.percents,
-            arms=_parts(arms) or request.arms,
-        )
-        task = reproduce.Subset(request)
-        root = workspace / _ROOT
-        if only_report:
-            found = reproduce.results(task, root)
-        else:
-            with console.progress() as bars:
-                found = reproduce.run(task, root, bars, processes=processes)
+    request = reproduce.FULL if full else reproduce.SubsetRequest()
+    pool = replace(request.pool, n_traces=request.pool.n_traces if traces is None else traces)
+    request = replace(
+        request,
+        pool=pool,
+        n_problems=request.n_problems if problems is None else problems,
+        n_seeds=request.n_seeds if seeds is None else seeds,
+        percents=_percents(budgets) or request.percents,
+        arms=_parts(arms) or request.arms,
+    )
+    task = reproduce.Subset(request)
+    found = _found(task, workspace, processes, only_report, results_file, to)
     _say(found, reproduce.subset_tables(found), to, as_json=as_json)
 
 
