@@ -27,8 +27,10 @@ _NAMED = 60
 _CURVES = {
     "value": "Mean value",
     "share_correct": "Share correct",
+    "pass_rate": "Mean pass rate",
     "tokens": "Tokens",
 }
+_SHARES = ("share_correct", "pass_rate")
 
 
 def why_chart(steps: pd.DataFrame, value: float, cut: float | None, *, dark: bool) -> Any:
@@ -182,16 +184,19 @@ def bias_chart(rows: pd.DataFrame, *, dark: bool) -> Any:
     return figure
 
 
-def curve_chart(curve: pd.DataFrame, now: dict[str, float], *, dark: bool) -> Any:
-    """Value, share correct and tokens against the share of the traces, the present one marked.
+def curve_chart(
+    curve: pd.DataFrame, now: dict[str, float], unit: str = "traces", *, dark: bool
+) -> Any:
+    """Value, tokens and what was measured against the share that is in, the present one marked.
 
     Args:
-        curve: As ``api.budget_curve`` makes it.
-        now: ``share`` of the traces that are in, and its ``value``, ``share_correct`` and
-            ``tokens``; NaN where a number does not exist.
+        curve: As ``api.budget_curve`` or ``api.problem_curve`` makes it.
+        now: ``share`` that is in, and its ``value``, ``tokens``, and ``share_correct`` or
+            ``pass_rate``; NaN where a number does not exist.
+        unit: What is chosen: traces or problems.
         dark: Whether the page is dark.
     """
-    names = [name for name in _CURVES if curve[name].notna().any()]
+    names = [name for name in _CURVES if name in curve and curve[name].notna().any()]
     stops = colour_scale("score", 1.0, dark=dark).stops
     figure = make_subplots(
         rows=1,
@@ -200,7 +205,7 @@ def curve_chart(curve: pd.DataFrame, now: dict[str, float], *, dark: bool) -> An
         horizontal_spacing=0.07,
     )
     for place, name in enumerate(names, start=1):
-        number = {"value": "%{y:+.4f}", "share_correct": "%{y:.1%}", "tokens": "%{y:,}"}[name]
+        number = {"value": "%{y:+.4f}", "tokens": "%{y:,}"}.get(name, "%{y:.1%}")
         figure.add_scatter(
             x=curve["share"],
             y=curve[name],
@@ -208,7 +213,7 @@ def curve_chart(curve: pd.DataFrame, now: dict[str, float], *, dark: bool) -> An
             line={"color": stops[5], "width": 2},
             marker={"size": 5},
             customdata=curve["n"],
-            hovertemplate=f"{number} at %{{x:.0%}} (%{{customdata:,}} traces)<extra></extra>",
+            hovertemplate=f"{number} at %{{x:.0%}} (%{{customdata:,}} {unit})<extra></extra>",
             row=1,
             col=place,
         )
@@ -229,12 +234,12 @@ def curve_chart(curve: pd.DataFrame, now: dict[str, float], *, dark: bool) -> An
                 col=place,
             )
         figure.update_yaxes(
-            row=1, col=place, tickformat=".0%" if name == "share_correct" else None, nticks=6
+            row=1, col=place, tickformat=".0%" if name in _SHARES else None, nticks=6
         )
         if name == "tokens":
             figure.update_yaxes(row=1, col=place, rangemode="tozero")
     figure.update_xaxes(
-        tickformat=".0%", title={"text": "Share of the traces"}, range=[0, 1.02], dtick=0.25
+        tickformat=".0%", title={"text": f"Share of the {unit}"}, range=[0, 1.02], dtick=0.25
     )
     figure.update_layout(height=320, margin={"l": 8, "r": 8, "t": 32, "b": 8}, showlegend=False)
     return figure

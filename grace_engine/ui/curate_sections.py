@@ -2,14 +2,14 @@
 
 import math
 
-import pandas as pd
 import streamlit as st
 
 from grace_engine import api
 from grace_engine.figures.frames import minus, plain
-from grace_engine.figures.selection import bias_chart, curve_chart, differences, why_chart
+from grace_engine.figures.selection import bias_chart, differences, why_chart
 from grace_engine.selection import Bias
 from grace_engine.ui import (
+    curate_curve,
     curate_frames,
     curate_load,
     curate_saved,
@@ -218,34 +218,14 @@ def _warn(found: Bias) -> None:
 
 
 def _curve(live: Live, *, dark: bool) -> None:
-    curve = curate_load.curve(live)
-    if not len(curve):
-        st.info(
-            "More traces are kept by hand than any share allows.",
-            title="There is no curve to draw",
-            icon=":material/lightbulb:",
-        )
-        return
-    taken = live.taken
-    values = pd.Series(taken.values[taken.selected])
+    found = curate_load.curve(live)
     right = curate_load.share_correct(live)
-    now = {
-        "share": taken.n_selected / len(taken.order),
-        "value": float(values.mean()),
-        "share_correct": right[0] if right else math.nan,
-        "tokens": float(taken.tokens),
-    }
-    st.plotly_chart(
-        curve_chart(curve, now, dark=dark),
-        key="curve-chart",
-        config=pane.PICTURE,
-        alt="Mean value, share correct and tokens against the share of the traces",
-    )
+    measured = "share_correct", right[0] if right else math.nan
+    curate_curve.curve(found, live.taken, measured, "traces", dark=dark)
     st.caption(
         "The dashed line is the present choice. Strata, cap, duplicates and overrides hold "
         "throughout."
     )
-    tables.save_csv("Curve as CSV", "budget-curve", lambda: curve)
     asked = live.asked
     words = curate_frames.flags(asked.run, asked.weights, asked.config, budget=False)
     st.code(curate_frames.command("curve", words, asked.workspace), language="shell")

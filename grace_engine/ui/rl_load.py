@@ -1,6 +1,6 @@
 """What does the Problems page read of the workspace, and what is remembered between two reruns?"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 import streamlit as st
@@ -145,6 +145,20 @@ def methods(live: LiveProblems) -> api.Methods:
 def _methods(key: tuple[object, ...], _live: LiveProblems) -> api.Methods:
     del key  # the key
     return api.methods(_live.view, _live.config, _live.annotations)
+
+
+def curve(live: LiveProblems) -> pd.DataFrame:
+    """Value, pass rate and tokens of every budget; the present budget plays no part."""
+    workspace, source, version, config, said = live.key
+    return _curve(
+        (workspace, source, version, replace(config, budget=CurateConfig().budget), said), live
+    )
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _curve(key: tuple[object, ...], _live: LiveProblems) -> pd.DataFrame:
+    del key  # the key
+    return api.problem_curve(_live.view, _live.config, _live.annotations)
 
 
 def why(live: LiveProblems, problem: str) -> api.WhyProblem:

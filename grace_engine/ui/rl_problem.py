@@ -181,11 +181,11 @@ def _numbers(row: Mapping[Hashable, Any]) -> list[str]:
     return said
 
 
-def flags(source: str, config: CurateConfig) -> list[str]:
+def flags(source: str, config: CurateConfig, *, budget: bool = True) -> list[str]:
     """The shell's flags for a choice of problems; defaults are left out."""
     base = CurateConfig()
     said = {
-        "--budget": (config.budget, ""),
+        "--budget": (config.budget if budget else "", ""),
         "--seed": (str(config.seed), str(base.seed)),
         "--band": (config.band, base.band),
         "--per": (config.per, base.per),

@@ -9,6 +9,8 @@ from grace_engine import api
 from grace_engine.figures import rl
 from grace_engine.figures.frames import minus, plain
 from grace_engine.ui import (
+    curate_curve,
+    curate_frames,
     curate_load,
     curate_saved,
     curate_state,
@@ -24,7 +26,7 @@ from grace_engine.ui import (
 from grace_engine.ui.rl_load import LiveProblems
 from grace_engine.ui.text import as_markdown
 
-SECTIONS = ("Overview", "One problem", "Methods", "How sure", "Selections")
+SECTIONS = ("Overview", "One problem", "Methods", "How sure", "Budget curve", "Selections")
 
 _BOX, _CHART, _FIRST, _SECOND = "rl-section-box", "rl-chart", "first-method", "second-method"
 _ENDS = 8
@@ -53,6 +55,8 @@ def sections(live: LiveProblems, *, dark: bool) -> None:
             _methods(live, dark=dark)
         elif chosen == "How sure":
             _certainty(live, dark=dark)
+        elif chosen == "Budget curve":
+            _curve(live, dark=dark)
         elif chosen == "Selections":
             _selections(live, dark=dark)
         else:
@@ -266,6 +270,17 @@ def _certainty(live: LiveProblems, *, dark: bool) -> None:
             alt="Scores of each problem by two halves of its rollouts",
         )
         tables.save_csv("Halves as CSV", "halves", lambda: found.halves)
+
+
+def _curve(live: LiveProblems, *, dark: bool) -> None:
+    measured = "pass_rate", float(live.rows.loc[live.rows["selected"], "pass_rate"].mean())
+    curate_curve.curve(rl_load.curve(live), live.taken, measured, "problems", dark=dark)
+    st.caption(
+        "The dashed line is the present choice. Strata and overrides hold throughout. The mean "
+        "value is of the problems that have one; tokens are those of all rollouts."
+    )
+    words = rl_problem.flags(live.source.id, live.config, budget=False)
+    st.code(curate_frames.command("curve", words, live.workspace), language="shell")
 
 
 def _number(value: float) -> str:

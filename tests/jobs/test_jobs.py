@@ -164,7 +164,7 @@ def test_a_run_folder_that_goes_under_a_job_does_not_end_it(begin) -> None:
 def test_a_cancelled_scoring_run_keeps_what_is_done_and_is_taken_up_again(
     ingested: api.Workspace,
 ) -> None:
-    config = ScoreConfig(tokens_per_batch=256, sample=200)
+    config = ScoreConfig(tokens_per_batch=256, sample=80)
     job = api.start_scoring(ingested, config)
     job = until(job, lambda now: now.status.phase == "Scoring" and now.status.done > 0)
     with pytest.raises(InputError, match="not ended"):
@@ -174,11 +174,11 @@ def test_a_cancelled_scoring_run_keeps_what_is_done_and_is_taken_up_again(
     over = ended(job)
     assert over.state == "cancelled", over.status
     (run,) = api.list_runs(ingested)
-    assert 0 < run.n_scored < 200
+    assert 0 < run.n_scored < 80
 
     again = ended(api.resume_job(ingested, job.id))
     assert again.state == "finished", again.status
-    assert again.status.result["n_scored"] == 200 - run.n_scored
+    assert again.status.result["n_scored"] == 80 - run.n_scored
     assert again.status.result["n_cached"] == run.n_scored
     assert "traces scored in" in again.status.message
 

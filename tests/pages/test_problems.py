@@ -193,6 +193,23 @@ def test_how_sure_a_score_is_is_shown_with_how_it_was_made(
     assert "2r/(1 + r)" in says(app)
 
 
+def test_other_budgets_stand_in_a_curve_with_the_command_that_prints_it(
+    problems: api.Workspace, open_problems: Open
+) -> None:
+    app = open_problems(problems.root, section="Budget curve", budget="2", method="gradalign")
+    assert not app.exception
+    figure = json.loads(app.get("plotly_chart")[0].proto.spec)
+    titles = [note["text"] for note in figure["layout"]["annotations"]]
+    assert titles == ["Mean value", "Mean pass rate", "Tokens"]
+    view = api.problem_view(problems, "g-hand")
+    taken = api.live_problem_choice(view, CurateConfig(budget="2", strategy="gradalign"), None)
+    now = [mark for mark in figure["data"] if mark["mode"] == "markers"]
+    assert now[0]["y"] == [pytest.approx(taken.values[taken.selected].mean())]
+    assert now[1]["y"] == [pytest.approx(view.table.pass_rates[taken.selected].mean())]
+    assert now[2]["y"] == [taken.tokens]
+    assert app.code[0].value.startswith("grace curve --run g-hand --strategy gradalign --workspace")
+
+
 def test_a_choice_is_saved_and_exported_with_the_components_of_curate(
     problems: api.Workspace, open_problems: Open
 ) -> None:

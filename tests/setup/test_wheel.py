@@ -101,6 +101,7 @@ def test_training_data_tests_and_leftovers_stay_out(wheel: Path, files: dict[str
     assert wheel.stat().st_size < MOST_BYTES
 
 
+@pytest.mark.slow
 def test_the_sample_is_scored_and_listed_without_a_checkout(
     environment: Environment, tmp_path: Path
 ) -> None:
