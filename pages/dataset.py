@@ -16,7 +16,7 @@ dark = st.context.theme.type == "dark"
 workspace = load.workspace_path()
 
 with load.faults_as_sentences():
-    data_jobs.panel(workspace)
+    data_jobs.panel(workspace, ("report", "judge", "duplicates", "ingest"))
     held = load.usage(workspace)
     if held is None or not held.datasets:
         st.info("There is nothing to report on yet: add traces.", icon=":material/lightbulb:")

@@ -20,7 +20,7 @@ workspace = load.workspace_path()
 
 with load.faults_as_sentences():
     curate_state.arrive("problems")
-    data_jobs.panel(workspace)
+    data_jobs.panel(workspace, ("problem-sample", "rollout", "gradients", "ingest"))
     found = rl_load.sources(workspace)
     rl_empty.sources_or_stop(workspace, found)
     with st.sidebar:

@@ -1,7 +1,7 @@
 """What runs in the background, how far is it, and how does a curator end it?"""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import pandas as pd
 import streamlit as st
@@ -24,7 +24,7 @@ SAMPLE = (
 """What the sample is. The time is that of ``grace sample`` in an empty folder."""
 
 _POLL_SECONDS = 1.0
-_SEEN, _FAULT, _BESIDE = "data-active", "data-fault", "data-beside"
+_SEEN, _FAULT, _BESIDE, _HIDDEN = "data-active", "data-fault", "data-beside", "data-hidden"
 _ICONS: dict[State, str] = {
     "starting": "hourglass_top",
     "queued": "hourglass_top",
@@ -49,13 +49,20 @@ def known_jobs(workspace: str) -> list[Job]:
         return []
 
 
-def panel(workspace: str) -> None:
-    """What runs now, or how the last run ended; follows it while there is something to follow."""
+def panel(workspace: str, kinds: Collection[str] = ()) -> None:
+    """What runs now, or how the last run ended; follows it while there is something to follow.
+
+    Args:
+        workspace: Its folder.
+        kinds: Of an ended run that the page tells of; those of every kind when empty.
+    """
     if _FAULT in st.session_state:
         st.error(as_markdown(st.session_state.pop(_FAULT)), icon=":material/error:")
     active = _stages(known_jobs(workspace))
     st.session_state[_SEEN] = active
-    st.fragment(_watch, run_every=_POLL_SECONDS if active else None, key="data-jobs")(workspace)
+    st.fragment(_watch, run_every=_POLL_SECONDS if active else None, key="data-jobs")(
+        workspace, kinds
+    )
 
 
 def launch(start: Callable[..., Job], *arguments: object, workspace: str) -> None:
@@ -102,19 +109,21 @@ def history(jobs: list[Job]) -> None:
     tables.table(pd.DataFrame(rows), alt="Background runs, the latest first")
 
 
-def _watch(workspace: str) -> None:
+def _watch(workspace: str, kinds: Collection[str]) -> None:
     jobs = known_jobs(workspace)
     active = [job for job in jobs if job.is_active]
     if _stages(jobs) != st.session_state.get(_SEEN):
         st.rerun(scope="app")  # something began or ended: all of the page is out of date
     for job in active:
         _active(workspace, job)
-    if jobs and not active and _is_news(jobs[0]):
+    if jobs and not active and _is_news(jobs[0], kinds):
         _ended(workspace, jobs[0])
 
 
-def _is_news(job: Job) -> bool:
+def _is_news(job: Job, kinds: Collection[str]) -> bool:
     """Whether an ended run still belongs to what the page is about: no other file was named."""
+    if (kinds and job.spec.kind not in kinds) or job.id in st.session_state.get(_HIDDEN, ()):
+        return False
     beside: dict[str, str] = st.session_state.setdefault(_BESIDE, {})
     named = st.session_state.get(FILE) or ""
     return not named or beside.setdefault(job.id, named) == named
@@ -203,6 +212,15 @@ def _ended(workspace: str, job: Job) -> None:
                 args=(api.forget_job, job.id),
                 kwargs={"workspace": workspace},
             )
+            st.button(
+                "Hide",
+                key=f"hide-{job.id}",
+                icon=":material/close:",
+                help="Hides this box until the page is opened anew; the run stays among those of "
+                "the Data page.",
+                on_click=_hide,
+                args=(job.id,),
+            )
         st.caption(as_markdown(f"{_clock(job.status.ended_at or _end(job))}   {job.says}"))
         _log(job)
 
@@ -224,6 +242,10 @@ def _log(job: Job) -> None:
 
 def _cancel(workspace: str, job: str) -> None:
     attempt(lambda: api.cancel_job(api.open_workspace(workspace, create=False), job))
+
+
+def _hide(job: str) -> None:
+    st.session_state[_HIDDEN] = {*st.session_state.get(_HIDDEN, ()), job}
 
 
 def _end(job: Job) -> float:

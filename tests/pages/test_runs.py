@@ -107,3 +107,29 @@ def test_a_run_is_removed_by_its_button(
     assert not app.exception
     assert api.list_jobs(own_workspace) == []
     assert "Ended by SIGKILL" not in shown(app)
+
+
+def test_an_ended_run_is_hidden_and_stays_in_the_table(
+    open_with: Callable[[State, str], AppTest], own_workspace: api.Workspace
+) -> None:
+    app = open_with("finished", "All done.")
+
+    next(each for each in app.button if each.label == "Hide").click().run()
+
+    assert not app.exception
+    assert "**Finished**" not in shown(app)
+    assert [job.state for job in api.list_jobs(own_workspace)] == ["finished"]
+    assert app.dataframe[-1].value.loc[0, "state"] == "finished"
+
+
+@pytest.mark.parametrize("page", ["dataset", "problems"])
+def test_a_page_tells_of_ended_runs_of_its_own_kinds_and_of_all_that_run(
+    open_with: Callable[[State, str], AppTest], page: str
+) -> None:
+    app = open_with("finished", "All done.")
+    app.switch_page(f"pages/{page}.py").run()
+    assert "**Finished**" not in shown(app)
+
+    app = open_with("running", "")
+    app.switch_page(f"pages/{page}.py").run()
+    assert "**Running**" in shown(app)
