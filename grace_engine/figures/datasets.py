@@ -83,7 +83,10 @@ def distributions_chart(
 
 
 def parallel_chart(frame: pd.DataFrame, *, dark: bool) -> Any:
-    """A line a dataset over all metrics, in standard deviations of single traces from the middle.
+    """A line a dataset over the metrics that several have, from their middle.
+
+    The unit is the pooled standard deviation of single traces, the root of the mean of the
+    datasets' variances: two lines that are a unit apart are so in Cohen's d.
 
     Args:
         frame: A row a dataset and metric: ``dataset``, ``metric``, ``mean`` and ``deviation``, the
@@ -91,9 +94,11 @@ def parallel_chart(frame: pd.DataFrame, *, dark: bool) -> Any:
         dark: Whether the page is dark.
     """
     figure = go.Figure()
-    middle = frame.groupby("metric", sort=False)["mean"].transform("mean")
-    spread = frame["deviation"].where(frame["deviation"] > 0)
-    shown = frame.assign(place=((frame["mean"] - middle) / spread).fillna(0.0))
+    frame = frame.dropna(subset="mean")
+    frame = frame[frame.groupby("metric")["dataset"].transform("size") > 1]
+    away = frame["mean"] - frame.groupby("metric")["mean"].transform("mean")
+    variance = (frame["deviation"] ** 2).groupby(frame["metric"]).transform("mean")
+    shown = frame.assign(place=(away / np.sqrt(variance.where(variance > 0))).where(away != 0, 0.0))
     for k, (dataset, own) in enumerate(shown.groupby("dataset", sort=False)):
         name = plain(str(dataset), 40)
         figure.add_scatter(

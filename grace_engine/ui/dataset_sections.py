@@ -109,8 +109,9 @@ def _compared(found: api.DatasetReport, *, dark: bool) -> None:
         alt="A line a dataset over all metrics",
     )
     st.caption(
-        "Mean of each metric, from the middle of those shown, in standard deviations of single "
-        "traces: what is far apart here is apart for most traces, too."
+        "Mean of each metric that several have, from the middle of those shown, in standard "
+        "deviations of single traces (pooled): what is far apart here is apart for most traces, "
+        "too."
     )
     differences = pd.DataFrame(
         [

@@ -10,6 +10,7 @@ import pytest
 
 from grace_engine.api import RunView
 from grace_engine.figures import frames, heatmap as figure, overview, palette, trace
+from grace_engine.figures.datasets import parallel_chart
 from grace_engine.figures.selection import why_chart
 
 MakeView = Callable[..., RunView]
@@ -253,3 +254,16 @@ def test_a_notebook_gets_the_heatmap_of_the_best_traces(view_of_lengths: MakeVie
     best = set(view.signals.trace_ids[np.argsort(-view.values)[:2]])
     assert {cell["trace_id"] for cell in data} == best
     assert spec["encoding"]["fill"]["legend"]["title"][0].startswith("Alignment")
+
+
+def test_datasets_are_apart_in_pooled_deviations_where_several_have_the_metric() -> None:
+    columns = ["dataset", "metric", "mean", "deviation"]
+    rows = [
+        ("a", "Length", 4.0, 1.0), ("b", "Length", 14.0, 7.0),
+        ("a", "Steps", 3.0, 0.0), ("b", "Steps", 3.0, 0.0),
+        ("a", "Validity", 0.9, 0.1),
+    ]  # fmt: skip
+    a, b = parallel_chart(pd.DataFrame(rows, columns=columns), dark=True).data
+    assert list(a.x) == ["Length", "Steps"], "one dataset alone has no middle to be away from"
+    assert list(a.y) == [-1.0, 0.0]  # ±5, in units of √((1² + 7²) / 2)
+    assert list(b.y) == [1.0, 0.0]
