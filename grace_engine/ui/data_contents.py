@@ -81,8 +81,8 @@ def _datasets(held: WorkspaceUsage) -> pd.DataFrame:
                 "rejected": each.n_rejected,
                 "steps cut by": each.segmenter,
                 "text and records": size(held.dataset_bytes.get(each.name, 0)),
-                "sources": ", ".join(each.sources),
                 "since": each.created_at[:16].replace("T", " "),
+                "sources": ", ".join(each.sources),
             }
             for each in held.datasets
         ]
