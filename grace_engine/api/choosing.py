@@ -54,8 +54,8 @@ def curate(
     ``CurateConfig``; ``parent`` is the selection that this one is branched from.
 
     Raises:
-        InputError: A budget, strategy or column that is not known, more kept than it allows, or
-            duplicates to leave out that were never looked for.
+        InputError: A budget, strategy or column that is not known, more kept than it allows,
+            duplicates to leave out that were never looked for, or the name of another selection.
         NotFoundError: No such run, or one without scored traces; no such parent.
     """
     config = CurateConfig(
@@ -176,7 +176,8 @@ def rename_selection(workspace: Workspace, wanted: str, name: str) -> str:
     """Give a selection another name; its id.
 
     Raises:
-        InputError: No name, or one that cannot be used or already means something.
+        InputError: No name, or one that cannot be used, already means something, or is that of
+            another selection.
         NotFoundError: No such selection.
     """
     require_name("Selection", name)
@@ -197,6 +198,16 @@ def checked_name(name: str) -> str:
     if name:
         require_name("Selection", name)
     return name
+
+
+def said_of_name(saved: Selection) -> str:
+    """That a choice which was saved again has another name now; "" where it has not."""
+    if not saved.was_named:
+        return ""
+    return (
+        f"This choice was saved before: {saved.id} was named {saved.was_named!r} and is now named "
+        f"{saved.name!r}."
+    )
 
 
 def live_choice(

@@ -90,6 +90,8 @@ def curate(
         name=name,
         parent=parent,
     )
+    if told := api.said_of_name(chosen):
+        console.note(told)
     found = api.summary(chosen)
     if as_json:
         choices = [

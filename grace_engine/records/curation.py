@@ -93,6 +93,7 @@ class Selection:
         parent: Id of the selection that it was branched from; "" without one.
         choices: In rank order.
         created_at: ISO 8601, UTC.
+        was_named: Of one that was just saved again: the other name that it had until then.
     """
 
     id: str
@@ -119,3 +120,4 @@ class Selection:
     parent: str = ""
     choices: tuple[Choice, ...] = field(repr=False)
     created_at: str = ""
+    was_named: str = ""

@@ -6,7 +6,7 @@ from dataclasses import replace
 import duckdb
 import pyarrow as pa
 
-from grace_engine.errors import NotFoundError
+from grace_engine.errors import InputError, NotFoundError
 from grace_engine.records import Choice, Selection
 from grace_engine.store import journal
 from grace_engine.store.lookup import by_prefix
@@ -15,7 +15,7 @@ from grace_engine.store.workspace import Workspace
 
 LATEST = "latest"
 
-_OUTSIDE_SPEC = {"id", "name", "run_id", "choices", "created_at"}
+_OUTSIDE_SPEC = {"id", "name", "run_id", "choices", "created_at", "was_named"}
 _CHOICES = pa.schema(
     {
         "trace_id": pa.string(),
@@ -30,7 +30,13 @@ _CHOICES = pa.schema(
 
 
 def save_selection(workspace: Workspace, selection: Selection) -> Selection:
-    """Store a selection, or mark a stored one (same id) as the latest and give it the new name."""
+    """Store a selection, or mark a stored one (same id) as the latest and give it the new name.
+
+    One that is saved again without a name keeps the one that it has.
+
+    Raises:
+        InputError: Another selection has the name.
+    """
     spec = {
         name: getattr(selection, name) for name in Selection.__slots__ if name not in _OUTSIDE_SPEC
     }
@@ -38,6 +44,12 @@ def save_selection(workspace: Workspace, selection: Selection) -> Selection:
         name: [getattr(choice, name) for choice in selection.choices] for name in _CHOICES.names
     }
     with workspace.database.unit() as connection:
+        _require_free(connection, selection.name, selection.id)
+        before = connection.execute(
+            "SELECT name FROM selections WHERE selection_id = ?", [selection.id]
+        ).fetchall()
+        had = str(before[0][0]) if before else ""
+        selection = replace(selection, name=selection.name or had)
         connection.execute(
             "INSERT INTO selections SELECT ?, ?, ?, ?, ?, "
             "(SELECT coalesce(max(touched), 0) + 1 FROM selections) "
@@ -55,13 +67,15 @@ def save_selection(workspace: Workspace, selection: Selection) -> Selection:
         rows = connection.execute(
             "SELECT created_at FROM selections WHERE selection_id = ?", [selection.id]
         ).fetchall()
-    return replace(selection, created_at=rows[0][0])
+    return replace(selection, created_at=rows[0][0], was_named="" if had == selection.name else had)
 
 
 def get_selection(workspace: Workspace, wanted: str = LATEST) -> Selection:
     """The selection with this name, id or unique beginning of one, or the ``latest``.
 
-    Of several with one name it is the one saved last.
+    Raises:
+        NotFoundError: There is none.
+        InputError: Several begin so, or have this name: older versions of the studio let them.
     """
     with workspace.database.reading() as connection:
         found = _selection_id(connection, wanted)
@@ -94,9 +108,14 @@ def selection_counts(workspace: Workspace) -> dict[str, tuple[int, int, int]]:
 
 
 def rename_selection(workspace: Workspace, wanted: str, name: str) -> str:
-    """Give a selection another name; its id."""
+    """Give a selection another name; its id.
+
+    Raises:
+        NotFoundError, InputError: As ``get_selection``, or another selection has the name.
+    """
     with workspace.database.unit() as connection:
         found = _selection_id(connection, wanted)
+        _require_free(connection, name, found)
         connection.execute("UPDATE selections SET name = ? WHERE selection_id = ?", [name, found])
         journal.keep(workspace, connection, "selections", found)
     return found
@@ -113,15 +132,19 @@ def delete_selection(workspace: Workspace, wanted: str) -> str:
 
 
 def _selection_id(connection: duckdb.DuckDBPyConnection, wanted: str) -> str:
-    rows = connection.execute(
-        "SELECT selection_id FROM selections WHERE $wanted = $latest OR name = $wanted "
-        "ORDER BY touched DESC LIMIT 1",
-        {"wanted": wanted, "latest": LATEST},
-    ).fetchall()
-    if rows and wanted:
-        return str(rows[0][0])
     if wanted == LATEST:
-        raise NotFoundError("Nothing was selected in this workspace yet. Run grace curate.")
+        latest = _all(connection)[:1]
+        if not latest:
+            raise NotFoundError("Nothing was selected in this workspace yet. Run grace curate.")
+        return latest[0].id
+    named = [one for one in _all(connection) if wanted and one.name == wanted]
+    if len(named) > 1:
+        raise InputError(
+            f"{len(named)} selections are named {wanted!r}: {', '.join(map(_told, named))}. Say "
+            "the id of one, and give the others other names."
+        )
+    if named:
+        return named[0].id
     return by_prefix(
         connection,
         "SELECT selection_id FROM selections WHERE starts_with(selection_id, ?)",
@@ -129,6 +152,21 @@ def _selection_id(connection: duckdb.DuckDBPyConnection, wanted: str) -> str:
         kind="selection",
         listed_by="grace workspace",
     )
+
+
+def _require_free(connection: duckdb.DuckDBPyConnection, name: str, selection_id: str) -> None:
+    """``InputError`` where a selection of another id has the name."""
+    for other in _all(connection):
+        if name and other.name == name and other.id != selection_id:
+            raise InputError(
+                f"The name {name!r} is taken by {_told(other)}: choose another name, or rename or "
+                "delete that one."
+            )
+
+
+def _told(one: Selection) -> str:
+    """Id, budget and date."""
+    return f"{one.id} ({one.budget}, saved {one.created_at[:10]})"
 
 
 def _all(connection: duckdb.DuckDBPyConnection) -> list[Selection]:

@@ -22,12 +22,14 @@ from grace_engine.ui import (
 )
 from grace_engine.ui.curate_load import Live
 from grace_engine.ui.pane import PICTURE
+from grace_engine.ui.text import as_markdown
 
-_LIST, _SECOND, _NAME, _NEW_NAME, _CLEAR = (
+_LIST, _SECOND, _NAME, _NEW_NAME, _RENAMED, _CLEAR = (
     "saved-list",
     "second-box",
     "save-name",
     "new-name",
+    "renamed",
     "clear-name",
 )
 
@@ -113,16 +115,25 @@ def save(make: Callable[[str, str], Selection], words: Sequence[str], workspace:
             width=280,
         )
         if st.button("Save", type="primary", icon=":material/save:", key="save-choice"):
-            chosen = make(name or "", parent)
-            curate_load.forget_selections()
-            curate_state.put(**{curate_state.SELECTION: chosen.id, curate_state.PARENT: ""})
-            curate_state.say(f"Saved as {chosen.id}.")
-            st.session_state[_CLEAR] = True
-            st.rerun()
+            _save(make, name or "", parent)
     told = [*words]
     for flag, value in (("--name", (name or "").strip()), ("--parent", parent)):
         told += [flag, value] if value else []
     st.code(curate_frames.command("curate", told, workspace), language="shell")
+
+
+def _save(make: Callable[[str, str], Selection], name: str, parent: str) -> None:
+    """Save and begin anew; what refuses it is said, with all below still there."""
+    try:
+        chosen = make(name, parent)
+    except GraceError as fault:
+        st.error(as_markdown(str(fault)), icon=":material/error:")
+        return
+    curate_load.forget_selections()
+    curate_state.put(**{curate_state.SELECTION: chosen.id, curate_state.PARENT: ""})
+    curate_state.say(api.said_of_name(chosen) or f"Saved as {chosen.id}.")
+    st.session_state[_CLEAR] = True
+    st.rerun()
 
 
 def _list(saved: list[Selection], workspace: str, linked: str) -> None:
@@ -208,16 +219,32 @@ def _actions(
             on_click=_branch,
             args=(one, branch),
         )
-        with st.popover("Rename", icon=":material/edit:", key="rename"):
-            name = st.text_input("New name", key=_NEW_NAME, max_chars=120)
-            if st.button("Rename it", key="rename-it"):
-                api.rename_selection(load.opened_workspace(), one.id, name or "")
-                curate_load.forget_selections()
-                st.rerun()
+        _rename(one)
         if st.button("Delete", icon=":material/delete:", key="delete"):
             _confirm(one)
     if not is_of_problems(one.run_id):
         _training(workspace, one)
+
+
+def _rename(one: Selection) -> None:
+    """A box with a new name, at first the present one; it is shut once that is given."""
+    # A popover of another key is another one, and stands shut.
+    turn = int(st.session_state.get(_RENAMED, 0))
+    with st.popover("Rename", icon=":material/edit:", key=f"rename-{one.id}-{turn}"):
+        name = st.text_input(
+            "New name", value=one.name, key=f"{_NEW_NAME}-{one.id}-{turn}", max_chars=120
+        )
+        if not st.button("Rename it", key="rename-it"):
+            return
+        try:
+            api.rename_selection(load.opened_workspace(), one.id, name or "")
+        except GraceError as fault:
+            st.error(as_markdown(str(fault)), icon=":material/error:")
+            return
+    curate_load.forget_selections()
+    st.session_state[_RENAMED] = turn + 1
+    curate_state.say(f"{one.id} is now named {name!r}.")
+    st.rerun()
 
 
 def _training(workspace: str, one: Selection) -> None:

@@ -284,9 +284,10 @@ def test_a_choice_is_saved_compared_branched_renamed_and_deleted(
     assert numbers(app)["In both"] == "10"
     assert "Budget 30% → 25%" in says(app)
 
-    app.text_input(key="new-name").set_value("other")
+    app.text_input(key=f"new-name-{second}-0").set_value("other")
     app.button(key="rename-it").click().run()
     assert api.get_selection(own_workspace, "other").id == second
+    assert app.text_input(key=f"new-name-{second}-1").value == "other"  # of a popover that is shut
 
     app.button(key="delete").click().run()
     assert api.list_selections(own_workspace)[0].id == second  # asked, not yet done

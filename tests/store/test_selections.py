@@ -11,6 +11,7 @@ from grace_engine.store import (
     delete_selection,
     get_selection,
     list_selections,
+    rename_selection,
     save_selection,
 )
 
@@ -56,17 +57,61 @@ def test_saving_twice_keeps_one_and_takes_the_new_name(workspace: Workspace) -> 
         get_selection(workspace, "first")
 
 
+def test_saving_again_tells_the_name_that_went_and_keeps_one_without_another(
+    workspace: Workspace,
+) -> None:
+    assert save_selection(workspace, SELECTION).was_named == ""
+    assert save_selection(workspace, SELECTION).was_named == ""
+    assert save_selection(workspace, replace(SELECTION, name="second")).was_named == "first"
+    again = save_selection(workspace, replace(SELECTION, name=""))
+    assert (again.name, again.was_named) == ("second", "")
+    assert get_selection(workspace, "second").was_named == ""
+
+
+def test_a_name_is_given_to_one_selection_only(workspace: Workspace) -> None:
+    save_selection(workspace, SELECTION)
+    other = replace(SELECTION, id="s-00000002", name="other", alpha=0.1)
+    save_selection(workspace, other)
+    taken = r"'first' is taken by s-00000001 \(20%, saved \d{4}-\d\d-\d\d\)"
+
+    with pytest.raises(InputError, match=taken):
+        save_selection(workspace, replace(SELECTION, id="s-00000003"))
+    with pytest.raises(InputError, match=taken):
+        rename_selection(workspace, "other", "first")
+
+    assert [one.name for one in list_selections(workspace)] == ["other", "first"]
+    rename_selection(workspace, "first", "first")  # its own
+    for unnamed in ("s-00000004", "s-00000005"):
+        save_selection(workspace, replace(SELECTION, id=unnamed, name=""))
+
+
+def test_a_name_that_several_older_selections_have_means_none_of_them(
+    workspace: Workspace,
+) -> None:
+    for digit in "12":
+        one = replace(SELECTION, id=f"s-0000000{digit}", name=f"n{digit}")
+        save_selection(workspace, one)
+    with workspace.database.unit() as connection:
+        connection.execute("UPDATE selections SET name = 'both'")
+
+    with pytest.raises(InputError, match=r"2 selections are named 'both': s-00000002 .*s-00000001"):
+        get_selection(workspace, "both")
+
+    assert rename_selection(workspace, "s-00000002", "mine") == "s-00000002"
+    assert get_selection(workspace, "both").id == "s-00000001"
+
+
 def test_a_selection_is_found_by_name_id_beginning_or_as_the_latest(workspace: Workspace) -> None:
     with pytest.raises(NotFoundError, match="Nothing was selected"):
         get_selection(workspace)
     other = replace(SELECTION, id="s-00000002", name="")
-    namesake = replace(SELECTION, id="s-00000003", alpha=0.1)
-    for one in (SELECTION, other, namesake):
+    last = replace(SELECTION, id="s-00000003", name="last", alpha=0.1)
+    for one in (SELECTION, other, last):
         save_selection(workspace, one)
-    assert get_selection(workspace).id == namesake.id
-    assert get_selection(workspace, "first").id == namesake.id  # the last of that name
+    assert get_selection(workspace).id == last.id
+    assert get_selection(workspace, "first").id == SELECTION.id
     assert get_selection(workspace, "s-00000001").id == SELECTION.id
-    assert [one.id for one in list_selections(workspace)] == [namesake.id, other.id, SELECTION.id]
+    assert [one.id for one in list_selections(workspace)] == [last.id, other.id, SELECTION.id]
     assert all(one.choices == () for one in list_selections(workspace))
     with pytest.raises(InputError, match="beginning of 3 selection ids"):
         get_selection(workspace, "s-")
