@@ -26,6 +26,7 @@ from .choosing import (
     curate as curate,
     live_choice as live_choice,
     rename_selection as rename_selection,
+    said_of_name as said_of_name,
     save_choice as save_choice,
     summary as summary,
     weights_of as weights_of,
@@ -79,6 +80,11 @@ from .exporting import (
 )
 from .figures import (
     write_figures as write_figures,
+)
+from .forecasting import (
+    Forecast as Forecast,
+    expected_scoring as expected_scoring,
+    forecast as forecast,
 )
 from .handing_over import (
     HandedOver as HandedOver,
@@ -169,9 +175,7 @@ from .rollouts import (
     rollout as rollout,
 )
 from .running import (
-    Forecast as Forecast,
     cancel_job as cancel_job,
-    forecast as forecast,
     forget_job as forget_job,
     get_job as get_job,
     list_jobs as list_jobs,

@@ -2,102 +2,28 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from grace_engine import jobs
 from grace_engine.answers import Limits
+from grace_engine.api.forecasting import forecast
 from grace_engine.config import OF, IngestConfig, ScoreConfig, require_one_of
 from grace_engine.duplicates import require_threshold
-from grace_engine.errors import InputError, NotFoundError
+from grace_engine.errors import InputError
 from grace_engine.jobs import Job, JobSpec
 from grace_engine.records import Of
-from grace_engine.store import Workspace, check_counts, datasets, get_rollout_set, get_run
+from grace_engine.store import Workspace, check_counts, get_rollout_set, get_run
 
 if TYPE_CHECKING:
-    from grace_engine.api.scoring import Estimate
     from grace_engine.api.training import TrainRequest
     from grace_engine.judging import JudgeSettings
     from grace_engine.policy.settings import GradientSettings, RolloutSettings
 
-# Traces that a forecast renders: enough for a mean, few enough for a moment.
-_RENDERED = 200
 # Files that the title of an ingest names.
 _NAMED = 3
 _COMMAND = (sys.executable, "-m", "grace_engine.api.child")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forecast:
-    """What a scoring run will take, told from some of its traces.
-
-    Attributes:
-        run: Id that the run will have.
-        model: The model, as it will be named.
-        device: Where it will run.
-        n_traces: Traces that it covers.
-        n_rendered: Those that were rendered to find the rest.
-        n_done: Traces scored or refused already, by an earlier run of the same scorer and datasets.
-        n_pending: Traces that the model has yet to read, scaled up.
-        n_rejected: Traces that it cannot score, scaled up.
-        n_tokens: Tokens that the model has yet to read, scaled up.
-        seconds: Time of the model's part, scaled up.
-        disk_bytes: Bytes of Grams and rendered texts, scaled up, before compression.
-        basis: How the time was found.
-    """
-
-    run: str
-    model: str
-    device: str
-    n_traces: int
-    n_rendered: int
-    n_done: int
-    n_pending: int
-    n_rejected: int
-    n_tokens: int
-    seconds: float
-    disk_bytes: int
-    basis: str
-
-
-def forecast(workspace: Workspace, config: ScoreConfig | None = None) -> Forecast | None:
-    """What scoring would take, found in a moment whatever the number of traces.
-
-    None where the model is a hub id that is not on this machine yet: the run downloads it.
-
-    Raises:
-        NotFoundError, ModelError: As ``plan``.
-    """
-    from grace_engine.api.scoring import estimate, plan, with_default_model
-
-    config = with_default_model(config)
-    if not _is_here(config):
-        return None
-    planned = plan(workspace, replace(config, sample=min(config.sample or _RENDERED, _RENDERED)))
-    total = sum(i.n_traces for i in datasets(workspace) if i.name in planned.run.datasets)
-    n_traces = min(config.sample, total) if config.sample else total
-    n_done = min(n_traces, _n_reached(workspace, planned.run.id))
-    if planned.n_done == planned.n_traces and n_done < n_traces:
-        # A draw is the beginning of every larger one, and this beginning is done.
-        planned = plan(workspace, replace(config, sample=min(n_traces, n_done + _RENDERED)))
-    fresh = len(planned.pending) + len(planned.linkable) + len(planned.rejected)
-    scale = (n_traces - n_done) / fresh if fresh else 0.0
-    expected: Estimate | None = estimate(planned) if planned.pending else None
-    return Forecast(
-        run=planned.run.id,
-        model=config.model,
-        device=str(planned.device),
-        n_traces=n_traces,
-        n_rendered=fresh,
-        n_done=n_done,
-        n_pending=round(scale * len(planned.pending)),
-        n_rejected=round(scale * len(planned.rejected)),
-        n_tokens=round(scale * planned.n_tokens),
-        seconds=scale * expected.seconds if expected else 0.0,
-        disk_bytes=round(scale * planned.disk_bytes),
-        basis=expected.basis if expected else "",
-    )
 
 
 def start_scoring(workspace: Workspace, config: ScoreConfig | None = None) -> Job:
@@ -358,28 +284,3 @@ def device_of(asked: str) -> str:
     from grace_engine.models.load import device_name, resolve_device
 
     return device_name(resolve_device(asked))
-
-
-def _is_here(config: ScoreConfig) -> bool:
-    """Whether the model is a folder, or a hub id that was downloaded before."""
-    from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
-
-    try:
-        if Path(config.model).expanduser().exists():
-            return True
-        found: Any = try_to_load_from_cache(
-            config.model, "config.json", revision=config.revision or None
-        )
-    except (HFValidationError, OSError, ValueError):
-        return True  # neither folder nor hub id, which the plan says in a sentence
-    return isinstance(found, str)
-
-
-def _n_reached(workspace: Workspace, run: str) -> int:
-    """Traces that a run has scored or refused; 0 where it does not exist yet."""
-    try:
-        known = get_run(workspace, run)
-    except NotFoundError:
-        return 0
-    return known.n_scored + known.n_rejected

@@ -100,7 +100,7 @@ def score(
         return
     with console.progress() as bars:
         planned = api.plan(opened, config, bars)
-    expected = api.estimate(planned) if planned.pending else None
+    expected = api.expected_scoring(opened, planned) if planned.pending else None
     _say_plan(planned, expected)
     document: dict[str, Any] = {"run": planned.run.id, "plan": _plan_json(planned, expected)}
     if dry_run:

@@ -68,6 +68,8 @@ class ScoringPlan:
         n_traces: Traces that the run covers, or the sample of them.
         n_done: Traces that it has reached before and leaves as they are.
         n_left: Those among them that could not be scored.
+        n_known: Traces not reached before that were not rendered, for another run of this scorer
+            has their Gram; 0 where every trace was looked at.
         linkable: Traces not reached before whose Gram is stored all the same.
         pending: Traces that need the model.
         rejected: Traces that it cannot score, with the reason.
@@ -84,6 +86,7 @@ class ScoringPlan:
     n_traces: int
     n_done: int
     n_left: int
+    n_known: int
     linkable: tuple[str, ...]
     pending: tuple[PendingTrace, ...] = field(repr=False)
     rejected: tuple[RejectedTrace, ...] = field(repr=False)
@@ -110,8 +113,13 @@ class ScoringPlan:
         return max((trace.n_segments for trace in self.pending), default=1)
 
 
-def plan_scoring(workspace: Workspace, config: ScoreConfig, progress: Progress) -> ScoringPlan:
+def plan_scoring(
+    workspace: Workspace, config: ScoreConfig, progress: Progress, *, most: int = 0
+) -> ScoringPlan:
     """Find what a run would do. Nothing is stored but remembered digests of the model's files.
+
+    With ``most`` only so many of the traces are rendered that no run of this scorer has a Gram of:
+    enough for a forecast, not to score by.
 
     Raises:
         NotFoundError: The workspace holds no traces, or not the named datasets.
@@ -136,6 +144,10 @@ def plan_scoring(workspace: Workspace, config: ScoreConfig, progress: Progress) 
         if reached.get(name) not in (None, _WORTH_ANOTHER_TRY) and not config.retry_failed
     }
     todo = {name for name in wanted - left if name not in reached or reached[name] is not None}
+    n_todo, known = len(todo), set[str]()
+    if most:
+        known = todo & _scored_elsewhere(workspace, run)
+        todo = set(sorted(todo - known)[:most])
     limit = config.max_length or length_limit(model_config)
     pending: list[PendingTrace] = []
     linkable: list[str] = []
@@ -164,13 +176,30 @@ def plan_scoring(workspace: Workspace, config: ScoreConfig, progress: Progress) 
         tokenizer=tokenizer,
         device=device,
         n_traces=len(wanted),
-        n_done=len(wanted) - len(todo),
+        n_done=len(wanted) - n_todo,
         n_left=len(left),
+        n_known=len(known),
         linkable=tuple(linkable),
         pending=tuple(pending),
         rejected=tuple(rejected),
         kept=kept,
     )
+
+
+def _scored_elsewhere(workspace: Workspace, run: ScoringRun) -> set[str]:
+    """Traces that other runs have scored with this scorer and rendering, as they are cut now."""
+    flags = ("fingerprint", "target", "template", "with_marks", "with_end_token")
+    cuts = dict(zip(run.datasets, run.segmenters, strict=True))
+    found: set[str] = set()
+    for other in store.list_runs(workspace):
+        if any(getattr(other, flag) != getattr(run, flag) for flag in flags):
+            continue
+        then = dict(zip(other.datasets, other.segmenters, strict=False))
+        if uncut := [name for name, cut in then.items() if cuts.get(name) == cut]:
+            reached = store.reached_traces(workspace, other.id)
+            scored = {name for name, reason in reached.items() if reason is None}
+            found |= scored.intersection(store.trace_ids(workspace, uncut))
+    return found
 
 
 def _pending(rendered: RenderedTrace) -> PendingTrace:

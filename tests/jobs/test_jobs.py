@@ -219,6 +219,48 @@ def test_a_forecast_counts_what_is_done(scored_workspace: api.Workspace) -> None
     assert (told.n_traces, told.n_done, told.n_pending, told.n_tokens) == (39, 39, 0, 0)
 
 
+def test_a_forecast_counts_what_a_run_over_fewer_datasets_scored(
+    own_workspace: api.Workspace, tmp_path: Path
+) -> None:
+    few = tmp_path / "few.jsonl"
+    few.write_bytes(b"\n".join((SAMPLE / "planted" / "traces.jsonl").read_bytes().splitlines()[:9]))
+    api.ingest(own_workspace, [few], IngestConfig(dataset="few"))
+    config = ScoreConfig(model=str(SAMPLE / "tiny-reasoner"))
+
+    told, alone, other = (
+        api.forecast(own_workspace, one)
+        for one in (
+            config,
+            replace(config, datasets=("few",)),
+            replace(config, target="reference"),
+        )
+    )
+
+    assert (told.n_traces, told.n_done, told.n_pending, told.n_rendered) == (48, 39, 9, 9)
+    assert (alone.n_traces, alone.n_done, alone.n_pending) == (9, 0, 9)
+    assert (other.n_traces, other.n_done) == (48, 0)
+    done = api.plan(own_workspace, config)
+    assert (len(done.pending), done.n_cached) == (9, 39)
+    api.resegment(own_workspace, "solutions", "sentences")
+    assert api.forecast(own_workspace, config).n_done == 0
+
+
+def test_a_forecast_tells_the_pace_of_a_background_run_of_the_same_scorer(
+    ingested: api.Workspace,
+) -> None:
+    config = ScoreConfig(model=str(SAMPLE / "tiny-reasoner"))
+    assert api.forecast(ingested, config).basis.startswith("estimate")
+    job = ended(api.start_scoring(ingested, replace(config, sample=30)))
+    pace = job.status.result["n_tokens"] / job.status.result["seconds"]
+
+    told = api.forecast(ingested, config)
+
+    assert told.basis.startswith(f"measured: {pace:,.0f} tokens a second of the 30 traces")
+    assert told.seconds == pytest.approx(told.n_tokens / pace, rel=0.01)
+    other = api.forecast(ingested, replace(config, model=str(SAMPLE / "tiny-reasoner-early")))
+    assert other.basis.startswith("estimate")
+
+
 def test_a_hub_model_that_is_not_here_has_no_forecast(
     scored_workspace: api.Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
