@@ -14,6 +14,7 @@ from grace_engine.selection.problems import (
 from grace_engine.selection.take import Ranked, Taken, take
 from grace_engine.selection.values import strategy_values
 from grace_engine.selection.why import (
+    SHARES,
     budget_text,
     contributions,
     nearest_alpha,
@@ -23,6 +24,7 @@ from grace_engine.selection.why import (
 
 __all__ = [
     "BY_GRADIENT",
+    "SHARES",
     "Bias",
     "Candidates",
     "Comparison",

@@ -12,7 +12,8 @@ from grace_engine.selection.candidates import Floats
 from grace_engine.signals import SignalTable, step_scores, trace_values
 
 THOUSAND = 1000
-_SHARES = 100_000  # a share is searched in thousandths of a percent
+SHARES = 100_000
+"""A share is searched in thousandths of a percent: this many make the whole."""
 
 
 def contributions(signals: SignalTable, index: int, weights: Weights) -> pd.DataFrame:
@@ -111,8 +112,8 @@ def needed_budget(inside: Callable[[Budget], bool], budget: Budget, most: int) -
         budget: The present budget.
         most: All traces, or all tokens.
     """
-    unit = _SHARES if budget.kind == "fraction" else 1
-    top = _SHARES if budget.kind == "fraction" else most
+    unit = SHARES if budget.kind == "fraction" else 1
+    top = SHARES if budget.kind == "fraction" else most
 
     def of(amount: int) -> Budget:
         return Budget(kind=budget.kind, amount=Fraction(amount, unit))

@@ -106,6 +106,7 @@ def choose_weights() -> Weights:
         1.0,
         Weights().alpha,
         0.05,
+        format="%g",  # a trace can turn at an α between two of the slider's
         key=state.ALPHA,
         bind="query-params",
         on_change=state.find_again,

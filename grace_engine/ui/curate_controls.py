@@ -9,7 +9,7 @@ import streamlit as st
 from grace_engine import api
 from grace_engine.config import OF, STRATEGIES, Budget, CurateConfig
 from grace_engine.errors import InputError
-from grace_engine.figures.frames import plain
+from grace_engine.figures.frames import minus, plain
 from grace_engine.records import Of, Selection
 from grace_engine.selection import Taken
 from grace_engine.ui import curate_frames, curate_load, curate_state, curate_tables, state
@@ -219,7 +219,7 @@ def metrics(live: Live) -> None:
     with curate_tables.numbers("chosen"):
         curate_tables.metric("Traces", f"{taken.n_selected:,}", f"of {len(taken.order):,}")
         curate_tables.metric("Tokens", f"{taken.tokens:,}", f"of {pool:,}")
-        cut = "–" if math.isnan(taken.cut) else f"{taken.cut:.4g}"
+        cut = "–" if math.isnan(taken.cut) else minus(f"{taken.cut:.4g}")
         among = f"in {len(taken.strata.names)} strata" if len(taken.strata.names) > 1 else "the cut"
         curate_tables.metric("Lowest value taken", cut, among)
         right = curate_load.share_correct(live)

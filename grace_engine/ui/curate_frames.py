@@ -5,6 +5,7 @@ Pure: arrays and frames in, frames and text out.
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -17,7 +18,7 @@ from grace_engine.config import Budget, CurateConfig, Weights
 from grace_engine.figures import frames
 from grace_engine.figures.frames import marks_named, plain
 from grace_engine.records import Selection
-from grace_engine.selection import Taken
+from grace_engine.selection import SHARES, Taken, budget_text
 
 NEAR = 5
 """Traces shown on each side of the cut."""
@@ -129,6 +130,16 @@ def in_kind(budget: Budget, kind: str, taken: Taken | None) -> str:
         return budget_of(kind, count)
     percent = Fraction(100 * count, max(len(taken.order), 1))
     return budget_of(kind, float(max(round(percent, 1), Fraction(1, 10))))
+
+
+def turning_budget(found: api.Why) -> str:
+    """The budget at which a trace changes sides: what it needs, or the next below; "" for none."""
+    if not found.needed_budget or not found.selected:
+        return found.needed_budget or ""
+    needed = Budget.parse(found.needed_budget)
+    step = Fraction(1, SHARES) if needed.kind == "fraction" else 1
+    less = needed.amount - step
+    return budget_text(replace(needed, amount=less)) if less > 0 else ""
 
 
 def amount_of(budget: Budget) -> float:

@@ -23,7 +23,7 @@ from grace_engine.ui import (
 from grace_engine.ui.curate_load import Live
 from grace_engine.ui.text import as_markdown
 
-_BOX, _WHY_BOX = "section-box", "why-box"
+_BOX, _WHY_BOX, _NAMED = "section-box", "why-box", "why-named"
 _WARNED = 3
 
 
@@ -83,7 +83,7 @@ def _near(live: Live) -> None:
 def _why(live: Live, *, dark: bool) -> None:
     near = curate_frames.near_cut(live.view, live.taken)
     out = near.loc[~near["selected"].astype(bool), "trace_id"].tolist()
-    linked = state.get(state.TRACE) or next(iter([*out, *near["trace_id"]]), "")
+    linked = _explained(live, [*out, *near["trace_id"]])
     margins = dict(zip(near["trace_id"], near["margin"], strict=True))
     st.session_state[_WHY_BOX] = linked or None
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -126,6 +126,22 @@ def _why(live: Live, *, dark: bool) -> None:
     )
 
 
+def _explained(live: Live, nearest: list[str]) -> str:
+    """The trace that the address names, or the first of the nearest, which it names from then on.
+
+    A trace that was named so goes with its run; one that was clicked or linked stays, with a
+    sentence that the run has not scored it.
+    """
+    linked, named = state.get(state.TRACE), st.session_state.get(_NAMED)
+    elsewhere = linked == named and linked not in set(live.view.traces["trace_id"])
+    if linked and not elsewhere:
+        return linked
+    found = next(iter(nearest), "")
+    st.session_state[_NAMED] = found
+    curate_state.put(**{state.TRACE: found})
+    return found
+
+
 def _verdict(live: Live, found: api.Why) -> None:
     """In or out, by how much, and what would turn it."""
     place = f"rank {found.rank:,} of {found.n_traces:,}"
@@ -144,7 +160,30 @@ def _verdict(live: Live, found: api.Why) -> None:
         curate_tables.metric(
             f"{turns} {below} a budget of", budget or "none", f"now {live.asked.config.budget}"
         )
+    _apply(found)
     st.text(plain(f"{found.reason[:1].upper()}{found.reason[1:]}. Ranked by {found.ranked_by}."))
+
+
+def _apply(found: api.Why) -> None:
+    """Buttons that set the α, or the budget, at which the trace turns."""
+    budget = curate_frames.turning_budget(found)
+    with st.container(horizontal=True):
+        if found.flip_alpha is not None:
+            st.button(
+                f"Apply α {found.flip_alpha:g}",
+                key="apply-alpha",
+                icon=":material/tune:",
+                on_click=curate_state.turn,
+                kwargs={"alpha": found.flip_alpha},
+            )
+        if budget:
+            st.button(
+                f"Apply budget {budget}",
+                key="apply-budget",
+                icon=":material/tune:",
+                on_click=curate_state.turn,
+                kwargs={"budget": budget},
+            )
 
 
 def _now_alpha(live: Live) -> str:

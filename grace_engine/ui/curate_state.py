@@ -116,6 +116,15 @@ def open_why(trace: str) -> None:
     put(**{state.TRACE: trace, SECTION: "Why"})
 
 
+def turn(alpha: float | None = None, budget: str = "") -> None:
+    """Callback: take over the α, or the budget, at which a trace changes sides."""
+    if alpha is not None:
+        st.session_state[state.ALPHA] = alpha
+    if budget:
+        put(**{BUDGET: budget})
+    ask_rerun()
+
+
 def link(**more: str) -> dict[str, str]:
     """What an address of another page should say, so that it shows the same run and weights."""
     said = {name: state.get(name) for name in SHARED} | more
