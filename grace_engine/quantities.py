@@ -1,4 +1,6 @@
-"""How do bytes and seconds read to a person?"""
+"""How do bytes, seconds and shares read to a person?"""
+
+import math
 
 
 def size(n_bytes: float) -> str:
@@ -15,6 +17,15 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def percent(share: float) -> str:
+    """A share for people, to a tenth of a percent, halves up: 9 of 80 is ``11.3%``; – for NaN."""
+    if math.isnan(share):
+        return "–"
+    # What is a half on paper may be a hair less in binary.
+    tenths = math.floor(round(1000 * share, 9) + 0.5)
+    return f"{tenths / 10:.1f}%"
 
 
 def counted(count: int, what: str) -> str:

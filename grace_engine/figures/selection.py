@@ -15,6 +15,7 @@ from plotly.subplots import make_subplots
 
 from grace_engine.figures.frames import minus, plain, step_ticks
 from grace_engine.figures.palette import LINES, SIGNALS, colour_scale
+from grace_engine.quantities import percent
 
 MOST_BARS = 24
 """Most rows of the chart of differences; those of the largest differences."""
@@ -124,8 +125,8 @@ def differences(numbers: pd.DataFrame, categories: pd.DataFrame) -> pd.DataFrame
         (
             f"{str(row['column']).removeprefix('label.')}: {row['category']}",
             row["difference"],
-            f"{row['share_chosen']:.1%}",
-            f"{row['share_left']:.1%}",
+            percent(row["share_chosen"]),
+            percent(row["share_left"]),
             row["column"],
         )
         for row in categories.to_dict("records")
@@ -140,7 +141,8 @@ def bias_chart(rows: pd.DataFrame, *, dark: bool) -> Any:
     shown = known.loc[sorted(largest)]
     stops = colour_scale("score", 1.0, dark=dark).stops
     at = np.arange(len(shown))
-    reach = max(0.5, float(shown["difference"].abs().max()) * 1.3) if len(shown) else 0.5
+    # Room for the numbers beside the longest bars.
+    reach = max(0.5, float(shown["difference"].abs().max()) * 1.6) if len(shown) else 0.5
     figure = go.Figure()
     for low, high in ((-0.2, 0.2),):
         figure.add_vrect(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from grace_engine.quantities import percent
 from grace_engine.selection.candidates import WITHOUT, Bools, Floats
 
 MAX_VALUES = 30
@@ -208,13 +209,13 @@ def _shift(rows: list[dict[Any, Any]]) -> tuple[str, str]:
     row, *others = rows
     also = ", ".join(f"{one['column']} {one['category']!r}" for one in others)
     briefly = also.replace("label.", "")
+    chosen, pool = percent(row["share_chosen"]), percent(row["share_all"])
     return (
         f"{row['column']} {row['category']!r}{f' (the same traces: {also})' if also else ''} is "
-        f"{row['share_chosen']:.1%} of the chosen and "
-        f"{row['share_all']:.1%} of all traces, {row['shift']:.2g} times its share (told where "
-        f"a share shifts by a factor of {FACTOR:g} or more and chance would choose {EXPECTED} "
-        "or more). A budget per stratum would hold it.",
+        f"{chosen} of the chosen and {pool} of all traces, {row['shift']:.2g} times its share "
+        f"(told where a share shifts by a factor of {FACTOR:g} or more and chance would choose "
+        f"{EXPECTED} or more). A budget per stratum would hold it.",
         f"{str(row['column']).removeprefix('label.')} {row['category']!r}"
         f"{f' ({briefly})' if also else ''}: "
-        f"{row['share_chosen']:.1%} of the chosen, {row['share_all']:.1%} of all traces.",
+        f"{chosen} of the chosen, {pool} of all traces.",
     )

@@ -13,7 +13,7 @@ from grace_engine.figures import frames
 from grace_engine.figures.palette import ColourScale, colour_scale
 from grace_engine.figures.trace import matrix_chart, matrix_frame
 from grace_engine.records import ScoringRun
-from grace_engine.ui import controls, load, pane, state, tables, text
+from grace_engine.ui import charts, controls, load, pane, state, tables, text
 
 _SHOWN = 20_000
 """Characters of a source that are shown at once."""
@@ -46,10 +46,9 @@ def matrix(
             f"of the strongest colour are steps that repeat each other; step {step} is framed."
         )
         st.html(text.step_html(opened.trace, look, step))
-        st.plotly_chart(
+        charts.chart(
             matrix_chart(opened.gram, cosines, step=step, dark=dark),
             key="matrix",
-            config=pane.SAVING,
             alt=f"Cosines between the {len(opened.gram) - 1} steps and the answer",
         )
         tables.save_csv("Cosines as CSV", "cosines", lambda: matrix_frame(opened.gram))

@@ -10,6 +10,7 @@ from grace_engine import api
 from grace_engine.config import OF, STRATEGIES, Budget, CurateConfig
 from grace_engine.errors import InputError
 from grace_engine.figures.frames import minus, plain
+from grace_engine.quantities import percent
 from grace_engine.records import Of, Selection
 from grace_engine.selection import Taken
 from grace_engine.ui import curate_frames, curate_load, curate_state, curate_tables, state
@@ -47,7 +48,7 @@ def choose_config(workspace: str, view: api.RunView) -> CurateConfig:
             help="By what number traces are ranked: `grace` by value. To compare with: `random`, "
             "`longest` (tokens), `stepmax` (steps), `perplexity` (low mean loss), `peak-loss` (low "
             "highest loss).",
-            width=170,
+            width=150,
         )
         seed = 0
         if strategy == "random":
@@ -184,7 +185,7 @@ def choose_per(columns: list[str]) -> str:
         args=(curate_state.PER, _PER_BOX),
         help="The budget then holds within each value of this column, so that none crowds out "
         "the others.",
-        width=180,
+        width=165,
     )
 
 
@@ -201,7 +202,7 @@ def _choose_duplicates() -> Of | Literal[""]:
         args=(curate_state.DUPLICATES, _DUPLICATES_BOX),
         help="Of each group of (near-)duplicates only the trace that ranks best is taken. The Data "
         "page finds them, under Duplicates.",
-        width=160,
+        width=150,
     )
 
 
@@ -224,8 +225,7 @@ def metrics(live: Live) -> None:
         curate_tables.metric("Lowest value taken", cut, among)
         right = curate_load.share_correct(live)
         if right:
-            chosen = "–" if math.isnan(right[0]) else f"{right[0]:.1%}"
-            curate_tables.metric("Correct", chosen, f"in the pool {right[1]:.1%}")
+            curate_tables.metric("Correct", percent(right[0]), f"in the pool {percent(right[1])}")
         if live.duplicates:
             n_out = int((taken.stand_in >= 0).sum())
             curate_tables.metric(

@@ -5,7 +5,7 @@ import streamlit as st
 
 from grace_engine.figures.selection import curve_chart
 from grace_engine.selection import Taken
-from grace_engine.ui import pane, tables
+from grace_engine.ui import charts, tables
 
 
 def curve(
@@ -34,10 +34,10 @@ def curve(
         name: mean,
         "tokens": float(taken.tokens),
     }
-    st.plotly_chart(
+    charts.chart(
         curve_chart(found, now, unit, dark=dark),
         key="curve-chart",
-        config=pane.PICTURE,
+        pixels=True,
         alt=f"Mean value, {name.replace('_', ' ')} and tokens against the share of the {unit}",
     )
     tables.save_csv("Curve as CSV", "budget-curve", lambda: found)

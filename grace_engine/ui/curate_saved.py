@@ -11,6 +11,7 @@ from grace_engine.figures.frames import plain
 from grace_engine.figures.selection import comparison_chart
 from grace_engine.records import Selection, is_of_problems
 from grace_engine.ui import (
+    charts,
     curate_export,
     curate_frames,
     curate_load,
@@ -21,7 +22,6 @@ from grace_engine.ui import (
     tables,
 )
 from grace_engine.ui.curate_load import Live
-from grace_engine.ui.pane import PICTURE
 from grace_engine.ui.text import as_markdown
 
 _LIST, _SECOND, _NAME, _NEW_NAME, _RENAMED, _CLEAR = (
@@ -171,7 +171,7 @@ def _list(saved: list[Selection], workspace: str, linked: str) -> None:
             "chosen": st.column_config.NumberColumn("Chosen", format="localized"),
             "ranked": st.column_config.NumberColumn("of", format="localized"),
             "tokens": st.column_config.NumberColumn("Tokens", format="localized"),
-            "trained": st.column_config.TextColumn("How it trained", width="large"),
+            "trained": st.column_config.TextColumn("How it trained", width=115),
             "settings": "Settings",
             "by_hand": "By hand",
             "parent": "Branch of",
@@ -320,10 +320,10 @@ def _compare(workspace: str, saved: dict[str, Selection], linked: str, *, dark: 
             "Rank correlation", _number(found.rank_correlation), f"{found.n_common:,} in common"
         )
     st.text(curate_frames.differing(curate_frames.settings_of(a), curate_frames.settings_of(b)))
-    st.plotly_chart(
+    charts.chart(
         comparison_chart(found.traces, (a.name or a.id, b.name or b.id), dark=dark),
         key="compare-chart",
-        config=PICTURE,
+        pixels=True,
         alt="Ranks in both selections of the traces that either took",
     )
     tables.save_csv("Ranks as CSV", "compare", lambda: found.traces.reset_index())

@@ -9,6 +9,7 @@ from grace_engine.figures.frames import minus, plain
 from grace_engine.figures.selection import bias_chart, differences, why_chart
 from grace_engine.selection import Bias
 from grace_engine.ui import (
+    charts,
     curate_curve,
     curate_frames,
     curate_load,
@@ -16,7 +17,6 @@ from grace_engine.ui import (
     curate_state,
     curate_tables,
     load,
-    pane,
     state,
     tables,
 )
@@ -112,10 +112,10 @@ def _why(live: Live, *, dark: bool) -> None:
         )
     _verdict(live, found)
     if len(found.steps):
-        st.plotly_chart(
+        charts.chart(
             why_chart(found.steps, found.value or 0.0, found.cut, dark=dark),
             key="why-chart",
-            config=pane.PICTURE,
+            pixels=True,
             alt=f"The sum of {len(found.steps)} steps that made the value {_plain(found.value)}",
         )
         tables.save_csv("Steps as CSV", "why", lambda: found.steps)
@@ -204,12 +204,9 @@ def _moves(live: Live) -> None:
     asked = live.asked
     now = curate_frames.settings_now(asked.run, asked.weights, asked.config, live.taken)
     st.text(curate_frames.differing(curate_frames.settings_of(saved[linked]), now))
-    left, right = st.columns(2)
     names = {"a": "then", "b": "now"}
-    with left:
-        curate_tables.moves("Enter", "enter", curate_frames.moves(found.only_b), names)
-    with right:
-        curate_tables.moves("Leave", "leave", curate_frames.moves(found.only_a), names)
+    curate_tables.moves("Enter", "enter", curate_frames.moves(found.only_b), names)
+    curate_tables.moves("Leave", "leave", curate_frames.moves(found.only_a), names)
 
 
 def _bias(live: Live, *, dark: bool) -> None:
@@ -219,10 +216,10 @@ def _bias(live: Live, *, dark: bool) -> None:
     numbers = found.numbers.rename_axis("count").reset_index()
     left, right = st.columns(2, gap="medium")
     with left:
-        st.plotly_chart(
+        charts.chart(
             bias_chart(rows, dark=dark),
             key="bias-chart",
-            config=pane.PICTURE,
+            pixels=True,
             alt="Standardised differences between chosen and left out",
         )
         st.caption(

@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from grace_engine.figures.frames import plain
+from grace_engine.quantities import percent
 from grace_engine.ui import curate_frames, curate_state, state, tables
 from grace_engine.ui.curate_load import Live
 from grace_engine.ui.text import as_markdown
@@ -110,7 +111,7 @@ def moves(title: str, name: str, rows: pd.DataFrame, sides: Mapping[str, str]) -
             },
             **{f"value_{side}": f"Value {word}" for side, word in sides.items()},
             "n_tokens": st.column_config.NumberColumn("Tokens", format="localized"),
-            "reason": st.column_config.TextColumn("Why it is left out", width="large"),
+            "reason": st.column_config.TextColumn("Why it is left out", width=240),
             "inspect": st.column_config.LinkColumn("Inspect", display_text="open ↗"),
         },
         alt=f"{title}: traces with rank and value on both sides",
@@ -161,20 +162,21 @@ def bias_categories(categories: pd.DataFrame) -> None:
             {
                 "column": [curate_frames.column_name(str(name)) for name in shown["column"]],
                 "category": [plain(str(name), 30) for name in shown["category"]],
-                "chosen": shown["share_chosen"].astype(float) * 100,
-                "left": shown["share_left"].astype(float) * 100,
+                "chosen": shown["share_chosen"].astype(float),
+                "left": shown["share_left"].astype(float),
                 "n_chosen": shown["n_chosen"],
             }
         ),
+        signed={"chosen": percent, "left": percent},
         height=min(35 * (len(shown) + 1) + 3, 388),
         column_config={
             "column": "Of",
             "category": "Value",
             "chosen": st.column_config.NumberColumn(
-                "Chosen", format="%.1f%%", help="Share of the chosen traces that have this value"
+                "Chosen", help="Share of the chosen traces that have this value"
             ),
             "left": st.column_config.NumberColumn(
-                "Left out", format="%.1f%%", help="Share of the left-out traces that have it"
+                "Left out", help="Share of the left-out traces that have it"
             ),
             "n_chosen": st.column_config.NumberColumn(
                 "Chosen traces", format="localized", help="How many of the chosen traces have it"

@@ -14,9 +14,8 @@ from grace_engine.figures.frames import plain
 from grace_engine.report.tables import FACTS, difference_text, spread_text
 from grace_engine.report.wording import advice_sentences, evidence_sentences, opening, summary
 from grace_engine.training import Interval
-from grace_engine.ui import dataset_load, tables
+from grace_engine.ui import charts, dataset_load, tables
 from grace_engine.ui.dataset_choose import Asked
-from grace_engine.ui.pane import SAVING
 from grace_engine.ui.text import as_markdown
 
 SECTION, METRIC = "section", "metric"
@@ -83,10 +82,9 @@ def _distributions(found: api.DatasetReport, *, dark: bool) -> None:
         }
         for column in found.columns
     }
-    st.plotly_chart(
+    charts.chart(
         distributions_chart(values, dark=dark),
         key="distributions-chart",
-        config=SAVING,
         alt="Share of traces by value of each metric, an outline a dataset",
     )
     st.caption(
@@ -102,10 +100,9 @@ def _compared(found: api.DatasetReport, *, dark: bool) -> None:
         st.info("Choose a second dataset or selection above.", icon=":material/lightbulb:")
         return
     frame = _long(found)
-    st.plotly_chart(
+    charts.chart(
         parallel_chart(frame, dark=dark),
         key="parallel-chart",
-        config=SAVING,
         alt="A line a dataset over all metrics",
     )
     st.caption(
@@ -216,10 +213,9 @@ def _training(workspace: str, asked: Asked, found: api.DatasetReport, *, dark: b
     group = right.selectbox("Result", groups, format_func=plain, key="result")
     kept = {by_name[o.subject]: o.found for o in told if f"{o.model}: {o.result}" == group}
     frame = _results(found, columns[metric], kept)
-    st.plotly_chart(
+    charts.chart(
         results_chart(frame, metric, group, dark=dark),
         key="results-chart",
-        config=SAVING,
         alt=f"{group} against {metric}",
     )
     st.caption(

@@ -11,7 +11,7 @@ from grace_engine.figures import frames
 from grace_engine.figures.palette import COSINES, JUDGE_SIGNALS, NAMES, SIGNALS, ColourScale
 from grace_engine.figures.trace import trace_chart
 from grace_engine.records import CLEAN, Annotation, JudgedStep, Trace
-from grace_engine.ui import filtering, state, tables, text, verdicts
+from grace_engine.ui import charts, filtering, state, tables, text, verdicts
 from grace_engine.ui.frames import text_block
 from grace_engine.ui.listing import Reading
 
@@ -119,26 +119,11 @@ def trace_pane(
             )
         )
         scroll_to("trace-pane", int(row["index"]), step)
-    st.plotly_chart(
+    charts.chart(
         trace_chart(steps.iloc[text_block(step)], scale, step=step, dark=dark),
         key="trace-chart",
-        config=SAVING,
         alt=f"Signals of the {len(steps)} steps; step {step} is marked",
     )
-
-
-SAVING = {
-    "displaylogo": False,
-    "modeBarButtonsToRemove": [
-        *("zoom2d", "pan2d", "select2d", "lasso2d", "zoomIn2d", "zoomOut2d"),
-        *("autoScale2d", "resetScale2d", "sendDataToCloud"),
-    ],
-    "toImageButtonOptions": {"format": "svg", "filename": "grace"},
-}
-"""Of Plotly's buttons only the one that saves the picture."""
-
-PICTURE = SAVING | {"toImageButtonOptions": {"format": "png", "scale": 2, "filename": "grace"}}
-"""The same, as pixels: for charts of thousands of marks and for slides."""
 
 
 def scroll_to(pane: str, index: int, step: int) -> None:

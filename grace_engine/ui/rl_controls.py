@@ -9,7 +9,7 @@ from grace_engine import api
 from grace_engine.config import Band, Budget, CurateConfig
 from grace_engine.errors import InputError
 from grace_engine.figures.frames import minus, plain
-from grace_engine.quantities import counted
+from grace_engine.quantities import counted, percent
 from grace_engine.ui import curate_controls, curate_frames, curate_state, curate_tables, state
 from grace_engine.ui.rl_load import LiveProblems, Source
 from grace_engine.ui.text import as_markdown
@@ -152,7 +152,7 @@ def metrics(live: LiveProblems) -> None:
         cut = "–" if math.isnan(taken.cut) else minus(f"{taken.cut:.4g}")
         curate_tables.metric("Lowest value taken", cut, "the cut")
         curate_tables.metric(
-            "Mean pass rate", _percent(chosen.mean()), f"of all {_percent(rates.mean())}"
+            "Mean pass rate", percent(chosen.mean()), f"of all {percent(rates.mean())}"
         )
         n_without = int((live.rows["reason"] != "").sum())
         if live.source.run is not None:
@@ -162,7 +162,3 @@ def metrics(live: LiveProblems) -> None:
         kept, dropped = (int((taken.forced == sign).sum()) for sign in (1, -1))
         if kept or dropped:
             curate_tables.metric("By hand", f"{kept:,} kept", f"{dropped:,} dropped")
-
-
-def _percent(share: float) -> str:
-    return "–" if math.isnan(share) else f"{share:.1%}"

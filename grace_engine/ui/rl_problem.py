@@ -13,10 +13,10 @@ from grace_engine.figures import rl
 from grace_engine.figures.frames import minus, plain
 from grace_engine.records import Selection
 from grace_engine.ui import (
+    charts,
     curate_frames,
     curate_state,
     curate_tables,
-    pane,
     rl_load,
     state,
     tables,
@@ -40,10 +40,10 @@ def problem(live: LiveProblems, *, dark: bool) -> None:
     rollouts = held.rollouts
     names = {int(row["number"]): _name(row) for row in rollouts.to_dict("records")}
     if len(held.steps):
-        st.plotly_chart(
+        charts.chart(
             rl.steps_chart(held.steps, names, dark=dark),
             key="rollout-steps",
-            config=pane.PICTURE,
+            pixels=True,
             alt=f"Mean loss of each step of {held.steps['number'].nunique()} rollouts",
         )
         st.caption(

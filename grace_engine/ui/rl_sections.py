@@ -9,6 +9,7 @@ from grace_engine import api
 from grace_engine.figures import rl
 from grace_engine.figures.frames import minus, plain
 from grace_engine.ui import (
+    charts,
     curate_curve,
     curate_frames,
     curate_load,
@@ -16,7 +17,6 @@ from grace_engine.ui import (
     curate_state,
     curate_tables,
     load,
-    pane,
     rl_empty,
     rl_load,
     rl_problem,
@@ -68,20 +68,18 @@ def _overview(live: LiveProblems, *, dark: bool) -> None:
     column, title = _height(live)
     left, right = st.columns([0.42, 0.58], gap="medium")
     with left:
-        st.plotly_chart(
+        charts.chart(
             rl.pass_rate_chart(rows, dark=dark),
             key="pass-rate-chart",
-            config=pane.SAVING,
             alt="Problems by pass rate, the chosen ones lit",
         )
     with right:
         if rows[column].notna().any():
-            st.plotly_chart(
+            charts.chart(
                 rl.alignment_chart(rows, column, title, opened, dark=dark),
                 key=_CHART,
                 on_select=_open_point,
                 selection_mode="points",
-                config=pane.SAVING,
                 alt=f"{title} against pass rate, the chosen problems lit",
             )
         else:
@@ -150,10 +148,9 @@ def _ends(title: str, name: str, rows: pd.DataFrame, column: str, what: str) -> 
 
 def _methods(live: LiveProblems, *, dark: bool) -> None:
     found = rl_load.methods(live)
-    st.plotly_chart(
+    charts.chart(
         rl.methods_chart(found.shared, found.jaccard, dark=dark),
         key="methods-chart",
-        config=pane.SAVING,
         alt="How many problems every two methods both take",
     )
     st.caption(
@@ -250,10 +247,9 @@ def _certainty(live: LiveProblems, *, dark: bool) -> None:
     )
     left, right = st.columns([0.6, 0.4], gap="medium")
     with left:
-        st.plotly_chart(
+        charts.chart(
             rl.certainty_chart(found.halves, dark=dark),
             key="certainty-chart",
-            config=pane.SAVING,
             alt="Scores by one half of the rollouts against scores by the other",
         )
     with right:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import pandas as pd
 import streamlit as st
@@ -10,17 +10,20 @@ import streamlit as st
 from grace_engine.export import safe_cell
 from grace_engine.figures.frames import minus, plain
 
+Form: TypeAlias = str | Callable[[float], str]
+"""How a number is written: Python's format, or a function of it."""
+
 
 def table(
-    frame: pd.DataFrame, alt: str, signed: Mapping[str, str] | None = None, **look: Any
+    frame: pd.DataFrame, alt: str, signed: Mapping[str, Form] | None = None, **look: Any
 ) -> None:
     """A table of a frame: its texts stand on one line each, with direction marks by name.
 
     Args:
         frame: What to show, without its index.
         alt: What it is, for who does not see it.
-        signed: Columns of numbers that may be negative, with Python's format of each: a format of
-            ``st.column_config`` would write a hyphen for the minus that charts draw.
+        signed: Columns of numbers that the browser would write otherwise, with the form of each: a
+            format of ``st.column_config`` has a hyphen for the minus that charts draw.
         look: As ``st.dataframe`` takes it.
     """
     shown = frame.rename(columns=lambda name: plain(str(name)))
@@ -31,7 +34,7 @@ def table(
     st.dataframe(drawn, hide_index=True, alt=alt, **look)
 
 
-def with_minus(frame: pd.DataFrame, signed: Mapping[str, str]) -> Any:
+def with_minus(frame: pd.DataFrame, signed: Mapping[str, Form]) -> Any:
     """A frame whose columns of ``signed`` are written in these formats, with a true minus.
 
     They still sort as numbers. What is too large for pandas to write out stays as it is.
@@ -42,8 +45,8 @@ def with_minus(frame: pd.DataFrame, signed: Mapping[str, str]) -> Any:
     return frame.style.format(forms, na_rep="–")
 
 
-def _written(form: str, number: float) -> str:
-    return minus(format(number, form))
+def _written(form: Form, number: float) -> str:
+    return minus(format(number, form) if isinstance(form, str) else form(number))
 
 
 def csv_of(frame: pd.DataFrame) -> bytes:

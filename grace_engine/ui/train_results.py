@@ -12,8 +12,7 @@ from grace_engine.figures.frames import plain
 from grace_engine.figures.training import arms_chart, budget_chart, metrics_chart
 from grace_engine.jobs import Job
 from grace_engine.training import ArmResult, BudgetPoint, Interval
-from grace_engine.ui import tables, train_answers
-from grace_engine.ui.pane import SAVING
+from grace_engine.ui import charts, tables, train_answers
 
 RUN = "training"
 _POLL_SECONDS = 2.0
@@ -55,10 +54,9 @@ def _curves(job: Job, *, dark: bool) -> None:
     metrics = pd.DataFrame(api.training_metrics(job.folder, cell))
     if metrics.empty:
         return
-    st.plotly_chart(
+    charts.chart(
         metrics_chart(metrics, dark=dark),
         key="metrics-chart",
-        config=SAVING,
         alt="Loss, learning rate, gradient norm and tokens a second by optimizer step",
     )
     tables.save_csv("Steps as CSV", f"training-{job.id}-{cell}", lambda: metrics)
@@ -79,10 +77,9 @@ def _found(job: Job, *, dark: bool) -> None:
     if not planned.n_problems:
         st.info("Nothing was evaluated: name problems under Judged on.")
         return
-    st.plotly_chart(
+    charts.chart(
         arms_chart(report.arms, dark=dark),
         key="arms-chart",
-        config=SAVING,
         alt="Share of right answers of each arm with its interval",
     )
     frame = _arms_frame(report.arms, report.measure)
@@ -127,10 +124,9 @@ def _arms_frame(arms: Sequence[ArmResult], measure: str) -> pd.DataFrame:
 
 def _budgets(job: Job, report: api.TrainReport, *, dark: bool) -> None:
     st.markdown("##### By budget")
-    st.plotly_chart(
+    charts.chart(
         budget_chart(report.curve, report.measure, dark=dark),
         key="budget-chart",
-        config=SAVING,
         alt="Accuracy with its interval against the budget, for the subset and a random draw",
     )
     frame = pd.DataFrame([_point(point, report.measure) for point in report.curve])
