@@ -11,11 +11,14 @@ from grace_engine.errors import GraceError, InputError
 from grace_engine.figures.frames import plain
 from grace_engine.ingest import READERS, Found, label_names, likely_labels
 from grace_engine.quantities import counted, size
-from grace_engine.ui import data_jobs, data_preview, tables
+from grace_engine.ui import data_jobs, data_preview, state, tables
 from grace_engine.ui.data_paths import allowed_folders, confined, confined_files, keep_upload
 from grace_engine.ui.text import as_markdown
 
-_UPLOAD, _FAULT = "data-upload", "data-upload-fault"
+_UPLOAD, _FAULT, _NAME_BOX = "data-upload", "data-upload-fault", "dataset-box"
+_INTO = "into"
+"""Query parameter: the dataset that a file goes to, where its name is not the file's."""
+
 # Browsers look at the last ending only.
 _ENDINGS = list(dict.fromkeys(Path(ending).suffix or ending for ending in READERS))
 _SEGMENTERS = ("auto", "lines", "blank-lines", "markers", "sentences", "given")
@@ -65,6 +68,7 @@ def _choose_file(workspace: str) -> str:
         "Or the path of a file, a folder or a pattern on this machine",
         key=data_jobs.FILE,
         bind="query-params",
+        on_change=_unname,
         placeholder="traces.jsonl, or shards/*.parquet",
         help="Only in the workspace and in the folders that the studio was started with "
         "(grace app \\-\\-allow FOLDER).",
@@ -77,11 +81,26 @@ def _choose_file(workspace: str) -> str:
     return typed
 
 
+def _name_dataset(proposed: str) -> None:
+    """Callback of the dataset's name: the address holds one that the file does not propose."""
+    _unname()
+    name = st.session_state[_NAME_BOX].strip()
+    if name and name != proposed:
+        state.publish(**{_INTO: name})
+
+
+def _unname() -> None:
+    """Callback of the file's path: another file goes into another dataset."""
+    if _INTO in st.query_params:
+        del st.query_params[_INTO]
+
+
 def _take_upload(workspace: str) -> None:
     """Callback of the uploader: keep the file in the workspace and look at it there."""
     upload = st.session_state[_UPLOAD]
     if upload is None:
         return
+    _unname()
     try:
         st.session_state[data_jobs.FILE] = str(
             keep_upload(workspace, upload.name, upload.getvalue())
@@ -101,10 +120,12 @@ def _look_and_ingest(workspace: str, files: Found) -> None:
         data_preview.show(raw)
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.session_state[_NAME_BOX] = state.get(_INTO) or proposed
         dataset = st.text_input(
             "Dataset name",
-            value=proposed,
-            key=f"dataset-{path}",
+            key=_NAME_BOX,
+            on_change=_name_dataset,
+            args=(proposed,),
             placeholder="named after each file",
             width=260,
             help="Traces enter the dataset of this name; none enters twice.",
@@ -135,6 +156,7 @@ def _choose_segmenter(label: str, key: str, before: tuple[str, ...]) -> str:
             label,
             [*before, *_SEGMENTERS],
             key=key,
+            bind="query-params",
             format_func=lambda name: name or "nothing",
             accept_new_options=True,
             width=220,

@@ -59,7 +59,8 @@ def _choose(workspace: str, held: WorkspaceUsage) -> ScoreConfig:
             known,
             format_func=lambda name: shipped.get(name) or plain(name),
             accept_new_options=True,
-            key="model",
+            key="scorer",
+            bind="query-params",
             help="A shipped model, or type a hub id (`Qwen/Qwen3-0.6B`) or the path of a folder "
             "with a causal LM in safetensors.",
         )
@@ -68,6 +69,7 @@ def _choose(workspace: str, held: WorkspaceUsage) -> ScoreConfig:
             [each.name for each in held.datasets],
             format_func=plain,
             key="score-datasets",
+            bind="query-params",
             placeholder="all of the workspace",
         )
     with right:

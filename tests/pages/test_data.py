@@ -320,7 +320,7 @@ def test_scoring_all_stands_back_once_all_is_scored(
 ) -> None:
     (run,) = api.list_runs(own_workspace)
     app = open_data(own_workspace.root, view="Score")
-    app.selectbox(key="model").set_value(run.model).run()
+    app.selectbox(key="scorer").set_value(run.model).run()
 
     assert button(app, "Score all 39").proto.type == "secondary"
     app.selectbox(key="proxy").set_value("lm_head").run()

@@ -1,0 +1,66 @@
+"""Does a link to the Data page hold what was chosen there?"""
+
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+from grace_engine import api
+from grace_engine.config import IngestConfig
+from tests.conftest import SAMPLE
+from tests.pages.test_curate import address
+from tests.pages.test_data import button, open_data, shown  # noqa: F401 - a fixture
+
+
+def test_a_link_holds_how_a_file_is_added(
+    open_data,  # noqa: F811
+    tmp_path: Path,
+    sample_file: Path,
+) -> None:
+    workspace, folder = tmp_path / "w", sample_file.parent
+    app: AppTest = open_data(workspace, folder, view="Add traces", file=sample_file.name)
+    app.text_input(key="dataset-box").set_value("mine").run()
+    assert address(app)["into"] == "mine"
+
+    # What is bound is written into the address by the browser.
+    bound = {"segment": "sentences", "segment-other": "regex:a+"}
+    again = open_data(workspace, folder, **(address(app) | bound))
+
+    assert not again.exception
+    assert again.text_input(key="dataset-box").value == "mine"
+    assert again.selectbox(key="segment").value == "sentences"
+    assert again.selectbox(key="segment-other").value == "regex:a+"
+    assert "traces for mine;" in shown(again)
+
+
+def test_another_file_goes_into_the_dataset_of_its_own_name(
+    open_data,  # noqa: F811
+    tmp_path: Path,
+    sample_file: Path,
+) -> None:
+    other = tmp_path / "other.jsonl"
+    other.write_bytes(sample_file.read_bytes())
+    app: AppTest = open_data(
+        tmp_path / "w", tmp_path, view="Add traces", file="other.jsonl", into="mine"
+    )
+    assert app.text_input(key="dataset-box").value == "mine"
+
+    app.text_input(key="file").set_value(str(other)).run()
+
+    assert app.text_input(key="dataset-box").value == "other"
+    assert "into" not in app.query_params
+
+
+def test_a_link_holds_the_model_and_the_datasets_to_score(
+    open_data,  # noqa: F811
+    own_workspace: api.Workspace,
+) -> None:
+    source = SAMPLE / "planted" / "traces.jsonl"
+    api.ingest(own_workspace, [source], IngestConfig(dataset="planted"))
+    early = str(SAMPLE / "tiny-reasoner-early")
+    link = {"scorer": "tiny-reasoner-early (shipped)", "score-datasets": "solutions"}
+
+    again = open_data(own_workspace.root, view="Score", **link)
+
+    assert again.selectbox(key="scorer").value == early
+    assert again.multiselect(key="score-datasets").value == ["solutions"]
+    assert button(again, "Score all 39")
