@@ -162,6 +162,8 @@ class Budget:
                 return cls(kind="tokens", amount=amount * scale)
             if not unit and amount.denominator == 1 and amount > 0:
                 return cls(kind="traces", amount=amount)
+        if match and match[2] == "%":
+            raise InputError(f"Budget {text!r} is no share: use one above 0% and up to 100%.")
         raise InputError(
             f"Budget {text!r} is not known: use a share such as 20%, a number of traces such as "
             "500, or a number of tokens such as 1.2Mtok."

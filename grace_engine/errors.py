@@ -19,7 +19,15 @@ The tree, every leaf a sentence that says what happened, where, and what to do:
 
 
 class GraceError(Exception):
-    """Base of every fault that the shell prints as a sentence, without a traceback."""
+    """Base of every fault that the shell prints as a sentence, without a traceback.
+
+    Attributes:
+        on_page: The same for a page, where a flag of the shell is a box to tick.
+    """
+
+    def __init__(self, sentence: str = "", *, on_page: str = "") -> None:
+        super().__init__(sentence)
+        self.on_page = on_page or sentence
 
 
 class InputError(GraceError):

@@ -27,6 +27,7 @@ from .choosing import (
     live_choice as live_choice,
     rename_selection as rename_selection,
     said_of_name as said_of_name,
+    said_of_strata as said_of_strata,
     save_choice as save_choice,
     summary as summary,
     weights_of as weights_of,
@@ -77,6 +78,7 @@ from .explaining import (
 from .exporting import (
     ExportReport as ExportReport,
     export as export,
+    riding as riding,
 )
 from .figures import (
     write_figures as write_figures,

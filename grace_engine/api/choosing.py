@@ -210,6 +210,18 @@ def said_of_name(saved: Selection) -> str:
     )
 
 
+def said_of_strata(saved: Selection) -> str:
+    """That strata took more than the share of the whole, for each rounds it up; "" else."""
+    if not saved.per:
+        return ""
+    return selection.rounded_up_text(
+        Budget.parse(saved.budget),
+        sum(choice.selected for choice in saved.choices),
+        len(saved.choices),
+        "problems" if is_of_problems(saved.run_id) else "traces",
+    )
+
+
 def live_choice(
     view: RunView,
     config: CurateConfig,

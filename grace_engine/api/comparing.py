@@ -25,6 +25,7 @@ def bias(
     view: RunView,
     selected: npt.NDArray[np.bool_],
     values: npt.NDArray[np.float64] | None = None,
+    strategy: str = "grace",
 ) -> Bias:
     """How the chosen differ from those left out: length, steps, dataset, labels, correctness.
 
@@ -32,6 +33,7 @@ def bias(
         view: The run.
         selected: ``[N]`` what is in, in the order of the view (``Taken.selected``).
         values: ``[N]`` what was ranked by (``Taken.values``); the view's values when None.
+        strategy: The strategy that ranked.
     """
     kinds = [name for name in view.traces.columns if name.startswith("label.")]
     kinds += [CHECK] if is_checked(view.traces) else []
@@ -43,12 +45,14 @@ def bias(
             "step count": view.traces["n_steps"].to_numpy(),
         },
         view.traces[["dataset", *kinds]],
+        strategy,
     )
 
 
 def bias_of_selection(view: RunView, chosen: Selection) -> Bias:
     """``bias`` of a saved selection: what it took, and what it ranked by."""
-    return bias(view, chosen_of(view, chosen), ranked_by(view, config_of(chosen)))
+    config = config_of(chosen)
+    return bias(view, chosen_of(view, chosen), ranked_by(view, config), config.strategy)
 
 
 def chosen_of(view: RunView, chosen: Selection) -> npt.NDArray[np.bool_]:

@@ -100,9 +100,11 @@ def duplicate_finding(
             return finding
     names = "".join(f"{name} " for name in datasets)
     where = f" among {', '.join(datasets)}" if datasets else ""
+    none = f"No duplicate {of} were looked for{where} yet."
     raise NotFoundError(
-        f"No duplicate {of} were looked for{where} yet. Run grace duplicates {names}--of {of}, or "
-        "find them under Duplicates on the Data page."
+        f"{none} Run grace duplicates {names}--of {of}, or find them under Duplicates on the Data "
+        "page.",
+        on_page=f"{none} Find them under Duplicates on the Data page.",
     )
 
 

@@ -271,6 +271,17 @@ def _other_answers(workspace: Workspace, ids: Sequence[str]) -> int:
     )
 
 
+def riding(workspace: Workspace, wanted: str) -> int:
+    """Traces that are not chosen but stand in records of chosen ones: ``original`` writes both.
+
+    Raises:
+        NotFoundError: The selection or its run is gone.
+    """
+    chosen = store.get_selection(workspace, wanted)
+    ids = [choice.trace_id for choice in chosen.choices if choice.selected]
+    return _riding(workspace, store.get_run(workspace, chosen.run_id), ids)
+
+
 def _riding(workspace: Workspace, run: ScoringRun, ids: Sequence[str]) -> int:
     """Traces of the written records that were not chosen."""
     listing = store.labels_of(workspace, run.datasets)

@@ -104,6 +104,8 @@ def curate(
     if of_problems:
         found = {"n_problems" if n == "n_traces" else n: v for n, v in found.items()}
     console.pairs({n: v for n, v in found.items() if not (of_problems and n in _OF_TRACES)})
+    if told := api.said_of_strata(chosen):
+        console.note(told)
     if chosen.duplicates_older:
         console.note(
             f"Traces came or went since duplicates were looked for: grace duplicates --of "

@@ -71,9 +71,10 @@ def publish(
                     path=path, sha256=found, n_lines=n_lines, n_bytes=n_bytes, unchanged=True
                 )
             if not overwrite:
+                there = f"{path} exists and holds something else."
                 raise InputError(
-                    f"{path} exists and holds something else. Name another file, or say "
-                    "--overwrite to replace it."
+                    f"{there} Name another file, or say --overwrite to replace it.",
+                    on_page=f"{there} Tick “Replace another export” to replace it.",
                 )
         # A temporary file is private; an exported one gets the rights that any new file would.
         part.chmod(0o666 & ~_umask())

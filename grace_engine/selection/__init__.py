@@ -1,5 +1,6 @@
 """Which traces are worth training on, under a budget, and why is each in or out?"""
 
+from grace_engine.selection.allowance import rounded_up_text
 from grace_engine.selection.bias import Bias, bias_of, rank_correlation
 from grace_engine.selection.candidates import Candidates, Duplicates, Strata
 from grace_engine.selection.choose import choices_of, choose, reasons
@@ -46,6 +47,7 @@ __all__ = [
     "problem_values",
     "rank_correlation",
     "reasons",
+    "rounded_up_text",
     "strategy_values",
     "take",
     "values_at",

@@ -23,6 +23,24 @@ def allowances(budget: Budget, traces: Ints, tokens: Ints) -> Ints:
     return np.array(_split(int(budget.amount), sizes.tolist()), dtype=np.int64)
 
 
+def rounded_up_text(budget: Budget, n_selected: int, n: int, what: str = "traces") -> str:
+    """That strata take more than a share of the whole, for each rounds it up; "" where none does.
+
+    Args:
+        budget: The budget, which holds within strata.
+        n_selected: What they took.
+        n: All candidates.
+        what: What these are.
+    """
+    if budget.kind != "fraction" or n_selected <= math.ceil(budget.amount * n):
+        return ""
+    share = f"{float(100 * budget.amount):.4g}%"
+    return (
+        f"Each stratum's share is rounded up: {n_selected:,} {what} are in, where {share} of all "
+        f"{n:,} is {math.ceil(budget.amount * n):,}."
+    )
+
+
 def allowed_text(
     budget: Budget, n_traces: int, allowed: int, *, n_strata: int, what: str = "traces"
 ) -> str:

@@ -50,7 +50,11 @@ class Bias:
 
 
 def bias_of(
-    selected: Bools, values: Floats, counts: Mapping[str, np.ndarray], columns: pd.DataFrame
+    selected: Bools,
+    values: Floats,
+    counts: Mapping[str, np.ndarray],
+    columns: pd.DataFrame,
+    strategy: str = "grace",
 ) -> Bias:
     """Compare the chosen of N traces with those left out.
 
@@ -59,6 +63,7 @@ def bias_of(
         values: ``[N]`` what traces were ranked by; NaN where there is none.
         counts: ``[N]`` numbers by name for a person to read, such as ``token count``.
         columns: N rows; those with at most ``MAX_VALUES`` different values are compared.
+        strategy: What traces were ranked by: it is not to be compared with itself.
     """
     numbers = pd.DataFrame.from_dict(
         {name: _of_count(selected, values, count) for name, count in counts.items()},
@@ -70,7 +75,7 @@ def bias_of(
     empty = pd.DataFrame(columns=_CATEGORY)
     categories = pd.concat(compared, ignore_index=True) if compared else empty
     told = [
-        _follows(str(name), float(rho))
+        _follows(str(name), float(rho), strategy)
         for name, rho in numbers["rank_correlation"].items()
         if abs(rho) >= FOLLOWS
     ]
@@ -171,15 +176,16 @@ def _of_column(selected: Bools, column: pd.Series) -> pd.DataFrame | None:
     return frame.iloc[np.argsort(-(chosen + left), kind="stable")]
 
 
-def _follows(name: str, rho: float) -> tuple[str, str]:
+def _follows(name: str, rho: float, strategy: str) -> tuple[str, str]:
     """A sentence, and what it says at least."""
     more, less = ("more", "fewer") if rho > 0 else ("fewer", "more")
     unit = name.removesuffix(" count") + "s"
     follows = f"Value mostly follows the {name} (ρ = {rho:.2f})".replace("-", "−")
+    plainly = "stepmax" if unit == "steps" else "longest"
+    other = f"Compare it with the strategy {plainly}, or split" if plainly != strategy else "Split"
     return (
-        f"{follows}: traces with {more} {unit} rank higher "
-        f"than those with {less}, so the choice may be one by length. Compare it with the strategy "
-        f"{'stepmax' if unit == 'steps' else 'longest'}, or split the budget over strata.",
+        f"{follows}: traces with {more} {unit} rank higher than those with {less}, so the choice "
+        f"may be one by length. {other} the budget over strata.",
         f"{follows}: the choice may be one by length.",
     )
 

@@ -12,7 +12,7 @@ from grace_engine.errors import InputError
 from grace_engine.figures.frames import minus, plain
 from grace_engine.quantities import percent
 from grace_engine.records import Of, Selection
-from grace_engine.selection import Taken
+from grace_engine.selection import Taken, rounded_up_text
 from grace_engine.ui import curate_frames, curate_load, curate_state, curate_tables, state
 from grace_engine.ui.curate_frames import KINDS
 from grace_engine.ui.curate_load import Live
@@ -235,6 +235,10 @@ def metrics(live: Live) -> None:
         if kept or dropped:
             ignored = "" if live.asked.config.overrides else ", not respected"
             curate_tables.metric("By hand", f"{kept:,} kept", f"{dropped:,} dropped{ignored}")
+    if live.asked.config.per and (
+        said := rounded_up_text(taken.budget, taken.n_selected, len(taken.order))
+    ):
+        st.caption(said)
 
 
 def older(live: Live) -> None:

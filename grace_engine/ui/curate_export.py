@@ -9,9 +9,9 @@ from grace_engine.errors import InputError, ReadError
 from grace_engine.export.formats import FORMATS
 from grace_engine.export.problem_formats import PROBLEM_FORMATS
 from grace_engine.figures.frames import plain
-from grace_engine.quantities import size
+from grace_engine.quantities import counted, size
 from grace_engine.records import Selection, is_of_problems
-from grace_engine.ui import curate_frames, data_paths, load
+from grace_engine.ui import curate_frames, curate_load, data_paths, load
 
 EXPORTS = "exports"
 
@@ -78,6 +78,11 @@ def panel(workspace: str, selection: Selection) -> None:
         )
         pressed = st.button(
             "Write the files", type="primary", icon=":material/file_save:", key="export-it"
+        )
+    if as_format == "original" and (n := curate_load.riding(workspace, selection.id)):
+        st.caption(
+            f"{counted(n, 'trace')} that {'is' if n == 1 else 'are'} not chosen would ride along, "
+            "in the source records of chosen ones; another format writes the chosen ones alone."
         )
     path = target(workspace, selection, as_format, annotate=annotate, ending=ending)
     if pressed:

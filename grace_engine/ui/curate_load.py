@@ -10,6 +10,7 @@ import streamlit as st
 
 from grace_engine import api
 from grace_engine.config import CurateConfig, Weights
+from grace_engine.errors import NotFoundError
 from grace_engine.records import DuplicateFinding, Of, ScoringRun, Selection, is_of_problems
 from grace_engine.selection import Bias, Comparison, Duplicates, Taken
 from grace_engine.ui import curate_frames, load
@@ -99,8 +100,8 @@ def why(asked: Asked, trace: str, _live: Live) -> api.Why:
 @st.cache_resource(max_entries=6, show_spinner=False)
 def bias(asked: Asked, _live: Live) -> Bias:
     """Chosen against left out."""
-    del asked  # the key
-    return api.bias(_live.view, _live.taken.selected, _live.taken.values)
+    strategy = asked.config.strategy
+    return api.bias(_live.view, _live.taken.selected, _live.taken.values, strategy)
 
 
 def curve(live: Live) -> pd.DataFrame:
@@ -155,6 +156,20 @@ def forget_selections() -> None:
     """One was saved, renamed or deleted: look again."""
     load.list_selections.clear()
     counts.clear()
+
+
+def riding(workspace: str, selection_id: str) -> int:
+    """Traces that ``original`` would write beside the chosen ones; 0 where their run is gone."""
+    return _riding(workspace, selection_id, load.stamp(workspace))
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _riding(workspace: str, selection_id: str, stamp: str) -> int:
+    del stamp  # part of the key
+    try:
+        return api.riding(api.open_workspace(workspace, create=False), selection_id)
+    except NotFoundError:  # the export says so
+        return 0
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

@@ -22,7 +22,7 @@ from grace_engine.ui import (
     tables,
 )
 from grace_engine.ui.curate_load import Live
-from grace_engine.ui.text import as_markdown
+from grace_engine.ui.text import fault_markdown
 
 _LIST, _SECOND, _NAME, _NEW_NAME, _RENAMED, _CLEAR = (
     "saved-list",
@@ -127,7 +127,7 @@ def _save(make: Callable[[str, str], Selection], name: str, parent: str) -> None
     try:
         chosen = make(name, parent)
     except GraceError as fault:
-        st.error(as_markdown(str(fault)), icon=":material/error:")
+        st.error(fault_markdown(fault), icon=":material/error:")
         return
     curate_load.forget_selections()
     curate_state.put(**{curate_state.SELECTION: chosen.id, curate_state.PARENT: ""})
@@ -239,7 +239,7 @@ def _rename(one: Selection) -> None:
         try:
             api.rename_selection(load.opened_workspace(), one.id, name or "")
         except GraceError as fault:
-            st.error(as_markdown(str(fault)), icon=":material/error:")
+            st.error(fault_markdown(fault), icon=":material/error:")
             return
     curate_load.forget_selections()
     st.session_state[_RENAMED] = turn + 1

@@ -13,7 +13,7 @@ from grace_engine.ingest import READERS, Found, label_names, likely_labels
 from grace_engine.quantities import counted, size
 from grace_engine.ui import data_jobs, data_preview, state, tables
 from grace_engine.ui.data_paths import allowed_folders, confined, confined_files, keep_upload
-from grace_engine.ui.text import as_markdown
+from grace_engine.ui.text import as_markdown, fault_markdown
 
 _UPLOAD, _FAULT, _NAME_BOX = "data-upload", "data-upload-fault", "dataset-box"
 _INTO = "into"
@@ -46,7 +46,7 @@ def add_traces(workspace: str) -> None:
             st.caption(as_markdown(f"This is {files.files[0].path}"))
         _look_and_ingest(workspace, files)
     except GraceError as fault:
-        st.error(as_markdown(str(fault)), icon=":material/error:")
+        st.error(fault_markdown(fault), icon=":material/error:")
 
 
 def _choose_file(workspace: str) -> str:

@@ -14,7 +14,7 @@ from grace_engine.records import ScoringRun
 from grace_engine.store import WorkspaceUsage
 from grace_engine.ui import data_jobs
 from grace_engine.ui.data_paths import confined
-from grace_engine.ui.text import as_markdown, facts_html
+from grace_engine.ui.text import facts_html, fault_markdown
 
 _SAMPLE = 100
 _PROXIES = {
@@ -36,7 +36,7 @@ def score(workspace: str, held: WorkspaceUsage | None) -> None:
     try:
         config = _choose(workspace, held)
     except GraceError as fault:
-        st.error(as_markdown(str(fault)), icon=":material/error:")
+        st.error(fault_markdown(fault), icon=":material/error:")
         return
     chosen = [d for d in held.datasets if not config.datasets or d.name in config.datasets]
     total = sum(each.n_traces for each in chosen)
@@ -187,7 +187,7 @@ def _estimate(workspace: str, config: ScoreConfig, version: str) -> None:
         with st.spinner("Estimating…"):
             found = _forecast(workspace, config, version)
     except GraceError as fault:
-        st.error(as_markdown(str(fault)), icon=":material/error:")
+        st.error(fault_markdown(fault), icon=":material/error:")
         return
     if found is None:
         st.info(

@@ -12,7 +12,7 @@ from grace_engine.report import size_of
 from grace_engine.store import WorkspaceUsage
 from grace_engine.supervision import MeasureConfig
 from grace_engine.ui import data_jobs, data_score, dataset_load
-from grace_engine.ui.text import as_markdown
+from grace_engine.ui.text import fault_markdown
 
 OF, SIZE = "of", "size"
 """Keys of bound inputs; each is the query parameter too."""
@@ -67,7 +67,7 @@ def choose(workspace: str, held: WorkspaceUsage) -> Asked | None:
             size_of(size)
         config = _models(workspace)
     except GraceError as fault:
-        st.error(as_markdown(str(fault)), icon=":material/error:")
+        st.error(fault_markdown(fault), icon=":material/error:")
         return None
     if not names:
         st.info("Choose a dataset or a selection above.", icon=":material/lightbulb:")

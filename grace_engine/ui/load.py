@@ -22,7 +22,7 @@ from grace_engine.figures.palette import colour_limits
 from grace_engine.records import Judge, JudgedStep, ScoringRun, Selection
 from grace_engine.store import WorkspaceUsage
 from grace_engine.ui import filtering
-from grace_engine.ui.text import as_markdown
+from grace_engine.ui.text import fault_markdown
 
 _NOTHING_SAID = api.Annotations(
     verdicts={},
@@ -46,7 +46,7 @@ def faults_as_sentences() -> Iterator[None]:
     try:
         yield
     except GraceError as fault:
-        st.error(as_markdown(str(fault)), icon=":material/error:")
+        st.error(fault_markdown(fault), icon=":material/error:")
         st.stop()
 
 

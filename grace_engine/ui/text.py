@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from grace_engine.errors import GraceError
 from grace_engine.figures.frames import DIRECTION, plain
 from grace_engine.records import Trace
 from grace_engine.ui.frames import text_block
@@ -118,6 +119,11 @@ def scroll_html(pane: str, index: int, step: int) -> str:
         "pane?.querySelector('[aria-current]')?.scrollIntoView({block: 'nearest'});"
         "}, wait)</script>"
     )
+
+
+def fault_markdown(fault: GraceError) -> str:
+    """What a fault says on a page, for a widget that reads Markdown."""
+    return as_markdown(fault.on_page)
 
 
 def as_markdown(text: str) -> str:

@@ -12,7 +12,7 @@ from grace_engine.records import Selection
 from grace_engine.store import WorkspaceUsage
 from grace_engine.training import AGAINST, Lora, TrainPreview, TrainSettings, percents, preset
 from grace_engine.ui import data_jobs, data_score, train_judging
-from grace_engine.ui.text import as_markdown, facts_html
+from grace_engine.ui.text import as_markdown, facts_html, fault_markdown
 
 SELECTION = "selection"
 _PLAN = "train-plan"
@@ -33,7 +33,7 @@ def form(workspace: str, saved: list[Selection], held: WorkspaceUsage) -> None:
     try:
         request = _choose(workspace, saved, held)
     except GraceError as fault:
-        st.error(as_markdown(str(fault)), icon=":material/error:")
+        st.error(fault_markdown(fault), icon=":material/error:")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         # Not by callbacks: they would have the settings from before what was typed last.
@@ -169,7 +169,7 @@ def _preview(workspace: str, request: api.TrainRequest) -> None:
         with st.spinner("Rendering the examples…"):
             plan = _plan(workspace, request)
     except GraceError as fault:
-        st.error(as_markdown(str(fault)), icon=":material/error:")
+        st.error(fault_markdown(fault), icon=":material/error:")
         return
     if plan.overlap is not None:
         show = st.warning if plan.overlap.ids else st.success
@@ -194,7 +194,7 @@ def _preview(workspace: str, request: api.TrainRequest) -> None:
     try:
         subset.require_whole(settings)
     except InputError as fault:
-        st.error(as_markdown(str(fault)), icon=":material/error:")
+        st.error(fault_markdown(fault), icon=":material/error:")
     for example in subset.examples[:_SHOWN]:
         with st.expander(f"Example {example.trace_id[:12]}: {example.n_learned:,} tokens learned"):
             st.caption("Given, nothing is learned from it")

@@ -221,6 +221,9 @@ def test_every_section_opens_by_its_link(
 def test_bias_shows_the_warnings_of_the_engine(open_curate, own_workspace: api.Workspace) -> None:
     app = open_curate(own_workspace.root, section="Bias", strategy="longest")
 
+    said = app.expander[0].markdown[0].value.replace("\\", "")
+    assert "may be one by length. Split the budget over strata" in said
+    assert "strategy longest" not in said
     lines = app.warning[0].value.replace("\\", "").splitlines()
     assert lines[0].startswith("- Value mostly follows the token count")
     assert lines[0].endswith(": the choice may be one by length.")
@@ -386,6 +389,8 @@ def test_another_export_of_the_same_name_is_not_replaced_unasked(
     app.button(key="export-it").click().run()
     assert not app.exception
     assert len(app.error) == 1
+    assert "Tick “Replace another export”" in app.error[0].value
+    assert "overwrite" not in app.error[0].value
     assert file.read_bytes() == b"mine\n"
 
     app.checkbox(key="export-replace").set_value(True).run()

@@ -1,9 +1,11 @@
 """Does the Curate page keep names of selections apart?"""
 
+from pathlib import Path
+
 from streamlit.testing.v1 import AppTest
 
 from grace_engine import api
-from tests.pages.test_curate import address, open_curate, save  # noqa: F401 - a fixture
+from tests.pages.test_curate import address, numbers, open_curate, save, says  # noqa: F401 - a fixture
 
 
 def test_a_name_that_another_selection_has_is_refused_with_all_below_still_there(
@@ -48,3 +50,37 @@ def test_a_choice_that_is_saved_under_another_name_says_so(
     said = f"{found} was named 'sixteen' and is now named 'fifteen'."
     assert said in " ".join(err.split())
     assert grace("curate", "--name", "fifteen", "-w", own_workspace.root, "--budget", 3)[0] == 1
+
+
+def test_what_rides_along_is_told_before_the_files_are_written(
+    open_curate,  # noqa: F811
+    own_workspace: api.Workspace,
+    tmp_path: Path,
+) -> None:
+    chosen = api.curate(own_workspace, "25%")
+    report = api.export(own_workspace, chosen.id, tmp_path / "chosen.jsonl")
+    assert report.n_riding > 0
+    link = {"section": "Selections", "selection": chosen.id}
+
+    app: AppTest = open_curate(own_workspace.root, **link)
+
+    assert f"{report.n_riding} traces that are not chosen would ride along" in says(app)
+    app.selectbox(key="export-format").set_value("messages").run()
+    assert "ride along" not in says(app)
+
+
+def test_strata_that_round_their_share_up_are_told(
+    open_curate,  # noqa: F811
+    own_workspace: api.Workspace,
+    grace,
+) -> None:
+    app: AppTest = open_curate(own_workspace.root, budget="1%", per="label.source")
+    n = int(numbers(app)["Traces"])
+    assert n > 1
+    said = f"Each stratum's share is rounded up: {n} traces are in, where 1% of all 39 is 1."
+    assert said in says(app)
+    flags = ("--budget", "1%", "--per", "label.source", "-w", own_workspace.root)
+    assert said in " ".join(grace("curate", *flags)[2].split())
+
+    assert "rounded up" not in says(open_curate(own_workspace.root, budget="1%"))
+    assert "rounded up" not in says(open_curate(own_workspace.root, budget="7", per="label.source"))

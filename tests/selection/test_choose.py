@@ -78,7 +78,13 @@ def test_budgets_are_read_in_three_forms(text: str, kind: str, amount: float) ->
     assert (budget.kind, float(budget.amount)) == (kind, amount)
 
 
-@pytest.mark.parametrize("text", ["", "0", "0%", "101%", "-3", "20 traces", "1.5", "tok", "1e3"])
+@pytest.mark.parametrize("text", ["0%", "101%", "100.1%"])
+def test_a_share_outside_of_0_to_100_percent_is_refused_by_those_bounds(text: str) -> None:
+    with pytest.raises(InputError, match=f"'{text}' is no share: .* above 0% and up to 100%"):
+        Budget.parse(text)
+
+
+@pytest.mark.parametrize("text", ["", "0", "-3", "20 traces", "1.5", "tok", "1e3"])
 def test_other_budgets_are_refused_with_the_three_forms(text: str) -> None:
     with pytest.raises(InputError, match="20%"):
         Budget.parse(text)
