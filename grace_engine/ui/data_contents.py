@@ -32,7 +32,7 @@ def contents(workspace: str, held: WorkspaceUsage | None) -> None:
         _deletion(workspace, held, jobs)
     if jobs:
         with st.expander(f"Background runs ({len(jobs)})", icon=":material/history:"):
-            data_jobs.history(jobs)
+            data_jobs.history(workspace, jobs)
 
 
 def _begin(workspace: str) -> None:

@@ -91,8 +91,8 @@ def attempt(action: Callable[[], object]) -> None:
         st.session_state[_FAULT] = str(fault)
 
 
-def history(jobs: list[Job]) -> None:
-    """A table of all runs."""
+def history(workspace: str, jobs: list[Job]) -> None:
+    """A table of all runs, and a button that goes on with one that ended too early."""
     rows = [
         {
             "run": job.id,
@@ -107,6 +107,31 @@ def history(jobs: list[Job]) -> None:
         for job in jobs
     ]
     tables.table(pd.DataFrame(rows), alt="Background runs, the latest first")
+    _resume_any(workspace, {job.id: job for job in jobs if job.is_resumable})
+
+
+def _resume_any(workspace: str, resumable: dict[str, Job]) -> None:
+    if not resumable:
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.selectbox(
+            "A run that ended before its work was done",
+            list(resumable),
+            format_func=lambda name: plain(
+                f"{name} · {resumable[name].word} · {resumable[name].spec.title}"
+            ),
+            key="resume-which",
+            width=520,
+        )
+        st.button(
+            "Resume it",
+            key="resume-it",
+            icon=":material/replay:",
+            help="Goes on where it ended.",
+            on_click=launch,
+            args=(api.resume_job, chosen),
+            kwargs={"workspace": workspace},
+        )
 
 
 def _watch(workspace: str, kinds: Collection[str]) -> None:

@@ -1,4 +1,4 @@
-"""Does a link to the Data page hold what was chosen there?"""
+"""Does the Data page keep what was chosen in its address, and go on with what ended?"""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from grace_engine import api
 from grace_engine.config import IngestConfig
 from tests.conftest import SAMPLE
 from tests.pages.test_curate import address
-from tests.pages.test_data import button, open_data, shown  # noqa: F401 - a fixture
+from tests.pages.test_data import button, open_data, shown, wait_for_the_end  # noqa: F401 - a fixture
 
 
 def test_a_link_holds_how_a_file_is_added(
@@ -64,3 +64,29 @@ def test_a_link_holds_the_model_and_the_datasets_to_score(
     assert again.selectbox(key="scorer").value == early
     assert again.multiselect(key="score-datasets").value == ["solutions"]
     assert button(again, "Score all 39")
+
+
+def test_a_run_that_is_not_the_latest_is_resumed_from_the_table(
+    open_data,  # noqa: F811
+    tmp_path: Path,
+    sample_file: Path,
+) -> None:
+    workspace, late = api.open_workspace(tmp_path / "w", create=True), tmp_path / "late.jsonl"
+    for source in (late, sample_file):
+        api.start_ingest(workspace, [source], IngestConfig(dataset="mine"))
+        wait_for_the_end(workspace.root)
+    late.write_bytes(sample_file.read_bytes())
+    done, failed = api.list_jobs(workspace)
+    assert (done.state, failed.state) == ("finished", "failed")
+
+    app: AppTest = open_data(workspace.root)
+    offered = app.selectbox(key="resume-which")
+    assert len(offered.options) == 1
+    assert offered.value == failed.id
+    app.button(key="resume-it").click().run()
+
+    assert not app.exception
+    wait_for_the_end(workspace.root)
+    again = api.get_job(workspace, failed.id)
+    assert (again.state, again.status.attempt) == ("finished", 2)
+    assert not [box for box in open_data(workspace.root).selectbox if box.key == "resume-which"]
