@@ -17,7 +17,7 @@ def test_a_link_holds_how_a_file_is_added(
     sample_file: Path,
 ) -> None:
     workspace, folder = tmp_path / "w", sample_file.parent
-    app: AppTest = open_data(workspace, folder, view="Add traces", file=sample_file.name)
+    app: AppTest = open_data(workspace, folder, tab="Add traces", file=sample_file.name)
     app.text_input(key="dataset-box").set_value("mine").run()
     assert address(app)["into"] == "mine"
 
@@ -40,7 +40,7 @@ def test_another_file_goes_into_the_dataset_of_its_own_name(
     other = tmp_path / "other.jsonl"
     other.write_bytes(sample_file.read_bytes())
     app: AppTest = open_data(
-        tmp_path / "w", tmp_path, view="Add traces", file="other.jsonl", into="mine"
+        tmp_path / "w", tmp_path, tab="Add traces", file="other.jsonl", into="mine"
     )
     assert app.text_input(key="dataset-box").value == "mine"
 
@@ -59,7 +59,7 @@ def test_a_link_holds_the_model_and_the_datasets_to_score(
     early = str(SAMPLE / "tiny-reasoner-early")
     link = {"scorer": "tiny-reasoner-early (shipped)", "score-datasets": "solutions"}
 
-    again = open_data(own_workspace.root, view="Score", **link)
+    again = open_data(own_workspace.root, tab="Score", **link)
 
     assert again.selectbox(key="scorer").value == early
     assert again.multiselect(key="score-datasets").value == ["solutions"]
