@@ -1,6 +1,5 @@
 """Which rows and cells of a run does a figure show, in which order?"""
 
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from grace_engine.figures.palette import COSINES, JUDGE_SIGNALS, NAMES, SIGNALS
+from grace_engine.marks import marks_named
 from grace_engine.records import CLEAN
 from grace_engine.signals import SignalTable, peak_losses
 
@@ -248,15 +248,6 @@ def plain(text: str, limit: int = 2000) -> str:
     line = " ".join(text.split())
     shown = "".join(c for c in marks_named(line) if unicodedata.category(c)[0] != "C")
     return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
-
-
-def marks_named(text: str) -> str:
-    """``text`` with ``[U+202E]`` in place of a mark that would turn the text around it."""
-    return DIRECTION.sub(lambda mark: f"[U+{ord(mark[0]):04X}]", text)
-
-
-DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""Marks that turn the direction of text."""
 
 
 _MARKS = {"good": "✓", "wrong": "✗", "irrelevant": "○", "redundant": "="}

@@ -12,6 +12,7 @@ from grace_engine.errors import NotFoundError
 from grace_engine.figures import frames
 from grace_engine.figures.palette import ColourScale, colour_scale
 from grace_engine.figures.trace import matrix_chart, matrix_frame
+from grace_engine.marks import marks_named
 from grace_engine.records import ScoringRun
 from grace_engine.ui import controls, load, pane, state, tables, text
 
@@ -194,4 +195,4 @@ def _code(title: str, shown: str, language: str | None) -> None:
     cut = len(shown) - _SHOWN
     rest = f", the first {_SHOWN:,} of {len(shown):,} characters" if cut > 0 else ""
     st.caption(title + rest)
-    st.code(frames.marks_named(shown[:_SHOWN]), language=language, wrap_lines=True)
+    st.code(marks_named(shown[:_SHOWN]), language=language, wrap_lines=True)
