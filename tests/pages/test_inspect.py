@@ -15,20 +15,6 @@ from tests.pages.conftest import ROOT
 
 
 @pytest.fixture
-def open_app(monkeypatch: pytest.MonkeyPatch):
-    """Open the app over a workspace, at a link."""
-
-    def open_at(workspace: Path, **link: str) -> AppTest:
-        monkeypatch.setenv("GRACE_WORKSPACE", str(workspace))
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-        for name, value in link.items():
-            app.query_params[name] = value
-        return app.run()
-
-    return open_at
-
-
-@pytest.fixture
 def own_workspace(scored_workspace: api.Workspace, tmp_path: Path) -> api.Workspace:
     """A copy of the scored workspace, to say something in."""
     shutil.copytree(scored_workspace.root, tmp_path / "w")
