@@ -65,9 +65,9 @@ def facts(view: Scored) -> pd.DataFrame:
     """A row a trace with the numbers that people sort and filter by.
 
     Beside the columns of ``view.traces``: ``value``, ``index`` (its place in ``view.signals``),
-    ``correct`` (as ``correctness``), ``alignment``, ``consistency``, ``fresh_loss`` and ``norm``
-    (means over its steps; NaN where no step has one), ``answer_loss`` and ``peak_loss`` (nats a
-    token).
+    ``correct`` (as ``correctness``), ``alignment``, ``consistency``, ``mean_loss``, ``fresh_loss``
+    and ``norm`` (means over its steps; NaN where no step has one), ``answer_loss`` and
+    ``peak_loss`` (nats a token).
     """
     signals, rows = view.signals, view.traces
     return rows.assign(
@@ -76,6 +76,7 @@ def facts(view: Scored) -> pd.DataFrame:
         correct=correctness(rows),
         alignment=_means(signals.alignment, signals),
         consistency=_means(signals.consistency, signals),
+        mean_loss=_means(signals.nll, signals),
         fresh_loss=_means(signals.fresh_loss, signals),
         norm=_means(signals.norm, signals),
         answer_loss=signals.answer_nll,
@@ -180,8 +181,8 @@ def cells(
     Columns: ``trace_id``, ``row``, ``step`` (from 1), ``of`` (steps of the trace), ``value`` of
     ``signal`` (NaN without one), ``label`` and ``bad`` by the ``kinds`` ``[S]`` of steps,
     ``verdict`` by the ``words`` that curators gave (trace id, step), ``mark`` as it is drawn,
-    ``judge`` and ``doubted`` by what a judge model says and, for a tooltip, all signals, tokens
-    and the trace's value.
+    ``judge`` and ``doubted`` by what a judge model says and, for a tooltip, all signals, tokens,
+    the trace's value and ``sorted``, which rows may have: what they are sorted by, in words.
     """
     starts = view.signals.offsets[rows["index"].to_numpy(int)]
     n_steps = rows["n_steps"].to_numpy(int)
@@ -208,6 +209,7 @@ def cells(
         "doubted": np.zeros(len(flat), dtype=bool) if judged is None else judged.doubted[flat],
         "tokens": view.signals.n_tokens[flat],
         "trace_value": np.array(number_texts(rows["value"].to_numpy(float), "score"))[row],
+        "sorted": rows["sorted"].to_numpy(object)[row] if "sorted" in rows else "",
     }
     texts = {name: number_texts(view.step_values(name)[flat], name) for name in SIGNALS}
     return pd.DataFrame(frame | {f"{name}_text": text for name, text in texts.items()})

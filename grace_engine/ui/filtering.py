@@ -13,7 +13,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from grace_engine.api import ADJECTIVES, Annotations, StepJudge
-from grace_engine.figures.frames import CHECK, CORRECT, checked_correct, plain, said_correct
+from grace_engine.figures.frames import (
+    CHECK,
+    CORRECT,
+    checked_correct,
+    plain,
+    row_name,
+    said_correct,
+)
 from grace_engine.figures.overview import deciles
 from grace_engine.records import JUDGE_METRICS, OUTCOMES, Selection
 from grace_engine.signals import SignalTable
@@ -26,6 +33,7 @@ RANGES = {
     "peak_loss": "Peak loss",
     "alignment": "Mean alignment",
     "consistency": "Mean consistency",
+    "mean_loss": "Mean loss",
     "fresh_loss": "Mean fresh loss",
     "norm": "Mean norm",
     "margin": "Margin to the cut",
@@ -61,6 +69,18 @@ CHOICES: dict[str, dict[str, str]] = {
     },
 }
 """Filters that are one of a few, with the names of what they let through."""
+
+_ALONE = {
+    ("correct", "right"): "Correct answer",
+    ("correct", "wrong"): "Wrong answer",
+    ("correct", "unknown"): "Answer unlabelled",
+    ("verdict", "without"): "Without verdicts",
+    ("looked", "no"): "Not looked at yet",
+    ("override", "none"): "Neither kept nor dropped",
+    ("inside", "in"): "In selection",
+    ("inside", "out"): "Left out of",
+}
+"""What a choice is called where its title does not stand beside it."""
 
 LABEL = "label."
 """Prefix of label columns and of their parameters in the address."""
@@ -295,8 +315,13 @@ def label_text(value: object) -> str:
     return str(value)
 
 
-def chips(filters: Filters) -> dict[str, str]:
-    """What is asked for, in words, by the parameter that asks for it."""
+def chips(filters: Filters, selection: str = "") -> dict[str, str]:
+    """What is asked for, in words that stand alone, by the parameter that asks for it.
+
+    Args:
+        filters: What is asked for.
+        selection: What people call the selection that it may be about.
+    """
     said: dict[str, str] = {}
     if filters.text:
         said["q"] = f"{'/' if filters.regex else '“'}{plain(filters.text, 24)}" + (
@@ -309,9 +334,15 @@ def chips(filters: Filters) -> dict[str, str]:
     for name, (low, high) in filters.ranges.items():
         ends = [f"≥ {low:g}" if low is not None else "", f"≤ {high:g}" if high is not None else ""]
         said[range_parameter(name)] = f"{range_title(name)} {' '.join(filter(None, ends))}"
-    said |= {name: CHOICES[name][choice] for name, choice in filters.choices.items()}
-    if "doubt" in filters.choices:
-        said["doubt"] = f"Judge’s doubts: {said['doubt'].lower()}"
+    said |= {
+        name: _ALONE.get((name, choice), CHOICES[name][choice])
+        for name, choice in filters.choices.items()
+    }
+    if "inside" in said:
+        said["inside"] += f" {plain(selection, 30) or 'no saved selection'}"
+    for name, title in (("check", "Answer check"), ("doubt", "Judge’s doubts")):
+        if name in said:
+            said[name] = f"{title}: {said[name].lower()}"
     if filters.decile:
         said["decile"] = f"Tenth {filters.decile} of 10"
     return said
@@ -361,7 +392,8 @@ def _is(column: pd.Series, wanted: bool | None) -> npt.NDArray[np.bool_]:
 def place_of(rows: pd.DataFrame, wanted: str) -> int | None:
     """Place, from 0, of the row that is meant by its place from 1, its id or its name.
 
-    An id may be cut short; of several rows that begin alike, or of one name, it is the first.
+    An id may be cut short. A name is taken as the heatmap draws it (``✓ 868b75a9 · 92``), as the
+    facts say it (``6b_finetuning · line 65``), or a part of either; of several it is the first.
     """
     if wanted.isdecimal() and len(wanted) < 8 and 1 <= int(wanted) <= len(rows):
         return int(wanted) - 1
@@ -369,10 +401,20 @@ def place_of(rows: pd.DataFrame, wanted: str) -> int | None:
     begins = ids.str.startswith(wanted.lower()).to_numpy(bool) & (len(wanted) > 2)
     found = np.flatnonzero(begins)
     if not len(found):
-        name = wanted.lstrip("✓✗ ").lower()
-        names = (
-            f"{variant} · {line}".lower()
-            for variant, line in zip(rows["variant"], rows["line"], strict=True)
-        )
-        found = np.flatnonzero([name in one for one in names])
+        name, _, begun = wanted.strip("✓✗⊕⊖ ").lower().replace("· line ", "· ").partition(" #")
+        fields = zip(rows["variant"], rows["line"], ids, rows["dataset"], strict=True)
+        names = [
+            _names_of(variant, line, trace, dataset) if trace.startswith(begun) else ()
+            for variant, line, trace, dataset in fields
+        ]
+        found = np.flatnonzero([name in own for own in names])
+        if not len(found):
+            found = np.flatnonzero([any(name in one for one in own) for own in names])
     return int(found[0]) if len(found) else None
+
+
+def _names_of(variant: str, line: int, trace: str, dataset: str) -> tuple[str, ...]:
+    """In lower case what a page calls a trace, without signs: in the heatmap and in the facts."""
+    said = f"{variant or trace[:12]} · {dataset} · {line}"
+    names = (f"{variant or trace[:8]} · {line}", row_name(variant, line, trace, None), said)
+    return tuple(name.lower() for name in names)

@@ -161,6 +161,7 @@ def facts(trace: Trace, row: pd.Series, annotations: Annotations) -> dict[str, s
     ]
     found = {
         "Trace": f"{trace.variant or trace.id[:12]} · {trace.dataset} · line {trace.record.line}",
+        "Id": trace.id,
         "Value": f"{value}   {steps}, {row['n_tokens']:,} tokens",
         "Labels": ", ".join(labels) or "none",
     }
@@ -244,13 +245,14 @@ def _jump(reading: Reading, size: int) -> None:
         state.go_to(str(reading.row(place)["trace_id"]), 1, place // size + 1)
 
 
-def numbers(view: RunView, trace: Trace, row: pd.Series) -> None:
-    """A table of every step of one trace, as high as the pane.
+def numbers(view: RunView, trace: Trace, row: pd.Series, step: int) -> None:
+    """A table of every step of one trace, as high as the pane, the open one in colour.
 
     Args:
         view: The run under the weights of the page.
         trace: The trace.
         row: Its row of ``figures.frames.facts``.
+        step: The open step, from 1.
     """
     steps = frames.step_table(view, int(row["index"]))
     labels = [step.label for step in trace.steps]
@@ -260,7 +262,8 @@ def numbers(view: RunView, trace: Trace, row: pd.Series) -> None:
     forms = {title: "+.4f" if name in COSINES else ".4f" for name, title in SIGNALS.items()}
     forms |= dict.fromkeys(JUDGE_SIGNALS.values(), ".2f") if view.judged is not None else {}
     with st.container(key="trace-pane", height=400, border=False):
-        tables.table(named, "Numbers of every step", forms, height="stretch")
+        about = f"Numbers of every step; step {step} is marked"
+        tables.table(named, about, forms, marked=step - 1, height="stretch")
         tables.save_csv("Numbers as CSV", f"trace-{trace.id}", lambda: named)
 
 

@@ -1,9 +1,15 @@
 """Do verdicts of several curators on one page agree, replace, withdraw, and say so?"""
 
+import re
+
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from grace_engine import api
+from grace_engine.config import ScoreConfig
+from grace_engine.ui import tables
+from tests.pages.conftest import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -89,3 +95,40 @@ def test_a_note_needs_a_word_and_saving_closes_the_popover_and_says_what_was_don
     assert said(app) == ["This trace: drop."]
     assert app.session_state["note"] is False
     assert api.annotations(own_workspace).overrides[trace].note == "doubtful"
+
+
+@pytest.mark.parametrize("view", ["Text", "Matrix", "Same prompt", "Two runs"])
+def test_a_verdict_stands_beside_its_step_in_every_view(
+    open_app, own_workspace: api.Workspace, view: str
+) -> None:
+    model = str(ROOT / "sample_data" / "tiny-reasoner")
+    listed = api.run_view(own_workspace).traces
+    (trace, *_) = next(
+        ids
+        for name in listed["trace_id"]
+        if len(ids := api.same_prompt(own_workspace, name)) > 1 or view != "Same prompt"
+    )
+    if view == "Two runs":
+        api.score(own_workspace, ScoreConfig(model=model, proxy="lm_head"))
+    api.mark(own_workspace, trace, "off topic", step=1)
+
+    app = open_app(own_workspace.root, trace=trace, view=view)
+
+    assert not app.exception
+    shown = "".join(html.value for html in app.html)
+    assert shown.count("✎ off topic") == (2 if view == "Two runs" else 1)
+
+
+def test_the_facts_hold_the_traces_id(open_app, own_workspace: api.Workspace, trace: str) -> None:
+    app = open_app(own_workspace.root, trace=trace)
+
+    assert any(f'<dt>Id</dt><dd dir="auto">{trace}</dd>' in html.value for html in app.html)
+
+
+def test_the_table_of_numbers_marks_the_open_step() -> None:
+    frame = pd.DataFrame({"Step": [1, 2, 3], "Score": [0.1, -0.2, 0.3]})
+
+    marked = tables.with_minus(frame, {"Score": "+.1f"}, 1).to_html()
+
+    assert marked.count("background-color") == 1
+    assert re.search(r"#T_\w+_row1_col0, #T_\w+_row1_col1 \{\s*background-color", marked)
