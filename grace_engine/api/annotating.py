@@ -2,7 +2,8 @@
 
 Everything that is said is an entry of a log that only grows; the current state is that log without
 what was undone. Of several verdicts on one step, or overrides of one trace, the last stands,
-whoever it is from; each author undoes and redoes only their own actions.
+whoever it is from; who withdraws their own leaves what others said there before; each author
+undoes and redoes only their own actions.
 """
 
 import getpass

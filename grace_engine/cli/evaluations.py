@@ -29,8 +29,8 @@ def say(dataset: str, found: list[api.Evaluation], markdown: bool) -> None:
         console.note(note)
     if first.n_verdicts:
         console.note(_verdicts(first))
-    for one in first.untold:
-        console.note(f"{dataset}: {one.reason}")
+    for lacking in first.untold:
+        console.note(f"{dataset}: {lacking.reason}")
     places = [("within", "others of its trace"), ("across", "steps of all traces")]
     for where, what in places[: 1 if len(found) > 1 else None]:
         _areas(

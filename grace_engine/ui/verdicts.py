@@ -93,7 +93,8 @@ def press(trace: str, step: int, word: str) -> None:
         before = _standing().verdicts.get(trace, {}).get(step)
         again = _is_own(before) and before is not None and before.word == word
         api.mark(workspace, trace, "" if again else word, step=step, run=_run())
-        _tell_change(f"Step {step}", before, "" if again else word)
+        after = _standing().verdicts.get(trace, {}).get(step) if again else None
+        _tell_change(f"Step {step}", before, "" if again else word, after)
 
     _act(action)
 
@@ -105,7 +106,8 @@ def press_override(trace: str, keep: bool) -> None:
         before, word = _standing().overrides.get(trace), "keep" if keep else "drop"
         again = _is_own(before) and before is not None and before.word == word
         api.override(workspace, (trace,), None if again else keep)
-        _tell_change("This trace", before, "" if again else word)
+        after = _standing().overrides.get(trace) if again else None
+        _tell_change("This trace", before, "" if again else word, after)
 
     _act(action)
 
@@ -200,7 +202,8 @@ def _save_verdict(trace: str, step: int) -> None:
                 f"A verdict needs a word: type one, such as wrong, to save it on step {step}."
             )
         api.mark(workspace, trace, word, step=step, note=note if word else "", run=_run())
-        _tell_change(f"Step {step}", before, word, always=True)
+        after = None if word else _standing().verdicts.get(trace, {}).get(step)
+        _tell_change(f"Step {step}", before, word, after, always=True)
         st.session_state[_NOTE] = False
 
     _act(action)
@@ -236,11 +239,27 @@ def _is_own(entry: Annotation | None) -> bool:
     return entry is not None and entry.author == api.author_or_user()
 
 
-def _tell_change(where: str, before: Annotation | None, word: str, *, always: bool = False) -> None:
-    """Say what took the place of what: where the filled button alone would not, or ``always``."""
+def _tell_change(
+    where: str,
+    before: Annotation | None,
+    word: str,
+    after: Annotation | None = None,
+    *,
+    always: bool = False,
+) -> None:
+    """Say what took the place of what: where the filled button alone would not, or ``always``.
+
+    Args:
+        where: What it is about, at the beginning of a sentence.
+        before: What stood there.
+        word: What was said; "" withdraws it.
+        after: What stands there since it was withdrawn.
+        always: Say also that a word stands where none, or one's own, stood.
+    """
     if before is not None and not word:
         by = "" if _is_own(before) else f" by {before.author}"
-        tell(f"{where}: “{before.word}”{by} is withdrawn, and nothing stands there now.")
+        left = f"“{after.word}” by {after.author} stands there again" if after else ""
+        tell(f"{where}: “{before.word}”{by} is withdrawn; {left or 'nothing stands there now'}.")
     elif before is not None and not _is_own(before) and before.word == word:
         tell(f"{where}: {word}, as {before.author} said.")
     elif before is not None and not _is_own(before):

@@ -52,8 +52,8 @@ def test_a_second_curator_agrees_by_the_key_and_takes_back_only_their_own(
     assert said(app) == ["Step 1: wrong, in place of “irrelevant” by anna."]
 
     app.button(key="verdict-wrong").click().run()
-    assert standing(own_workspace, trace) == []
-    assert said(app) == ["Step 1: “wrong” is withdrawn, and nothing stands there now."]
+    assert standing(own_workspace, trace) == [("irrelevant", "anna")]
+    assert said(app) == ["Step 1: “wrong” is withdrawn; “irrelevant” by anna stands there again."]
     assert len([e for e in api.annotation_log(own_workspace) if e.kind == "verdict"]) == 4
 
 
@@ -68,7 +68,21 @@ def test_a_second_curator_drops_too_and_undo_says_that_the_trace_stays_dropped(
     assert said(app) == ["This trace: drop, as anna said."]
 
     app.button(key="undo").click().run()
+    assert api.annotations(own_workspace).overrides[trace].author == "anna"
     assert said(app) == [f"Undone: drop of trace {trace}. “drop” by anna stands there now."]
+
+
+def test_ones_own_verdict_and_override_are_withdrawn_by_the_same_key(
+    open_app, own_workspace: api.Workspace, trace: str
+) -> None:
+    app = open_app(own_workspace.root, trace=trace)
+    for key, about in (("verdict-good", "Step 1: “good”"), ("keep", "This trace: “keep”")):
+        app.button(key=key).click().run()
+        assert said(app) == [], "the filled button says it"
+        app.button(key=key).click().run()
+        assert said(app) == [f"{about} is withdrawn; nothing stands there now."]
+    now = api.annotations(own_workspace)
+    assert (dict(now.verdicts), dict(now.overrides)) == ({}, {})
 
 
 def test_a_note_needs_a_word_and_saving_closes_the_popover_and_says_what_was_done(
