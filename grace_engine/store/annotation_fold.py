@@ -84,7 +84,7 @@ def _say(said: dict[str, Annotation], entry: Annotation) -> None:
         said[entry.author] = entry
 
 
-def _last(said: Mapping[str, Annotation]) -> Annotation:
+def _last(said: dict[str, Annotation]) -> Annotation:
     return next(reversed(said.values()))
 
 

@@ -239,10 +239,19 @@ def save_rows(place: DeltaGenerator, reading: Reading, cells: pd.DataFrame, sign
         )
         title = f"All {len(reading):,} listed traces"
         tables.save_csv(title, "traces", lambda: reading.whole().drop(columns="index"))
-        texts = [name for name in cells if str(name).endswith("_text")]
-        steps = cells.drop(columns=["of", "bad", "mark", "trace_value", "sorted", *texts])
-        steps = steps.rename(columns={"judge": "judge_says"}).rename(columns={"value": signal})
+        steps = steps_of_page(cells, signal)
         tables.save_csv(f"The {len(cells):,} steps of this page", "steps", lambda: steps)
+
+
+def steps_of_page(cells: pd.DataFrame, signal: str) -> pd.DataFrame:
+    """``figures.frames.cells`` as a file: what is drawn alone is left out, signals have names.
+
+    The judge's words have the name ``judge_says``, since ``judge`` is a signal.
+    """
+    drawn = ["of", "bad", "mark", "trace_value", "sorted"]
+    texts = [name for name in cells if str(name).endswith("_text")]
+    steps = cells.drop(columns=[*drawn, *texts]).rename(columns={"judge": "judge_says"})
+    return steps.rename(columns={"value": signal})
 
 
 def words(annotations: api.Annotations) -> Mapping[tuple[str, int], str]:

@@ -11,7 +11,7 @@ from grace_engine.figures import frames
 from grace_engine.figures.palette import COSINES, JUDGE_SIGNALS, NAMES, SIGNALS, ColourScale
 from grace_engine.figures.trace import trace_chart
 from grace_engine.records import CLEAN, Annotation, JudgedStep, Trace
-from grace_engine.ui import filtering, state, tables, text, verdicts
+from grace_engine.ui import jumping, state, tables, text, verdicts
 from grace_engine.ui.frames import text_block
 from grace_engine.ui.listing import Reading
 
@@ -238,7 +238,7 @@ def _jump(reading: Reading, size: int) -> None:
     wanted = str(st.session_state["jump-to"]).strip()
     if not wanted:
         return
-    place = filtering.place_of(reading.whole(), wanted)
+    place = jumping.place_of(reading.whole(), wanted)
     if place is None:
         verdicts.tell(f"None of the {len(reading):,} traces is {wanted}.")
     else:

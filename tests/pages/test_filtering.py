@@ -9,7 +9,7 @@ import pytest
 from grace_engine.api import Annotations, RunView
 from grace_engine.figures import frames
 from grace_engine.records import Annotation, Choice, Selection
-from grace_engine.ui import filtering
+from grace_engine.ui import filtering, jumping, listing
 from grace_engine.ui.filtering import Filters
 
 MakeView = Callable[..., RunView]
@@ -308,7 +308,7 @@ def test_the_margin_is_the_value_less_the_lowest_chosen_one(rows: pd.DataFrame) 
     ],
 )
 def test_a_trace_is_found_by_place_id_or_name(rows: pd.DataFrame, wanted: str, place: int) -> None:
-    assert filtering.place_of(rows, wanted) == place
+    assert jumping.place_of(rows, wanted) == place
 
 
 @pytest.mark.parametrize(
@@ -317,14 +317,26 @@ def test_a_trace_is_found_by_place_id_or_name(rows: pd.DataFrame, wanted: str, p
 def test_a_trace_without_a_name_is_found_as_the_heatmap_and_the_facts_call_it(
     rows: pd.DataFrame, wanted: str
 ) -> None:
-    assert filtering.place_of(rows.assign(variant=""), wanted) == 3
+    assert jumping.place_of(rows.assign(variant=""), wanted) == 3
 
 
 def test_a_whole_name_goes_before_a_longer_one_that_holds_it(rows: pd.DataFrame) -> None:
     rows = rows.assign(variant="one", line=[65, 6, *range(7, 13)])
-    assert filtering.place_of(rows, "one · 6") == 1
+    assert jumping.place_of(rows, "one · 6") == 1
 
 
 @pytest.mark.parametrize("wanted", ["9", "0", "nothing", "two · 9"])
 def test_a_trace_that_is_not_there_is_not_found(rows: pd.DataFrame, wanted: str) -> None:
-    assert filtering.place_of(rows, wanted) is None
+    assert jumping.place_of(rows, wanted) is None
+
+
+def test_what_rows_are_sorted_by_is_said_in_words(rows: pd.DataFrame) -> None:
+    shown = rows.assign(margin=rows["value"] - 0.1, mean_loss=0.5).iloc[[3, 7]]
+
+    assert listing.sorted_by(shown, "value") == ["", ""]
+    assert listing.sorted_by(shown, "n_tokens") == ["Tokens: 10", "Tokens: 10"]
+    assert listing.sorted_by(shown, "margin") == [
+        "Margin to the cut: −0.100", "Margin to the cut: –"
+    ]  # fmt: skip
+    assert listing.sorted_by(shown, "mean_loss") == ["Mean loss: 0.5"] * 2
+    assert listing.sorted_by(shown, "label.kind") == ["Label kind: x", "Label kind: z"]
