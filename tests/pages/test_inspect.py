@@ -267,7 +267,7 @@ def test_filters_of_a_link_combine_and_the_count_says_how_many(
     assert not app.exception
     assert f"{len(meant)} of {len(traces)} traces" in texts(app)
     assert app.query_params["trace"] in set(meant["trace_id"])
-    assert {"Wrong", "Steps ≥ 3"} <= {b.label.replace("\\", "") for b in app.button}
+    assert {"Wrong answer", "Steps ≥ 3"} <= {b.label.replace("\\", "") for b in app.button}
 
 
 def test_a_filter_can_be_set_and_taken_away(open_app, scored_workspace: api.Workspace) -> None:
