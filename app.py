@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from grace_engine.ui import LOGO, STYLE, whole
+from grace_engine.ui import LOGO, STYLE, state, whole
 
 st.set_page_config(
     page_title="GRACE studio",
@@ -12,7 +12,7 @@ st.set_page_config(
 )
 st.logo(LOGO, size="large")
 st.html(STYLE)
-st.navigation(
+page = st.navigation(
     [
         st.Page(
             "pages/data.py",
@@ -54,4 +54,6 @@ st.navigation(
         ),
         st.Page(whole.as_typed, title="Inspect", url_path="inspect", visibility="hidden"),
     ]
-).run()
+)
+state.turn_to(page.url_path)
+page.run()

@@ -22,7 +22,7 @@ with load.faults_as_sentences():
     held = load.usage(workspace)
     contents, add, answers, duplicates, score, rejects = st.tabs(
         ["Contents", "Add traces", "Answers", "Duplicates", "Score", "Rejected"],
-        key="view",
+        key="tab",
         bind="query-params",
     )
     if contents.open:

@@ -22,6 +22,7 @@ from grace_engine.ui import (
 )
 
 whole.or_rerun()
+state.arrive("pages/inspect.py", state.LOOKS)
 first_visit = state.is_first_visit()
 dark = st.context.theme.type == "dark"
 workspace = load.workspace_path()
@@ -95,6 +96,9 @@ with heatmap_pane:
         on_select=state.choose_cell,
         alt=f"{palette.NAMES[signal]} of the steps of {len(shown)} traces",
     )
+    place = rank - (page - 1) * size
+    if opened_id and 0 <= place < len(shown):
+        pane.scroll_to_row("heatmap-pane", place, len(shown), int(row["index"]))
 
 if fault:
     with progress:
@@ -125,3 +129,4 @@ with right, load.faults_as_sentences():
     verdicts.look(row["trace_id"], annotations)
 with progress:
     verdicts.say_progress(listed.rows, row["trace_id"])
+state.remember("pages/inspect.py", state.LOOKS)

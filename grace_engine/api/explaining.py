@@ -168,9 +168,17 @@ def _flip_alpha(
 
 
 def smallest_budget(in_order: selection.Ranked, taken: Taken, index: int) -> str | None:
-    """The smallest budget that takes a candidate; None where none does, or a curator decides."""
+    """The smallest budget that takes a candidate; None where none does, or a curator decides.
+
+    Of token budgets, which can take a candidate, lose it and take it again, the nearest; with
+    strata or limits one that takes it while one token less does not.
+    """
     if taken.forced[index] or math.isnan(taken.values[index]):
         return None
+    if taken.budget.kind == "tokens":
+        tokens = in_order.nearest_tokens(index, taken.budget)
+        if tokens is not None:
+            return f"{tokens}tok"
     most = int(taken.n_tokens.sum()) if taken.budget.kind == "tokens" else len(taken.order)
     needed = selection.needed_budget(
         lambda other: bool(in_order.take(other).selected[index]), taken.budget, most

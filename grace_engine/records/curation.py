@@ -61,6 +61,11 @@ class Choice:
     reason: str
     n_tokens: int
 
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether a curator keeps or drops it: the cut did not decide."""
+        return self.reason.startswith(("kept by ", "dropped by "))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:

@@ -130,6 +130,10 @@ def take(
     return Ranked(candidates, strata=strata, cap=cap).take(budget)
 
 
+_MOST_WORK = 50_000_000
+"""Looks at a candidate for one ``nearest_tokens``: about a second."""
+
+
 class Ranked:
     """Candidates in rank order: all of a choice that does not depend on the budget.
 
@@ -201,6 +205,36 @@ class Ranked:
             budget=budget,
             cap=self.cap,
         )
+
+    def nearest_tokens(self, index: int, budget: Budget) -> int | None:
+        """The token budget nearest to this one at which a candidate changes sides, exactly.
+
+        A larger token budget can lose a candidate to a longer one before it, and one between two
+        that leave it out can take it, so a bisection may pass the nearest by.
+
+        Returns:
+            Of one that is in: the least of the budgets below from which on it stays in. Of one that
+            is out: the least above that takes it. None where strata or limits decide, too, where it
+            is not open, or where the way there is too long.
+        """
+        place = int(np.flatnonzero(self.order == index)[0])
+        if len(self.strata.names) > 1 or self._limits or not self._open[place]:
+            return None
+        before, own = self._cost[:place][self._open[:place]], int(self._cost[place])
+        kept = int(self._cost[self._keep].sum())
+        room = int(budget.amount) - kept
+        for _ in range(_MOST_WORK // max(len(before), 5000)):
+            taken = _fitting(before, room)
+            used = np.cumsum(np.where(taken, before, 0))
+            spent = int(used[-1]) if place and len(used) else 0
+            if spent + own <= room:
+                if int(budget.amount) - kept == room:  # it is in: it leaves when it fits no more
+                    return kept + spent + own
+                return kept + room
+            # Until the next one that is out fits, the same are in.
+            waits = (used + before)[~taken] - room
+            room += min([spent + own - room, *([int(waits.min())] if len(waits) else [])])
+        return None
 
     def _by_count(self, room: Ints) -> Bools:
         used = self._in_stratum.running(self._open.astype(np.int64))

@@ -196,14 +196,18 @@ def with_judge(rows: pd.DataFrame, judged: StepJudge, signals: SignalTable) -> p
 
 
 def with_margin(rows: pd.DataFrame, selection: Selection) -> pd.DataFrame:
-    """Rows with ``margin``: the value less the lowest chosen one, both as the selection had them.
+    """Rows with ``margin``: the value less the cut, both as the selection had them.
 
-    NaN where the selection did not rank the trace.
+    The cut is the lowest value that the budget took, of its stratum where there are strata; those
+    kept by hand play no part. NaN where the selection did not rank the trace, or took none.
     """
-    values = {c.trace_id: c.value for c in selection.choices if c.value is not None}
-    chosen = [c.value for c in selection.choices if c.selected and c.value is not None]
-    cut = min(chosen, default=np.nan)
-    return rows.assign(margin=rows["trace_id"].map(values).to_numpy(float) - cut)
+    ranked = [choice for choice in selection.choices if choice.value is not None]
+    values = rows["trace_id"].map({choice.trace_id: choice.value for choice in ranked})
+    taken = {one.trace_id for one in ranked if one.selected and not one.is_by_hand}
+    chosen = values.where(rows["trace_id"].isin(taken)).astype(float)
+    strata = rows[selection.per] if selection.per in rows else pd.Series(0, index=rows.index)
+    cuts = chosen.groupby(strata, dropna=False).transform("min")
+    return rows.assign(margin=values.to_numpy(float) - cuts.to_numpy(float))
 
 
 def mask(

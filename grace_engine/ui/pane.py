@@ -146,6 +146,11 @@ def scroll_to(pane: str, index: int, step: int) -> None:
     st.html(text.scroll_html(pane, index, step), unsafe_allow_javascript=True)
 
 
+def scroll_to_row(pane: str, place: int, n_rows: int, index: int) -> None:
+    """Bring the open row of a heatmap into view."""
+    st.html(text.scroll_row_html(pane, place, n_rows, index), unsafe_allow_javascript=True)
+
+
 def facts(trace: Trace, row: pd.Series, annotations: Annotations) -> dict[str, str]:
     """What stands above a trace's text."""
     correct = row["correct"]

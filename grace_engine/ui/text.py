@@ -121,6 +121,30 @@ def scroll_html(pane: str, index: int, step: int) -> str:
     )
 
 
+def scroll_row_html(pane: str, place: int, n_rows: int, index: int) -> str:
+    """A fixed script, run whenever a number changes, that brings a row of a heatmap into view.
+
+    A chart is drawn some time after the page: the script looks until there is one, and once more.
+
+    Args:
+        pane: Key of the container that scrolls.
+        place: The row, from 0.
+        n_rows: Rows of the heatmap.
+        index: Any number that tells the traces apart.
+    """
+    return (
+        f"<script>/* {index:d} */ for (const wait of [60, 300, 1000]) setTimeout(() => {{"
+        f"const pane = document.querySelector('.st-key-{pane}');"
+        "const plot = pane?.querySelector('.role-frame.root .background')?.getBoundingClientRect();"
+        "if (!plot) return;"
+        f"const row = plot.height / {max(n_rows, 1):d}, top = plot.top + {place:d} * row;"
+        "const seen = pane.getBoundingClientRect();"
+        "if (top + row > seen.bottom) pane.scrollBy(0, top + 2 * row - seen.bottom);"
+        "else if (top < seen.top) pane.scrollBy(0, top - row - seen.top);"
+        "}, wait)</script>"
+    )
+
+
 def as_markdown(text: str) -> str:
     """``text`` for a widget that reads Markdown: every punctuation mark is escaped."""
     return _PUNCTUATION.sub(r"\\\1", plain(text))

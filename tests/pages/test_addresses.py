@@ -16,7 +16,7 @@ from tests.pages.test_browser import ARGUMENTS
 TYPED = {
     "inspect": ("alpha=0.3&dataset=a&dataset=b", "/"),
     "curate": ("budget=7", "/curate"),
-    "data": ("view=Score", "/data"),
+    "data": ("tab=Score", "/data"),
     "dataset": ("size=8B&section=Ranking", "/dataset"),
     "train": ("training=none", "/train"),
     "problems": ("method=band", "/problems"),

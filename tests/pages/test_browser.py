@@ -136,6 +136,62 @@ def test_a_click_on_a_cell_opens_the_trace_at_that_step(studio: Studio, visit) -
     expect(page.locator(CURRENT)).to_be_in_viewport()
 
 
+def test_the_heatmap_follows_the_open_trace(studio: Studio, visit) -> None:
+    page = visit(studio, rows=50)
+    names = row_names(studio.workspace)
+    expect(cell(page, row_of(page, names), 1)).to_be_in_viewport()
+    for place in (len(names), 1):
+        before = link_of(page)["trace"]
+        box = page.get_by_label("Go to place, id or name")
+        if not box.is_visible():
+            page.locator(".st-key-jump button").click()
+        box.fill(str(place))
+        box.press("Enter")
+        page.wait_for_function(
+            "before => new URLSearchParams(location.search).get('trace') !== before", arg=before
+        )
+        wait_until_drawn(page)
+        expect(cell(page, row_of(page, names), 1)).to_be_in_viewport()
+
+
+def row_of(page: Page, names: dict[str, tuple[str, int]]) -> str:
+    """The label of the open trace's row."""
+    opened = link_of(page)["trace"]
+    return next(name for name, (trace, _) in names.items() if trace == opened)
+
+
+def test_what_is_looked_at_stays_when_other_pages_are_opened_by_the_sidebar(
+    studio: Studio, visit
+) -> None:
+    page = visit(studio, rows=50)
+    page.goto(f"/curate?{urlencode({'alpha': 0.5, 'history': 'window:2', 'budget': '10%'})}")
+    expect(page.get_by_text("Lowest value taken")).to_be_visible(timeout=60_000)
+
+    go_to(page, "Inspect")
+    wait_until_drawn(page)
+    expect(page.locator(".st-key-alpha input")).to_have_value("0.5")
+    assert link_of(page)["alpha"] == "0.5"
+    assert link_of(page)["history"] == "window:2"
+    page.keyboard.press("j")
+    page.wait_for_function("new URLSearchParams(location.search).get('steps') === '1'")
+    wait_until_drawn(page)
+    page.keyboard.press("l")
+    page.wait_for_function("new URLSearchParams(location.search).get('step') === '2'")
+    wait_until_drawn(page)
+    left = link_of(page)
+
+    go_to(page, "Data")
+    expect(page.get_by_role("tab", name="Contents")).to_be_visible(timeout=60_000)
+    go_to(page, "Inspect")
+    wait_until_drawn(page)
+    assert link_of(page) == left
+    expect_open(page, left["trace"], 2)
+
+
+def go_to(page: Page, title: str) -> None:
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name=title, exact=True).click()
+
+
 def test_the_colours_of_the_legend_stay_when_the_address_changes(studio: Studio, visit) -> None:
     page = visit(studio, rows=50)
     row, (trace, _) = max(row_names(studio.workspace).items(), key=lambda item: item[1][1])

@@ -155,7 +155,7 @@ def test_deletion_says_what_goes_and_is_done_only_when_confirmed(
 
 
 def test_rejects_are_shown_with_their_reasons(open_data, scored_workspace: api.Workspace) -> None:
-    app = open_data(scored_workspace.root, view="Rejected")
+    app = open_data(scored_workspace.root, tab="Rejected")
 
     assert not app.exception
     counts, table = (frame.value for frame in app.dataframe[:2])
@@ -171,7 +171,7 @@ def test_a_file_that_was_refused_whole_is_shown_without_a_line(
     (tmp_path / "files" / "good.jsonl").write_bytes(sample_file.read_bytes())
     (tmp_path / "files" / "odd.jsonl").write_bytes(b"")
     api.ingest(api.open_workspace(tmp_path / "w", create=True), [tmp_path / "files"])
-    app = open_data(tmp_path / "w", view="Rejected")
+    app = open_data(tmp_path / "w", tab="Rejected")
 
     table = app.dataframe[1].value
     assert table["from"].tolist() == ["good.jsonl, line 6", "odd.jsonl"]
@@ -182,7 +182,7 @@ def test_a_file_that_was_refused_whole_is_shown_without_a_line(
 def test_a_known_file_is_previewed_and_ingested(
     open_data, tmp_path: Path, sample_file: Path
 ) -> None:
-    app = open_data(tmp_path / "w", sample_file.parent, view="Add traces", file=sample_file.name)
+    app = open_data(tmp_path / "w", sample_file.parent, tab="Add traces", file=sample_file.name)
 
     assert not app.exception
     text = shown(app)
@@ -199,7 +199,7 @@ def test_a_known_file_is_previewed_and_ingested(
 
 
 def test_two_segmenters_stand_side_by_side(open_data, tmp_path: Path, sample_file: Path) -> None:
-    app = open_data(tmp_path / "w", sample_file.parent, view="Add traces", file=sample_file.name)
+    app = open_data(tmp_path / "w", sample_file.parent, tab="Add traces", file=sample_file.name)
 
     app.selectbox(key="segment-other").set_value("blank-lines").run()
 
@@ -222,7 +222,7 @@ def test_a_trace_that_both_segmenters_keep_is_never_said_to_be_rejected(
         for n, thoughts in enumerate(texts)
     ]
     (tmp_path / "mixed.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
-    app = open_data(tmp_path / "w", tmp_path, view="Add traces", file="mixed.jsonl")
+    app = open_data(tmp_path / "w", tmp_path, tab="Add traces", file="mixed.jsonl")
 
     next(each for each in app.toggle if each.label.startswith("Choose")).set_value(True).run()
     app.selectbox(key="segment").set_value("given")
@@ -249,7 +249,7 @@ def test_an_unknown_file_is_mapped_with_the_guess_filled_in(open_data, tmp_path:
     ]
     (folder / "odd.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
 
-    app = open_data(tmp_path / "w", folder, view="Add traces", file="odd.jsonl")
+    app = open_data(tmp_path / "w", folder, tab="Add traces", file="odd.jsonl")
 
     assert not app.exception
     assert "No known format fits" in app.warning[0].value
@@ -273,7 +273,7 @@ def test_a_file_outside_is_refused_with_a_sentence(open_data, tmp_path: Path, fi
     (tmp_path / "secret.jsonl").write_text('{"question": "secret", "answer": "#### 1"}\n')
     (folder / "link.jsonl").symlink_to(tmp_path / "secret.jsonl")
 
-    app = open_data(tmp_path / "w", folder, view="Add traces", file=file)
+    app = open_data(tmp_path / "w", folder, tab="Add traces", file=file)
 
     assert not app.exception
     assert "outside of the folders that this page may read" in app.error[0].value
@@ -281,7 +281,7 @@ def test_a_file_outside_is_refused_with_a_sentence(open_data, tmp_path: Path, fi
 
 
 def test_an_upload_is_kept_in_the_workspace_and_previewed(open_data, tmp_path: Path) -> None:
-    app = open_data(tmp_path / "w", view="Add traces")
+    app = open_data(tmp_path / "w", tab="Add traces")
     row = {"question": "1+1?", "answer": "One and one.\n#### 2"}
     content = json.dumps(row).encode() + b"\n"
 
@@ -300,7 +300,7 @@ def test_the_estimate_stands_before_the_start_and_a_sample_is_offered(
     source = SAMPLE / "planted" / "traces.jsonl"
     api.ingest(workspace, [source], IngestConfig(dataset="planted"))
 
-    app = open_data(workspace.root, view="Score")
+    app = open_data(workspace.root, tab="Score")
 
     assert not app.exception
     assert "about 400 of 400 traces" in shown(app)
@@ -319,7 +319,7 @@ def test_scoring_all_stands_back_once_all_is_scored(
     open_data, own_workspace: api.Workspace
 ) -> None:
     (run,) = api.list_runs(own_workspace)
-    app = open_data(own_workspace.root, view="Score")
+    app = open_data(own_workspace.root, tab="Score")
     app.selectbox(key="model").set_value(run.model).run()
 
     assert button(app, "Score all 39").proto.type == "secondary"
@@ -332,7 +332,7 @@ def test_an_ended_run_is_told_until_another_file_is_named(
 ) -> None:
     (tmp_path / "other.jsonl").write_bytes(sample_file.read_bytes())
     (tmp_path / sample_file.name).write_bytes(sample_file.read_bytes())
-    app = open_data(tmp_path / "w", tmp_path, view="Add traces", file=sample_file.name)
+    app = open_data(tmp_path / "w", tmp_path, tab="Add traces", file=sample_file.name)
     button(app, "Ingest 39 traces").click().run()
     wait_for_the_end(tmp_path / "w")
     assert "39 traces added to solutions" in shown(app.run())

@@ -76,7 +76,7 @@ def turning(app: AppTest) -> list[str]:
 
 LINKS: list[tuple[str, dict[str, str]]] = [
     *(
-        ("data", {"view": view})
+        ("data", {"tab": view})
         for view in ("Contents", "Add traces", "Score", "Rejected", "Duplicates")
     ),
     *(("inspect", {"view": view}) for view in VIEWS),

@@ -57,7 +57,7 @@ def hostile(tmp_path: Path) -> api.Workspace:
 def test_one_click_finds_groups_and_shows_them_side_by_side(
     open_page, hostile: api.Workspace
 ) -> None:
-    app = open_page("data", hostile.root, view="Duplicates")
+    app = open_page("data", hostile.root, tab="Duplicates")
     assert not app.exception
     assert app.info[0].proto.title == "Nothing is found yet"
 
@@ -70,7 +70,7 @@ def test_one_click_finds_groups_and_shows_them_side_by_side(
     assert job.state == "finished", job.says
     assert job.spec.settings == {"of": "traces", "datasets": [], "threshold": 0.8}
 
-    app = open_page("data", hostile.root, view="Duplicates")
+    app = open_page("data", hostile.root, tab="Duplicates")
     assert not app.exception
     said = shown(app)
     assert "1 group of traces with a similarity of 0.8 or more: 2 traces among" in said
@@ -84,7 +84,7 @@ def test_one_click_finds_groups_and_shows_them_side_by_side(
 
 def test_hostile_duplicates_are_never_markup(open_page, hostile: api.Workspace) -> None:
     api.find_duplicates(hostile, "traces")
-    app = open_page("data", hostile.root, view="Duplicates")
+    app = open_page("data", hostile.root, tab="Duplicates")
     assert not app.exception
     for kind in (app.markdown, app.caption, app.info, app.error, app.warning, app.success):
         assert not [each.value for each in kind if BARE.search(each.value)]
@@ -97,12 +97,12 @@ def test_an_older_finding_and_none_at_all_are_said(
     open_page, hostile: api.Workspace, tmp_path: Path
 ) -> None:
     api.find_duplicates(hostile, "traces", ["other"], 1.0)
-    app = open_page("data", hostile.root, view="Duplicates")
+    app = open_page("data", hostile.root, tab="Duplicates")
     assert "No duplicate traces of 1 or more among the 2 traces of other" in shown(app)
     extra = tmp_path / "extra.jsonl"
     extra.write_text('{"question": "Why?", "answer": "Two and two.\\n#### 4"}\n')
     api.ingest(hostile, [extra], IngestConfig(dataset="other"))
-    app = open_page("data", hostile.root, view="Duplicates")
+    app = open_page("data", hostile.root, tab="Duplicates")
     assert "Traces came or went since this was found" in shown(app)
 
 

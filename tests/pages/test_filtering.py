@@ -1,6 +1,7 @@
 """Do filters let through what they say, and does the address carry them?"""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -263,15 +264,17 @@ def test_a_label_with_many_values_is_no_filter() -> None:
     assert filtering.label_values(rows) == {"kind": ["a", "b"]}
 
 
-def test_the_margin_is_the_value_less_the_lowest_chosen_one(rows: pd.DataFrame) -> None:
-    def choice(place: int, value: float | None, *, selected: bool) -> Choice:
+def test_the_margin_is_the_value_less_the_cut(rows: pd.DataFrame) -> None:
+    def choice(
+        place: int, value: float | None, *, selected: bool, reason: str = "Rank 1"
+    ) -> Choice:
         return Choice(
             trace_id=rows["trace_id"][place],
             record_digest="",
             value=value,
             rank=1,
             selected=selected,
-            reason="",
+            reason=reason,
             n_tokens=1,
         )
 
@@ -280,6 +283,7 @@ def test_the_margin_is_the_value_less_the_lowest_chosen_one(rows: pd.DataFrame) 
         choice(1, 0.4, selected=True),
         choice(2, 0.1, selected=False),
         choice(3, None, selected=False),
+        choice(4, 0.2, selected=True, reason="kept by ana: clean"),
     )
     selection = Selection(
         id="s-1",
@@ -297,7 +301,12 @@ def test_the_margin_is_the_value_less_the_lowest_chosen_one(rows: pd.DataFrame) 
 
     margin = filtering.with_margin(rows, selection)["margin"]
 
-    np.testing.assert_allclose(margin[:4], [0.5, 0.0, -0.3, np.nan])
+    np.testing.assert_allclose(margin[:5], [0.5, 0.0, -0.3, np.nan, -0.2])
+    halves = rows.assign(half=["a", "b", "a", "a", "b", *["c"] * (len(rows) - 5)])
+
+    margin = filtering.with_margin(halves, replace(selection, per="half"))["margin"]
+
+    np.testing.assert_allclose(margin[:5], [0.0, 0.0, -0.8, np.nan, -0.2])
 
 
 @pytest.mark.parametrize(

@@ -375,7 +375,7 @@ def test_hostile_names_run_nothing_on_any_page(
 
 def _look_at_data(page: Page, source: str) -> None:
     for tab in ("Contents", "Rejected", "Score"):
-        page.goto(f"/data?{urlencode({'view': tab})}")
+        page.goto(f"/data?{urlencode({'tab': tab})}")
         expect(page.get_by_role("tab", name=tab, selected=True)).to_be_visible()
         at_rest(page)
         harmless(page)

@@ -435,3 +435,15 @@ def test_the_traces_nearest_the_cut_come_first(open_app, scored_workspace: api.W
     assert not app.exception
     assert app.query_params["trace"] == at_cut
     assert any(f"a budget of 10: {cut:+.3f}" in caption.value for caption in app.caption)
+
+
+def test_an_address_that_fell_behind_the_slider_is_written_anew(
+    open_app, scored_workspace: api.Workspace
+) -> None:
+    app = open_app(scored_workspace.root, alpha="0.5")
+    app.query_params["alpha"] = "0.6"  # as it stands after a key was held on a busy machine
+
+    app.run()
+
+    assert app.slider(key="alpha").value == 0.5
+    assert app.query_params["alpha"] == "0.5"

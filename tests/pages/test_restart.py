@@ -35,7 +35,7 @@ def test_a_run_outlives_browser_and_app(tmp_path: Path, chromium: str) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         with serve(workspace.root, tmp_path / "first") as studio:
-            page = visit(browser, f"{studio.url}/data?view=Score&proxy=exact")
+            page = visit(browser, f"{studio.url}/data?tab=Score&proxy=exact")
             page.get_by_role("button", name="Score all 400").click()
             expect(page.get_by_role("button", name="Cancel")).to_be_visible(timeout=LONG)
             (job,) = api.list_jobs(workspace)

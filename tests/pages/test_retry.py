@@ -37,7 +37,7 @@ def test_the_button_of_a_run_by_flags_that_are_not_stored_says_so(
     monkeypatch.setenv("GRACE_WORKSPACE", str(workspace.root))
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     app.switch_page("pages/data.py")
-    app.query_params["view"] = "Rejected"
+    app.query_params["tab"] = "Rejected"
     app.run()
 
     button = app.button(key=f"retry-{run.id}")

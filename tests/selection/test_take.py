@@ -12,7 +12,7 @@ from hypothesis import given, settings, strategies as st
 
 from grace_engine.config import Budget
 from grace_engine.errors import InputError
-from grace_engine.selection import Candidates, Duplicates, Strata, choose, take
+from grace_engine.selection import Candidates, Duplicates, Ranked, Strata, choose, take
 
 NAMES = ("x", "y", "z")
 
@@ -347,3 +347,37 @@ def test_of_a_hundred_thousand_traces_in_pairs_half_are_taken() -> None:
     values = many.values.reshape(-1, 2)
     assert result.selected.reshape(-1, 2).argmax(axis=1).tolist() == values.argmax(axis=1).tolist()
     assert (result.stand_in >= 0).sum() == n // 2
+
+
+def test_the_nearest_token_budget_is_the_one_that_a_search_of_all_finds() -> None:
+    generator = np.random.default_rng(0)
+    n_passed_by = 0
+    for _ in range(60):
+        n = int(generator.integers(2, 9))
+        tokens = generator.integers(1, 12, n)
+        keep = np.arange(n) == (n - 1 if generator.random() < 0.5 else n)
+        many = candidates(generator.normal(size=n).tolist(), n_tokens=tokens, keep=keep)
+        ranked, kept = Ranked(many), int(tokens[keep].sum())
+        inside = {
+            amount: ranked.take(Budget.parse(f"{amount}tok")).selected
+            for amount in range(max(kept, 1), int(tokens.sum()) + 1)
+        }
+        now = int(generator.integers(min(inside), max(inside) + 1))
+        for index in np.flatnonzero(~keep):
+            found = ranked.nearest_tokens(int(index), Budget.parse(f"{now}tok"))
+            at = {amount: bool(taken[index]) for amount, taken in inside.items()}
+            if at[now]:
+                out = [amount for amount, taken in at.items() if amount < now and not taken]
+                assert found == (max(out) + 1 if out else min(inside) if min(inside) else 1)
+            else:
+                assert found == min(a for a, taken in at.items() if a > now and taken)
+                n_passed_by += any(not taken for a, taken in at.items() if a > found)
+    assert n_passed_by > 5, "some are taken, lost and taken again: a bisection may pass them by"
+
+
+def test_where_strata_or_limits_decide_too_no_nearest_token_budget_is_claimed() -> None:
+    many = candidates([0.5, 0.4, 0.3], groups=[0, 0, 1])
+    budget = Budget.parse("10tok")
+    assert Ranked(many).nearest_tokens(2, budget) == 30
+    assert Ranked(many, cap=1).nearest_tokens(2, budget) is None
+    assert Ranked(many, strata=strata("xyy")).nearest_tokens(2, budget) is None
