@@ -82,7 +82,7 @@ def _say_more(one: api.Evaluation, of_steps: str, of_traces: str, markdown: bool
         ),
         ("A bad trace told from good ones", list(one.traces), of_traces),
     ):
-        console.table(
+        _table(
             f"{what}: average precision (95% interval). {counts}.",
             ["kind", "signal", "bad", "chance", "average precision"],
             [
@@ -91,7 +91,7 @@ def _say_more(one: api.Evaluation, of_steps: str, of_traces: str, markdown: bool
             ],
             markdown=markdown,
         )
-    console.table(
+    _table(
         f"Where the bad step stands in its trace, 1 the most suspicious. {of_steps}.",
         ["kind", "signal", "traces", "mean rank", "first", "first by chance"],
         [
@@ -107,7 +107,7 @@ def _say_more(one: api.Evaluation, of_steps: str, of_traces: str, markdown: bool
         ],
         markdown=markdown,
     )
-    console.table(
+    _table(
         f"Mean value of good and of bad traces. {of_traces}.",
         ["label", "value", "good", "bad"],
         [
@@ -117,6 +117,14 @@ def _say_more(one: api.Evaluation, of_steps: str, of_traces: str, markdown: bool
         ],
         markdown=markdown,
     )
+
+
+def _table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, markdown: bool
+) -> None:
+    """A table, where there is anything to put into it."""
+    if rows:
+        console.table(title, columns, rows, markdown=markdown)
 
 
 def _counts_of_steps(one: api.Evaluation) -> str:

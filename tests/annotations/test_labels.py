@@ -138,6 +138,7 @@ def test_a_word_without_anything_good_beside_it_is_named_with_the_reason(own_wor
     assert {(one.kind, one.where, one.n_bad) for one in found.untold} == {
         ("off \u202etopic", "steps", 1), ("wrong", "steps", 1), ("a bad step", "trace", 3)
     }  # fmt: skip
+    assert {(rank.kind, rank.n_traces) for rank in found.ranks} == {("irrelevant", 1)}
     assert (found.purity, found.by_label) == ((), {}), "a share of good traces where none is good"
     api.mark(own_workspace, names[3], "good", step=1)
     (found,) = api.evaluate(own_workspace, labels=["verdicts"], resamples=5)
@@ -159,6 +160,7 @@ def test_the_shell_says_what_was_labelled_and_what_could_not_be_told(own_workspa
     assert "solutions: “off [U+202E]topic” (1 step) is not evaluated: no step is" in err
     assert "\u202e" not in out + err
     assert "Share of good traces" not in out
+    assert "A bad trace told" not in out, "a table without a row"
 
 
 def test_the_table_of_annotations_shows_marks_that_turn_text_by_name(own_workspace, grace) -> None:
