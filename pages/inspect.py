@@ -76,11 +76,11 @@ if opened_id:
 scale = palette.colour_scale(signal, limits.get(signal, 1.0), dark=dark, full=full)
 
 with heatmap_pane:
-    listing.overview(more, view, signal, scale, wanted.decile, dark=dark)
+    listing.overview(more, view, signal, scale, wanted.decile, listed.around, dark=dark)
     window = controls.choose_window(int(shown["n_steps"].max()), step)
     words = listing.words(annotations)
     cells = frames.cells(view, shown, signal, window, kinds, words, view.judged)
-    listing.save_rows(foot, reading, cells)
+    listing.save_rows(foot, reading, cells, signal)
     st.vega_lite_chart(
         heatmap.heatmap_spec(
             cells,
@@ -113,13 +113,14 @@ with right, load.faults_as_sentences():
     verdicts.step_verdicts(row["trace_id"], step, annotations)
     how = pane.choose_view(row["trace_id"], annotations)
     if how == "Numbers":
-        pane.numbers(view, opened.trace, row)
+        pane.numbers(view, opened.trace, row, step)
     elif how == "Matrix":
-        beside.matrix(view, opened, row, scale, step, dark=dark)
+        beside.matrix(view, opened, row, scale, step, annotations, dark=dark)
     elif how == "Same prompt":
-        beside.same_prompt(view, opened, listed.rows, row, scale, step, workspace)
+        beside.same_prompt(view, opened, listed.rows, row, scale, step, annotations, workspace)
     elif how == "Two runs":
-        beside.two_runs(view, opened, row, load.list_runs(workspace), scale, step, workspace)
+        runs = load.list_runs(workspace)
+        beside.two_runs(view, opened, row, runs, scale, step, annotations, workspace)
     elif how == "Source":
         beside.source(opened)
     else:

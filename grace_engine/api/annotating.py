@@ -2,7 +2,8 @@
 
 Everything that is said is an entry of a log that only grows; the current state is that log without
 what was undone. Of several verdicts on one step, or overrides of one trace, the last stands,
-whoever it is from; each author undoes and redoes only their own actions.
+whoever it is from; who withdraws their own leaves what others said there before; each author
+undoes and redoes only their own actions.
 """
 
 import getpass
@@ -84,11 +85,14 @@ def mark(
 
     Raises:
         NotFoundError: No such trace, or no verdict to withdraw.
-        InputError: The trace has no such step, or a text that cannot be stored.
+        InputError: The trace has no such step, a note without a word, or a text that cannot be
+            stored.
     """
     if word and not word.strip():
         raise InputError("A verdict needs a word that can be seen, such as good or wrong.")
     word, note, author = _line("word", word), _note(note), author_or_user(author)
+    if note and not word:
+        raise InputError("A note needs a verdict: give a word with it, such as good or wrong.")
     if not word:
         trace_id = _require_verdict(workspace, trace_id, step, run)
     return store.add_verdict(
@@ -242,7 +246,24 @@ def _turn(workspace: Workspace, kind: Literal["undo", "redo"], author: str) -> s
     taken = store.take_turn(workspace, kind, author=author_or_user(author))
     if taken is None:
         return None
-    return f"{'Undone' if kind == 'undo' else 'Done again'}: {_saying(*taken)}."
+    done = f"{'Undone' if kind == 'undo' else 'Done again'}: {_saying(*taken)}."
+    return done + _standing_after(workspace, *taken)
+
+
+def _standing_after(workspace: Workspace, first: Annotation, n_entries: int) -> str:
+    """What stands after an action was undone or redone, where it is what something else said."""
+    folded = store.fold(store.annotation_log(workspace).entries)
+    others = []
+    for entry in store.log_entries(workspace, action=first.action):
+        is_verdict, place = entry.kind == "verdict", (entry.trace_id, entry.start, entry.end)
+        now = folded.verdicts.get(place) if is_verdict else folded.overrides.get(entry.trace_id)
+        if now is not None and now.action != first.action:
+            others.append(now)
+    if not others or (n_entries > 1 and not first.word):
+        return ""
+    if n_entries > 1:
+        return f" Of these, {len(others):,} are still kept or dropped, as was said before or since."
+    return f" “{others[0].word}” by {others[0].author} stands there now."
 
 
 def _saying(first: Annotation, n_entries: int) -> str:

@@ -19,6 +19,7 @@ from grace_engine.evaluation import (
     ProfilePoint,
     Purity,
     StepRank,
+    Untold,
     detect_steps,
     detect_traces,
     error_kinds,
@@ -26,8 +27,10 @@ from grace_engine.evaluation import (
     purity_of_top,
     step_ranks,
     trace_suspicion,
+    untold,
 )
-from grace_engine.records import CLEAN, ScoringRun
+from grace_engine.quantities import counted
+from grace_engine.records import CLEAN, Annotation, ScoringRun
 from grace_engine.store import Workspace
 
 
@@ -41,8 +44,13 @@ class Evaluation:
         history: Weights of earlier steps that the signals were computed with.
         n_traces: Scored traces of it.
         n_labelled_steps: Steps that carry a label.
+        n_traces_with_steps: Traces with such a step.
+        n_labelled_traces: By trace label, the traces that it says something of.
         n_verdicts: Labels of steps and traces that are curators' verdicts.
+        verdicts: Those by word, the most frequent first.
+        authors: Those by who gave them, the busiest first.
         notes: Labels that could not be used, for a person to read.
+        untold: Errors that are labelled, but have nothing good to be told from.
         steps: How well each signal finds bad steps, by kind of error.
         ranks: Where the bad step stands in its trace.
         traces: How well each value tells bad traces from good ones, by kind of error.
@@ -56,8 +64,13 @@ class Evaluation:
     history: str
     n_traces: int
     n_labelled_steps: int
+    n_traces_with_steps: int
+    n_labelled_traces: dict[str, int]
     n_verdicts: int
+    verdicts: dict[str, int]
+    authors: dict[str, int]
     notes: tuple[str, ...]
+    untold: tuple[Untold, ...]
     steps: tuple[Detection, ...]
     ranks: tuple[StepRank, ...]
     traces: tuple[Detection, ...]
@@ -105,13 +118,17 @@ def evaluate(
             f"{', '.join(sorted(present)) or 'none'}."
         )
     given = labels_for(workspace, view, labels)
-    found = []
+    found, notes = [], list(given.notes)
     for name in sorted(datasets or present):
         known = labelled(view, given, (view.traces["dataset"] == name).to_numpy())
+        said = [v for t in known.signals.trace_ids.tolist() for v in given.verdicts.get(t, ())]
         if error_kinds(known.step_kinds) or known.trace_kinds:
-            n_verdicts = sum(given.n_verdicts.get(t, 0) for t in known.signals.trace_ids.tolist())
-            one = _evaluation(view, name, known, resamples, seed)
-            found.append(replace(one, n_verdicts=n_verdicts, notes=given.notes))
+            found.append(_evaluation(view, name, known, said, resamples, seed))
+        elif said:
+            notes.append(
+                f"{name} is not evaluated: of its {counted(len(said), 'verdict')} none names an "
+                "error."
+            )
     if not found and labels:
         raise NotFoundError(
             f"Of the labels {', '.join(labels)} none that reaches a trace of run {view.run.id} "
@@ -123,7 +140,7 @@ def evaluate(
             "step labels, no verdicts, no `kind`, and nothing that is true or false, such as "
             "`is_correct`. Name another label, or a file of labels, with --labels."
         )
-    return found
+    return [replace(one, notes=tuple(notes)) for one in found]
 
 
 def step_kinds(workspace: Workspace, view: RunView, said: Annotations | None = None) -> Kinds:
@@ -167,23 +184,37 @@ def one_a_model(found: Sequence[Evaluation]) -> list[Evaluation]:
 
 
 def _evaluation(
-    view: RunView, dataset: str, known: LabelledRun, resamples: int, seed: int
+    view: RunView,
+    dataset: str,
+    known: LabelledRun,
+    said: Sequence[Annotation],
+    resamples: int,
+    seed: int,
 ) -> Evaluation:
     suspicion = trace_suspicion(known.signals)
+    # Without a good trace there is neither a share of them nor a mean value.
+    told = {name: kinds for name, kinds in known.trace_kinds.items() if (kinds == CLEAN).any()}
     return Evaluation(
         run=view.run,
         dataset=dataset,
         history=str(view.weights.history),
         n_traces=len(known.signals.trace_ids),
-        n_verdicts=0,
+        n_verdicts=len(said),
+        verdicts=dict(Counter(one.word for one in said).most_common()),
+        authors=dict(Counter(one.author for one in said).most_common()),
         notes=(),
+        untold=tuple(untold(known)),
         n_labelled_steps=int((known.step_kinds != "").sum()),
+        n_traces_with_steps=len(np.unique(known.owners[known.step_kinds != ""])),
+        n_labelled_traces={
+            label: int((kinds != "").sum()) for label, kinds in known.trace_kinds.items()
+        },
         steps=tuple(detect_steps(known, resamples=resamples, seed=seed)),
         ranks=tuple(step_ranks(known)),
         traces=tuple(detect_traces(known, resamples=resamples, seed=seed)),
         purity=tuple(
             purity_of_top(label, name, values[kinds != ""], kinds[kinds != ""] == CLEAN)
-            for label, kinds in known.trace_kinds.items()
+            for label, kinds in told.items()
             for name, values in suspicion.items()
         ),
         profiles=tuple(profiles(known)),
@@ -196,7 +227,7 @@ def _evaluation(
                 for name, values in suspicion.items()
                 if name.startswith("value")
             }
-            for label, kinds in known.trace_kinds.items()
+            for label, kinds in told.items()
         },
     )
 

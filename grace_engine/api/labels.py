@@ -22,7 +22,7 @@ from grace_engine.evaluation import (
     error_kinds,
     kinds_of,
 )
-from grace_engine.records import CLEAN, JUDGE_METRICS, Label
+from grace_engine.records import CLEAN, JUDGE_METRICS, Annotation, Label
 from grace_engine.store import Workspace
 
 VERDICTS = "verdicts"
@@ -43,13 +43,13 @@ class GivenLabels:
     Attributes:
         steps: A label a step, None where a step has none.
         traces: By name, and by trace.
-        n_verdicts: By trace, how many of these are curators' verdicts.
+        verdicts: By trace, those of these that are curators' verdicts.
         notes: What could not be used, for a person to read.
     """
 
     steps: Mapping[str, Sequence[Label]]
     traces: Mapping[str, Mapping[str, Label]]
-    n_verdicts: Mapping[str, int]
+    verdicts: Mapping[str, Sequence[Annotation]]
     notes: tuple[str, ...] = ()
 
 
@@ -99,7 +99,7 @@ def labels_for(workspace: Workspace, view: RunView, wanted: Sequence[str] = ()) 
         return replace(
             _with_verdicts(view, annotations(workspace, run=view.run.id), steps, traces), notes=said
         )
-    return GivenLabels(steps=steps, traces=traces, n_verdicts={}, notes=said)
+    return GivenLabels(steps=steps, traces=traces, verdicts={}, notes=said)
 
 
 def judge_labels(
@@ -185,21 +185,22 @@ def _with_verdicts(
 ) -> GivenLabels:
     """The labels with curators' verdicts in their places."""
     counts = _step_counts(view)
-    all_steps, own, used = dict(steps), dict(traces.get(_VERDICT, {})), dict[str, int]()
+    all_steps, own, used = dict(steps), dict(traces.get(_VERDICT, {})), {}
     for trace, verdicts in said.verdicts.items():
         if trace not in counts:
             continue
         labels = list(all_steps.get(trace, [None] * counts[trace]))
-        on_steps = {k: v.word for k, v in verdicts.items() if k is not None and k <= len(labels)}
-        for step, word in on_steps.items():
-            labels[step - 1] = word
+        on_steps = {k: v for k, v in verdicts.items() if k is not None and k <= len(labels)}
+        for step, verdict in on_steps.items():
+            labels[step - 1] = verdict.word
+        used[trace] = list(on_steps.values())
         if on_steps:
             all_steps[trace] = labels
         if None in verdicts:
             own[trace] = verdicts[None].word
-        used[trace] = len(on_steps) + (None in verdicts)
+            used[trace].append(verdicts[None])
     named = {**traces, _VERDICT: own} if own else traces
-    return GivenLabels(steps=all_steps, traces=named, n_verdicts=used)
+    return GivenLabels(steps=all_steps, traces=named, verdicts=used)
 
 
 def _step_counts(view: RunView) -> dict[str, int]:

@@ -87,12 +87,19 @@ class RunView:
     def heatmap(
         self, signal: str = "score", rows: int = 50, *, dark: bool = False
     ) -> "alt.Chart | alt.LayerChart":
-        """The best ``rows`` traces by value, step by step: a figure for notebooks and files."""
+        """The best ``rows`` traces by value, step by step: a figure for notebooks and files.
+
+        Raises:
+            InputError: There is no such signal, or the run has none of a judge.
+        """
         from grace_engine.figures import frames, heatmap, palette
 
+        known = palette.SIGNALS if self.judged is None else palette.NAMES
+        if signal not in known:
+            raise InputError(f"There is no signal {signal!r} here: use one of {', '.join(known)}.")
         shown = frames.page_rows(frames.ranked_rows(self), 1, rows)
         window = frames.StepWindow(first=1, last=int(shown["n_steps"].max()))
-        limit = palette.colour_limits(self.signals)[signal]
+        limit = palette.colour_limits(self.signals).get(signal, 1.0)
         return heatmap.heatmap(
             frames.cells(self, shown, signal, window),
             shown["row"].tolist(),

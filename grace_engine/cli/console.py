@@ -26,6 +26,7 @@ from rich.table import Table
 from rich.text import Text
 
 from grace_engine.errors import GraceError
+from grace_engine.marks import marks_named
 from grace_engine.quantities import duration as duration, size as size
 
 P = ParamSpec("P")
@@ -45,12 +46,12 @@ def emit_json(document: object) -> None:
 
 def note(message: str) -> None:
     """A sentence to standard error; trace text in it is never markup."""
-    err.print(Text(message))
+    err.print(Text(marks_named(message)))
 
 
 def fault(message: str) -> None:
     """A user's fault to standard error."""
-    err.print(Text.assemble(("error:", "bold red"), f" {message}"))
+    err.print(Text.assemble(("error:", "bold red"), f" {marks_named(message)}"))
 
 
 def table(
@@ -68,14 +69,16 @@ def table(
             *([_cell(value) for value in row] for row in rows),
         ]
         text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        sys.stdout.write(f"**{title}**\n\n{text}\n\n")
+        sys.stdout.write(marks_named(f"**{title}**\n\n{text}\n\n"))
         return
-    drawn = Table(title=title or None, title_justify="left", header_style="bold")
+    drawn = Table(
+        title=Text(marks_named(title)) if title else None, title_justify="left", header_style="bold"
+    )
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[index], (int, float)) for row in rows)
         wraps = any(" " in _cell(row[index]) for row in rows)
         drawn.add_column(
-            column,
+            Text(marks_named(column)),
             justify="right" if numeric else "left",
             overflow="fold" if wraps else "ellipsis",
             no_wrap=not wraps,
@@ -224,4 +227,4 @@ def _cell(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else marks_named(str(value))

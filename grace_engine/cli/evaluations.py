@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from grace_engine import api
 from grace_engine.cli import console
+from grace_engine.quantities import counted
 
 if TYPE_CHECKING:
     from grace_engine.evaluation import Detection, Purity
@@ -23,18 +24,18 @@ _TRACE_LOSSES = ("loss", "peak loss", "answer loss")
 def say(dataset: str, found: list[api.Evaluation], markdown: bool) -> None:
     """Print what was found in one dataset: of several runs side by side the main signals alone."""
     first = max(found, key=lambda one: one.n_traces)
-    counted = f"{first.n_traces:,} traces of {dataset}"
+    of_steps, of_traces = _counts_of_steps(first), _counts_of_traces(first)
     for note in dict.fromkeys(note for one in found for note in one.notes):
         console.note(note)
     if first.n_verdicts:
-        console.note(
-            f"Of the labels of {dataset}, {first.n_verdicts:,} are verdicts of curators "
-            "(--labels verdicts takes them alone, --labels steps leaves them out)."
-        )
+        console.note(_verdicts(first))
+    for lacking in first.untold:
+        console.note(f"{dataset}: {lacking.reason}")
     places = [("within", "others of its trace"), ("across", "steps of all traces")]
     for where, what in places[: 1 if len(found) > 1 else None]:
         _areas(
-            f"A bad step told from the {what}: area under the ROC curve (95% interval). {counted}.",
+            f"A bad step told from the {what}: area under the ROC curve (95% interval). "
+            f"{of_steps}.",
             found,
             lambda one, where=where: [d for d in one.steps if d.where == where],  # type: ignore[misc]
             _STEP_SIGNALS,
@@ -42,7 +43,7 @@ def say(dataset: str, found: list[api.Evaluation], markdown: bool) -> None:
             markdown,
         )
     _areas(
-        f"A bad trace told from good ones: area under the ROC curve (95% interval). {counted}.",
+        f"A bad trace told from good ones: area under the ROC curve (95% interval). {of_traces}.",
         found,
         lambda one: list(one.traces),
         _TRACE_SIGNALS,
@@ -61,26 +62,28 @@ def say(dataset: str, found: list[api.Evaluation], markdown: bool) -> None:
                 if name in tops
             ]
         console.table(
-            f"Share of good traces at the top of the ranking, by {label}. {counted}.",
+            f"Share of good traces at the top of the ranking, by {label}. "
+            f"{_counts_of_traces(first, label)}.",
             ["model", "proxy", "ranked by", "pool", "top 5%", "top 10%", "top 20%", "top 50%"],
             rows,
             markdown=markdown,
         )
     if len(found) == 1:
-        _say_more(first, counted, markdown)
+        _say_more(first, of_steps, of_traces, markdown)
 
 
-def _say_more(one: api.Evaluation, counted: str, markdown: bool) -> None:
+def _say_more(one: api.Evaluation, of_steps: str, of_traces: str, markdown: bool) -> None:
     """What a single run has room for: average precision, ranks, and values by label."""
-    for what, detections in (
+    for what, detections, counts in (
         (
             "A bad step told from the others of its trace",
             [d for d in one.steps if d.where == "within"],
+            of_steps,
         ),
-        ("A bad trace told from good ones", list(one.traces)),
+        ("A bad trace told from good ones", list(one.traces), of_traces),
     ):
-        console.table(
-            f"{what}: average precision (95% interval). {counted}.",
+        _table(
+            f"{what}: average precision (95% interval). {counts}.",
             ["kind", "signal", "bad", "chance", "average precision"],
             [
                 (d.kind, d.signal, d.n_bad, f"{d.n_bad / (d.n_bad + d.n_good):.2f}", _precision(d))
@@ -88,8 +91,8 @@ def _say_more(one: api.Evaluation, counted: str, markdown: bool) -> None:
             ],
             markdown=markdown,
         )
-    console.table(
-        f"Where the bad step stands in its trace, 1 the most suspicious. {counted}.",
+    _table(
+        f"Where the bad step stands in its trace, 1 the most suspicious. {of_steps}.",
         ["kind", "signal", "traces", "mean rank", "first", "first by chance"],
         [
             (
@@ -104,8 +107,8 @@ def _say_more(one: api.Evaluation, counted: str, markdown: bool) -> None:
         ],
         markdown=markdown,
     )
-    console.table(
-        f"Mean value of good and of bad traces. {counted}.",
+    _table(
+        f"Mean value of good and of bad traces. {of_traces}.",
         ["label", "value", "good", "bad"],
         [
             (label, name, means["good"], means["bad"])
@@ -113,6 +116,43 @@ def _say_more(one: api.Evaluation, counted: str, markdown: bool) -> None:
             for name, means in by_signal.items()
         ],
         markdown=markdown,
+    )
+
+
+def _table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, markdown: bool
+) -> None:
+    """A table, where there is anything to put into it."""
+    if rows:
+        console.table(title, columns, rows, markdown=markdown)
+
+
+def _counts_of_steps(one: api.Evaluation) -> str:
+    """How many traces a table of steps is about, and how many steps where not all carry a label."""
+    if one.n_traces_with_steps == one.n_traces:
+        return f"{counted(one.n_traces, 'trace')} of {one.dataset}"
+    return (
+        f"{counted(one.n_labelled_steps, 'labelled step')} of "
+        f"{counted(one.n_traces_with_steps, 'trace')}, of {one.n_traces:,} of {one.dataset}"
+    )
+
+
+def _counts_of_traces(one: api.Evaluation, label: str = "") -> str:
+    """How many traces a table of traces is about: those with this label, or with any."""
+    n_labelled = one.n_labelled_traces.get(label) or max(one.n_labelled_traces.values(), default=0)
+    if n_labelled == one.n_traces:
+        return f"{counted(one.n_traces, 'trace')} of {one.dataset}"
+    return f"{counted(n_labelled, 'labelled trace')}, of {one.n_traces:,} of {one.dataset}"
+
+
+def _verdicts(one: api.Evaluation) -> str:
+    """How many verdicts there are, by word and, where several gave them, by author."""
+    words = ", ".join(f"{n:,} {word}" for word, n in one.verdicts.items())
+    by = ", ".join(f"{n:,} by {name}" for name, n in one.authors.items())
+    return (
+        f"Of the labels of {one.dataset}, {one.n_verdicts:,} are verdicts of curators "
+        f"({words}{f'; {by}' if len(one.authors) > 1 else ''}). --labels verdicts takes them "
+        "alone, --labels steps leaves them out."
     )
 
 

@@ -20,6 +20,7 @@ from grace_engine.evaluation.profiles import ProfilePoint, profiles
 from grace_engine.evaluation.purity import Purity, purity_of_top
 from grace_engine.evaluation.ranking import average_precision, roc_auc
 from grace_engine.evaluation.suspicion import step_suspicion, trace_suspicion
+from grace_engine.evaluation.untold import Untold, untold
 
 __all__ = [
     "BAD",
@@ -31,6 +32,7 @@ __all__ = [
     "ProfilePoint",
     "Purity",
     "StepRank",
+    "Untold",
     "average_precision",
     "detect_steps",
     "detect_traces",
@@ -42,4 +44,5 @@ __all__ = [
     "step_ranks",
     "step_suspicion",
     "trace_suspicion",
+    "untold",
 ]

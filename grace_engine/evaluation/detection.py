@@ -60,7 +60,7 @@ class StepRank:
     Attributes:
         kind: Kind of error.
         signal: The signal.
-        n_traces: Traces with a bad step.
+        n_traces: Traces with a bad step and a good one.
         mean_rank: 1 is the most suspicious; ties share their mean rank.
         first: Share of traces where it is the most suspicious of all.
         chance: That share for a random order.
@@ -127,7 +127,10 @@ def question(name: str, kind: str) -> str:
 
 
 def step_ranks(run: LabelledRun) -> list[StepRank]:
-    """Where each signal puts the bad step of a trace among all its labelled steps."""
+    """Where each signal puts the bad step of a trace among all its labelled steps.
+
+    Traces all of whose labelled steps are bad have nothing for it to stand among.
+    """
     owners, suspicions = run.owners, step_suspicion(run.signals)
     found = []
     for kind in error_kinds(run.step_kinds):
@@ -137,6 +140,8 @@ def step_ranks(run: LabelledRun) -> list[StepRank]:
             ranks, first, chance = [], [], []
             among = compared & ~np.isnan(suspicion)
             for values, own in _by_trace(suspicion[among], bad[among], owners[among]):
+                if own.all():
+                    continue
                 worst = values[own].max()
                 above, level = int((values > worst).sum()), int((values == worst).sum())
                 ranks.append(above + (level + 1) / 2)

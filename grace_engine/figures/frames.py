@@ -1,6 +1,5 @@
 """Which rows and cells of a run does a figure show, in which order?"""
 
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from grace_engine.figures.palette import COSINES, JUDGE_SIGNALS, NAMES, SIGNALS
+from grace_engine.marks import marks_named
 from grace_engine.records import CLEAN
 from grace_engine.signals import SignalTable, peak_losses
 
@@ -65,9 +65,9 @@ def facts(view: Scored) -> pd.DataFrame:
     """A row a trace with the numbers that people sort and filter by.
 
     Beside the columns of ``view.traces``: ``value``, ``index`` (its place in ``view.signals``),
-    ``correct`` (as ``correctness``), ``alignment``, ``consistency``, ``fresh_loss`` and ``norm``
-    (means over its steps; NaN where no step has one), ``answer_loss`` and ``peak_loss`` (nats a
-    token).
+    ``correct`` (as ``correctness``), ``alignment``, ``consistency``, ``mean_loss``, ``fresh_loss``
+    and ``norm`` (means over its steps; NaN where no step has one), ``answer_loss`` and
+    ``peak_loss`` (nats a token).
     """
     signals, rows = view.signals, view.traces
     return rows.assign(
@@ -76,6 +76,7 @@ def facts(view: Scored) -> pd.DataFrame:
         correct=correctness(rows),
         alignment=_means(signals.alignment, signals),
         consistency=_means(signals.consistency, signals),
+        mean_loss=_means(signals.nll, signals),
         fresh_loss=_means(signals.fresh_loss, signals),
         norm=_means(signals.norm, signals),
         answer_loss=signals.answer_nll,
@@ -180,8 +181,8 @@ def cells(
     Columns: ``trace_id``, ``row``, ``step`` (from 1), ``of`` (steps of the trace), ``value`` of
     ``signal`` (NaN without one), ``label`` and ``bad`` by the ``kinds`` ``[S]`` of steps,
     ``verdict`` by the ``words`` that curators gave (trace id, step), ``mark`` as it is drawn,
-    ``judge`` and ``doubted`` by what a judge model says and, for a tooltip, all signals, tokens
-    and the trace's value.
+    ``judge`` and ``doubted`` by what a judge model says and, for a tooltip, all signals, tokens,
+    the trace's value and ``sorted``, which rows may have: what they are sorted by, in words.
     """
     starts = view.signals.offsets[rows["index"].to_numpy(int)]
     n_steps = rows["n_steps"].to_numpy(int)
@@ -208,6 +209,7 @@ def cells(
         "doubted": np.zeros(len(flat), dtype=bool) if judged is None else judged.doubted[flat],
         "tokens": view.signals.n_tokens[flat],
         "trace_value": np.array(number_texts(rows["value"].to_numpy(float), "score"))[row],
+        "sorted": rows["sorted"].to_numpy(object)[row] if "sorted" in rows else "",
     }
     texts = {name: number_texts(view.step_values(name)[flat], name) for name in SIGNALS}
     return pd.DataFrame(frame | {f"{name}_text": text for name, text in texts.items()})
@@ -248,15 +250,6 @@ def plain(text: str, limit: int = 2000) -> str:
     line = " ".join(text.split())
     shown = "".join(c for c in marks_named(line) if unicodedata.category(c)[0] != "C")
     return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
-
-
-def marks_named(text: str) -> str:
-    """``text`` with ``[U+202E]`` in place of a mark that would turn the text around it."""
-    return DIRECTION.sub(lambda mark: f"[U+{ord(mark[0]):04X}]", text)
-
-
-DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""Marks that turn the direction of text."""
 
 
 _MARKS = {"good": "✓", "wrong": "✗", "irrelevant": "○", "redundant": "="}

@@ -19,6 +19,7 @@ from grace_engine.figures.palette import COSINES, NAMES, SIGNALS, ColourScale
 
 _BAD = ("#c8003c", "#ff5c8a")
 _DOUBTED = ("#6a35c9", "#b794ff")
+_PAGE = "#14171c"
 
 SAVING = {
     "embedOptions": {
@@ -45,6 +46,9 @@ class _Look:
         n_rows: Rows, also those without a step in the window.
         notes: What the legend says below the name of the signal.
         judged: Whether steps carry the sign of a verdict.
+        framed: Whether the outlined step has a frame of its own, which shows inside the outline.
+        asked: Whether a judge model has read any of the steps.
+        sorted_by: Whether rows tell what they are sorted by.
     """
 
     window: StepWindow
@@ -53,6 +57,9 @@ class _Look:
     n_rows: int
     notes: tuple[str, ...]
     judged: bool
+    framed: bool
+    asked: bool
+    sorted_by: bool
 
 
 def heatmap(
@@ -82,8 +89,9 @@ def heatmap(
         fresh: Places, from 0, of the rows whose labels are bold: not looked at yet.
     """
     data = _data(cells, selected, turn)
-    look = _look(cells, len(rows), window, scale, dark=dark)
-    return _chart(data, data[data["mark"] != ""], look, rows, _bold(fresh, len(rows)))
+    look = _look(data, len(rows), window, scale, dark=dark)
+    chart = _chart(data, _marked(data), _framed(data), look, rows, _bold(fresh, len(rows)))
+    return chart.properties(background=_PAGE) if dark else chart
 
 
 def heatmap_spec(
@@ -102,7 +110,7 @@ def heatmap_spec(
     Heatmaps that differ in rows and numbers alone are one form, which is made once.
     """
     data = _data(cells, selected, turn)
-    look = _look(cells, len(rows), window, scale, dark=dark)
+    look = _look(data, len(rows), window, scale, dark=dark)
     spec = deepcopy(_form(look))
     for layer in spec.get("layer", [spec]):
         y = layer["encoding"]["y"]
@@ -110,18 +118,21 @@ def heatmap_spec(
         y["axis"]["labelFontWeight"] = _bold(fresh, len(rows))
     spec["datasets"] = {_CELLS: data}
     if look.judged:
-        spec["datasets"][_MARKS] = data[data["mark"] != ""]
+        spec["datasets"][_MARKS] = _marked(data)
+    if look.framed:
+        spec["datasets"][_FRAMED] = _framed(data)
     return spec
 
 
-_CELLS, _MARKS = "cells", "marks"
+_CELLS, _MARKS, _FRAMED = "cells", "marks", "framed"
 """Names of the datasets of ``heatmap_spec``."""
 
 
 @lru_cache(maxsize=64)
 def _form(look: _Look) -> dict[str, Any]:
     """The specification without rows and numbers; never changed in place."""
-    chart = _chart(alt.NamedData(name=_CELLS), alt.NamedData(name=_MARKS), look, [], "normal")
+    cells, marks, framed = (alt.NamedData(name=name) for name in (_CELLS, _MARKS, _FRAMED))
+    chart = _chart(cells, marks, framed, look, [], "normal")
     spec: dict[str, Any] = chart.to_dict()
     spec["config"].pop("view", None)  # Altair's own sizes, which the page's take the place of
     return spec
@@ -134,6 +145,16 @@ def _data(cells: pd.DataFrame, selected: tuple[str, int] | None, turn: int) -> p
         selected=(cells["trace_id"] == trace) & (cells["step"] == step),
         place=cells["step"].astype(str) + " of " + cells["of"].astype(str),
     )
+
+
+def _marked(data: pd.DataFrame) -> pd.DataFrame:
+    """Cells with a verdict."""
+    return data[data["mark"] != ""]
+
+
+def _framed(data: pd.DataFrame) -> pd.DataFrame:
+    """The selected cell, where it has a frame of its own."""
+    return data[data["selected"] & (data["bad"] | data["doubted"])]
 
 
 def _look(
@@ -153,36 +174,26 @@ def _look(
         n_rows=n_rows,
         notes=tuple(note for note, holds in notes.items() if holds),
         judged=judged,
+        framed=len(_framed(cells)) > 0,
+        asked=bool((cells["judge"] != "–").any()),
+        sorted_by=bool((cells["sorted"] != "").any()),
     )
 
 
 def _chart(
-    data: Any, marked: Any, look: _Look, rows: Sequence[str], weight: Any
+    data: Any, marked: Any, framed: Any, look: _Look, rows: Sequence[str], weight: Any
 ) -> alt.Chart | alt.LayerChart:
-    """The figure over ``data``, signs over ``marked``, with this weight of row labels."""
+    """The figure over ``data``, signs over ``marked``, with this weight of row labels.
+
+    Over ``framed`` the outline is drawn around the frame.
+    """
     scale, window = look.scale, look.window
-    name = NAMES[scale.signal]
-    number = "+.2~f" if scale.signal in COSINES else ".3~g"
     colour = alt.Fill(
         "value:Q",
         scale=alt.Scale(
             domain=scale.domain, range=list(scale.stops), clamp=True, interpolate="rgb"
         ),
-        legend=alt.Legend(
-            title=[f"{name} · {scale.note}", *look.notes],
-            orient="top",
-            # A gradient is painted by a reference to the address that the page had when it was
-            # drawn, and goes blank once the address says something else.
-            type="symbol",
-            symbolType="square",
-            symbolSize=150,
-            symbolStrokeWidth=0,
-            columnPadding=3,
-            titleLimit=460,
-            offset=4,
-            values=scale.domain,
-            labelExpr=_label(number, len(scale.stops)),
-        ),
+        legend=legend(scale, [f"{NAMES[scale.signal]} · {scale.note}", *look.notes]),
     )
     ink, muted = ("#ffffff", "#c3c8d0") if look.dark else ("#14171c", "#4d545e")
     pick = alt.selection_point(
@@ -246,21 +257,28 @@ def _chart(
                 *(alt.Tooltip(f"{key}_text:N", title=title) for key, title in SIGNALS.items()),
                 alt.Tooltip("label:N", title="Label"),
                 alt.Tooltip("verdict:N", title="Verdict"),
-                alt.Tooltip("judge:N", title="Judge"),
+                *([alt.Tooltip("judge:N", title="Judge")] if look.asked else []),
                 alt.Tooltip("tokens:Q", title="Tokens"),
                 alt.Tooltip("trace_value:N", title="Trace value"),
+                *([alt.Tooltip("sorted:N", title="Sorted by")] if look.sorted_by else []),
             ],
         )
         .add_params(pick)
     )
-    drawn: Any = chart
+    layers: list[Any] = [chart]
+    if look.framed:
+        outer = alt.Chart(framed).mark_rect(filled=False, strokeWidth=6.5, aria=False)
+        outer = outer.encode(x=x, y=y, stroke=alt.value(ink))
+        layers += [outer, _inner_frame(outer, dark=look.dark)]
     if look.judged:
         signs = alt.Chart(marked).mark_text(fontSize=13, fontWeight="bold").encode(x=x, y=y)
         signs = signs.encode(text="mark:N")
+        front, back = ("#ffffff", _PAGE) if look.dark else (_PAGE, "#ffffff")
         halo = signs.mark_text(
-            fontSize=13, fontWeight="bold", fill="#ffffff", stroke="#ffffff", strokeWidth=4
+            fontSize=13, fontWeight="bold", fill=back, stroke=back, strokeWidth=4
         )
-        drawn = alt.layer(chart, halo, signs.encode(color=alt.value("#14171c")))
+        layers += [halo, signs.encode(color=alt.value(front))]
+    drawn: Any = alt.layer(*layers) if len(layers) > 1 else chart
     finished: Any = (
         drawn.configure_axis(labelColor=muted, titleColor=muted)
         .configure_legend(labelColor=muted, titleColor=muted)
@@ -268,6 +286,39 @@ def _chart(
     )
     figure: alt.Chart | alt.LayerChart = finished
     return figure
+
+
+def _inner_frame(outer: alt.Chart, *, dark: bool) -> alt.Chart:
+    """The frame of a bad or doubted step, as other cells have it, inside its outline."""
+    frame: alt.Chart = outer.mark_rect(filled=False, strokeWidth=2.5, aria=False).encode(
+        stroke=alt.when("datum.bad")
+        .then(alt.value(_BAD[dark]))
+        .otherwise(alt.value(_DOUBTED[dark])),
+        strokeDash=alt.when("datum.doubted && !datum.bad")
+        .then(alt.value([4, 2]))
+        .otherwise(alt.value([1, 0])),
+    )
+    return frame
+
+
+def legend(scale: ColourScale, title: list[str]) -> alt.Legend:
+    """The stops of a scale as squares above a chart, the ends and the middle with their numbers."""
+    number = "+.2~f" if scale.signal in COSINES else ".3~g"
+    return alt.Legend(
+        title=title,
+        orient="top",
+        # A gradient is painted by a reference to the address that the page had when it was
+        # drawn, and goes blank once the address says something else.
+        type="symbol",
+        symbolType="square",
+        symbolSize=150,
+        symbolStrokeWidth=0,
+        columnPadding=3,
+        titleLimit=460,
+        offset=4,
+        values=scale.domain,
+        labelExpr=_label(number, len(scale.stops)),
+    )
 
 
 def _label(number: str, n_stops: int) -> str:

@@ -6,11 +6,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from grace_engine.figures.frames import Scored
-from grace_engine.figures.heatmap import SAVING
+from grace_engine.figures.heatmap import SAVING, legend
 from grace_engine.figures.palette import COSINES, NAMES, ColourScale
 
 SELECTION = "decile"
-"""Name of the strip's selection: a list with one ``{decile}``."""
+"""Name of the strip's selection: a list with one ``{decile, place, turn}``."""
 
 POSITIONS = 16
 """Step columns; the last one holds all later steps."""
@@ -26,8 +26,12 @@ def deciles(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     return found
 
 
-def overview_cells(view: Scored, signal: str) -> pd.DataFrame:
+def overview_cells(
+    view: Scored, signal: str, meant: npt.NDArray[np.bool_] | None = None
+) -> pd.DataFrame:
     """Mean of ``signal`` a decile of trace values and step position.
+
+    Deciles are of all traces; means are over the steps of the ``meant`` ``[N]`` ones alone.
 
     Columns: ``decile``, ``place`` (from 1; ``POSITIONS`` stands for it and all later ones),
     ``position`` as people read it, ``value`` and ``steps``, the number of steps behind it.
@@ -38,11 +42,13 @@ def overview_cells(view: Scored, signal: str) -> pd.DataFrame:
     values = view.step_values(signal)
     decile = deciles(view.values)[row]
     kept = ~np.isnan(values) & (decile > 0)
+    if meant is not None:
+        kept &= meant[row]
     bins = (decile[kept] - 1) * POSITIONS + np.minimum(place[kept], POSITIONS) - 1
     counts = np.bincount(bins, minlength=10 * POSITIONS)
     sums = np.bincount(bins, weights=values[kept], minlength=10 * POSITIONS)
     filled = np.flatnonzero(counts)
-    later = int(place.max(initial=1)) > POSITIONS
+    later = int(place[kept].max(initial=1)) > POSITIONS
     places = filled % POSITIONS + 1
     return pd.DataFrame(
         {
@@ -92,7 +98,7 @@ def overview_chart(
                 scale=alt.Scale(
                     domain=scale.domain, range=list(scale.stops), clamp=True, interpolate="rgb"
                 ),
-                legend=None,
+                legend=legend(scale, [f"Mean {NAMES[scale.signal].lower()} · {scale.note}"]),
             ),
             stroke=alt.condition(
                 f"datum.decile === {int(chosen)}", alt.value(ink), alt.value("transparent")
@@ -107,10 +113,16 @@ def overview_chart(
         )
         .add_params(
             alt.selection_point(
-                name=SELECTION, fields=["decile", "turn"], on="click", toggle="false"
+                name=SELECTION, fields=["decile", "place", "turn"], on="click", toggle="false"
             )
         )
         .configure_axis(labelColor=muted, titleColor=muted)
-        .properties(height=alt.Step(15), usermeta=SAVING)
+        .configure_legend(labelColor=muted, titleColor=muted)
+        .configure_title(color=ink, fontSize=13, anchor="start")
+        .properties(
+            height=alt.Step(15),
+            usermeta=SAVING,
+            title=f"{NAMES[scale.signal]} by tenth of trace values and step",
+        )
     )
     return chart

@@ -135,6 +135,28 @@ def rgb(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
+def ink_on(colour: str | None) -> str:
+    """White or near black, whichever a text on ``colour`` is read better in; black on none."""
+    if colour is None:
+        return _INKS[0]
+    return max(_INKS, key=lambda ink: contrast(ink, colour))
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast ratio of two colours by WCAG 2: from 1 to 21; text needs 4.5."""
+    high, low = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+_INKS = ("#000000", "#ffffff")
+
+
+def _luminance(colour: str) -> float:
+    channels = np.array(rgb(colour)) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ np.array([0.2126, 0.7152, 0.0722]))
+
+
 def _quantile(values: npt.NDArray[np.float64]) -> float:
     values = values[~np.isnan(values)]
     return float(np.quantile(values, _COVERED, method="higher")) if len(values) else 0.0

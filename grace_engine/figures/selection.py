@@ -275,6 +275,7 @@ def comparison_chart(traces: pd.DataFrame, names: tuple[str, str], *, dark: bool
             name=f"{title}: {len(part):,}{cut}",
             mode="markers",
             marker={"color": colour, "size": 7, "symbol": symbol},
+            cliponaxis=False,  # those of rank 1 lie on the axis
             customdata=[_safe(trace) for trace in shown.index],
             hovertemplate="%{customdata}<br>rank %{x:,} and %{y:,}<extra></extra>",
         )

@@ -3,6 +3,7 @@
 Plotly, because people hover over these and do not choose in them.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from grace_engine.figures.frames import minus, step_ticks
-from grace_engine.figures.palette import COSINES, LINES, NAMES, SIGNALS, ColourScale
+from grace_engine.figures.palette import COSINES, LINES, NAMES, SIGNALS, ColourScale, ink_on
 from grace_engine.signals import cosine_matrix
 
 _LINES = {
@@ -80,11 +81,17 @@ def trace_chart(steps: pd.DataFrame, scale: ColourScale, *, step: int, dark: boo
 
 
 def matrix_chart(
-    gram: npt.NDArray[np.float64], scale: ColourScale, *, step: int, dark: bool
+    gram: npt.NDArray[np.float64],
+    scale: ColourScale,
+    *,
+    step: int,
+    dark: bool,
+    signs: Mapping[int, str] | None = None,
 ) -> Any:
     """``[K+1, K+1]`` Gram of a trace → cosines between its segments as a Plotly figure.
 
-    Restated steps and loops show as blocks of the strongest colour. ``step``, counted from 1, is
+    Steps whose gradients point the same way, as restated ones and loops do, show as blocks of the
+    strongest colour. ``step``, counted from 1, is
     framed in its row and its column; the answer is the last of both. Numbers stand in the cells
     while they fit.
 
@@ -93,6 +100,7 @@ def matrix_chart(
         scale: Colours of a cosine.
         step: The selected step.
         dark: Whether the page is dark.
+        signs: By step, from 1, the sign of its verdict.
     """
     frame = matrix_frame(gram)
     cosines, names = frame.iloc[:, 1:].round(3).to_numpy(np.float32), frame["segment"].tolist()
@@ -108,14 +116,13 @@ def matrix_chart(
             colorscale=[[i / (len(scale.stops) - 1), stop] for i, stop in enumerate(scale.stops)],
             xgap=1 if size <= 60 else 0,
             ygap=1 if size <= 60 else 0,
-            text=[[minus(f"{v:.2f}") for v in line] for line in cosines],
-            texttemplate="%{text}" if size <= _NUMBERED else None,
             customdata=[[minus(f"{v:+.3f}") for v in line] for line in cosines],
-            textfont={"size": 11},
             hovertemplate="%{y} and %{x}: %{customdata}<extra></extra>",
             colorbar={"thickness": 10, "outlinewidth": 0, "len": 0.9},
         )
     )
+    if size <= _NUMBERED:
+        figure.add_scatter(**_numbers(cosines, scale))
     ink = "#ffffff" if dark else "#14171c"
     ends = (0.5, size + 0.5)
     for x, y in ((ends, (step - 0.5, step + 0.5)), ((step - 0.5, step + 0.5), ends)):
@@ -123,14 +130,34 @@ def matrix_chart(
             type="rect", x0=x[0], x1=x[1], y0=y[0], y1=y[1], line={"color": ink, "width": 2}
         )
     every = max(1, -(-(size - 1) // 25))
-    ticks = [*range(1, size, every), size]
-    axis = {"tickvals": ticks, "ticktext": [names[i - 1] for i in ticks], "showgrid": False}
+    given = signs or {}
+    ticks = sorted({*range(1, size, every), *given, size})
+    labels = [f"{names[i - 1]} {given.get(i, '')}".strip() for i in ticks]
+    axis = {"tickvals": ticks, "ticktext": labels, "showgrid": False}
     figure.update_xaxes(**axis, side="top", range=list(ends), constrain="domain")
     figure.update_yaxes(**axis, range=list(ends)[::-1], scaleanchor="x", constrain="domain")
     figure.update_layout(
         height=max(300, min(560, 130 + 34 * size)), margin={"l": 8, "r": 8, "t": 8, "b": 8}
     )
     return figure
+
+
+def _numbers(cosines: npt.NDArray[np.float32], scale: ColourScale) -> dict[str, Any]:
+    """The cosines of all cells as one trace of texts, each in an ink that its cell's colour bears.
+
+    A heatmap has one colour for all of its own texts.
+    """
+    rows, columns = np.indices(cosines.shape).reshape(2, -1) + 1
+    flat = cosines.reshape(-1).tolist()
+    return {
+        "x": columns,
+        "y": rows,
+        "mode": "text",
+        "text": [minus(f"{v:.2f}") for v in flat],
+        "textfont": {"size": 11, "color": [ink_on(scale.colour(v)) for v in flat]},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
 
 
 def matrix_frame(gram: npt.NDArray[np.float64]) -> pd.DataFrame:

@@ -26,7 +26,7 @@ class Turns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folded:
-    """What stands after a log: of several entries on one place the last that is not undone.
+    """What stands after a log: of several entries on one place the last that is not taken back.
 
     Attributes:
         verdicts: By trace and characters.
@@ -48,26 +48,44 @@ class Folded:
 
 
 def fold(log: Iterable[Annotation]) -> Folded:
-    """Replay a log, in order of ``seq``, without the actions that are undone at its end."""
+    """Replay a log, in order of ``seq``, without the actions that are undone at its end.
+
+    Who withdraws what they said themselves takes back no more than that: what others said there
+    before stands again. Who withdraws what another author said last withdraws all of it.
+    """
     entries = list(log)
     turns = turns_by_author(entries)
     standing = {action for own in turns.values() for action in own.done}
-    verdicts: dict[Place, Annotation] = {}
-    overrides: dict[str, Annotation] = {}
+    verdicts: dict[Place, dict[str, Annotation]] = {}
+    overrides: dict[str, dict[str, Annotation]] = {}
     for entry in entries:
         if entry.action not in standing:
             continue
         if entry.kind == "verdict":
-            verdicts[entry.trace_id, entry.start, entry.end] = entry
+            place = (entry.trace_id, entry.start, entry.end)
+            _say(verdicts.setdefault(place, {}), entry)
         else:
-            overrides[entry.trace_id] = entry
+            _say(overrides.setdefault(entry.trace_id, {}), entry)
     return Folded(
-        verdicts={place: entry for place, entry in verdicts.items() if entry.word},
-        overrides={trace: entry for trace, entry in overrides.items() if entry.word},
+        verdicts={place: _last(said) for place, said in verdicts.items() if said},
+        overrides={trace: _last(said) for trace, said in overrides.items() if said},
         looks=frozenset((e.author, e.trace_id) for e in entries if e.kind == "look"),
         turns=turns,
         version=entries[-1].seq if entries else 0,
     )
+
+
+def _say(said: dict[str, Annotation], entry: Annotation) -> None:
+    """Add an entry to what authors said of one place, the latest last."""
+    if not entry.word and said and _last(said).author != entry.author:
+        said.clear()
+    said.pop(entry.author, None)
+    if entry.word:
+        said[entry.author] = entry
+
+
+def _last(said: dict[str, Annotation]) -> Annotation:
+    return next(reversed(said.values()))
 
 
 def turns_by_author(log: Iterable[Annotation]) -> dict[str, Turns]:

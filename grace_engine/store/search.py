@@ -16,7 +16,7 @@ WHERE ($every OR list_contains($names::VARCHAR[], dataset))
 """
 _SAYS = r"concat_ws(chr(10), prompt, text || appended, answer)"
 _TEXT = f"contains(lower({_SAYS}), lower($text))"
-_REGEX = f"regexp_matches({_SAYS}, $text)"
+_REGEX = f"regexp_matches({_SAYS}, $text, 'i')"
 
 _SAME_PROMPT = """
 SELECT trace_id FROM traces
@@ -33,8 +33,9 @@ def search_traces(
     Args:
         workspace: Where they are.
         names: Datasets; all when empty.
-        text: Words as they stand, in any case of letters; with ``regex`` a regular expression
-            (RE2; ``(?i)`` for any case of letters, ``^`` and ``$`` for the whole text).
+        text: Words as they stand; with ``regex`` a regular expression of RE2 (no lookahead;
+            ``^`` and ``$`` for the whole text). Both in any case of letters; ``(?-i)`` at the
+            beginning of an expression tells them apart.
         regex: How ``text`` is read.
 
     Raises:
@@ -51,8 +52,8 @@ def search_traces(
         except duckdb.InvalidInputException as fault:
             reason = str(fault).splitlines()[0].removeprefix("Invalid Input Error: ")
             raise InputError(
-                f"{text!r} is no regular expression ({reason}). "
-                "Correct it, or search for plain text."
+                f"{text!r} is no regular expression of RE2 ({reason}); RE2 knows no lookahead and "
+                "no backreferences. Correct it, or search for plain text."
             ) from fault
     return {str(row[0]) for row in rows}
 

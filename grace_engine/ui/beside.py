@@ -12,6 +12,7 @@ from grace_engine.errors import NotFoundError
 from grace_engine.figures import frames
 from grace_engine.figures.palette import ColourScale, colour_scale
 from grace_engine.figures.trace import matrix_chart, matrix_frame
+from grace_engine.marks import marks_named
 from grace_engine.records import ScoringRun
 from grace_engine.ui import charts, controls, load, pane, state, tables, text
 
@@ -25,6 +26,7 @@ def matrix(
     row: pd.Series,
     scale: ColourScale,
     step: int,
+    annotations: api.Annotations,
     *,
     dark: bool,
 ) -> None:
@@ -36,18 +38,23 @@ def matrix(
         row: Its row of ``figures.frames.facts``.
         scale: Colours of the chosen signal.
         step: The step to point at, from 1.
+        annotations: What curators said.
         dark: Whether the page is dark.
     """
     cosines = colour_scale("score", 1.0, dark=dark)
-    look = pane.looks(opened.trace, frames.step_table(view, int(row["index"])), scale)[step - 1]
+    said = annotations.verdicts.get(opened.trace.id, {})
+    steps = frames.step_table(view, int(row["index"]))
+    look = pane.looks(opened.trace, steps, scale, said)[step - 1]
+    signs = {at: frames.verdict_mark(said[at].word) for at in said if at is not None}
     with st.container(key="trace-pane", height=400, border=False):
         st.caption(
-            "Cosine between the gradients of two steps, or of a step and the answer. Blocks "
-            f"of the strongest colour are steps that repeat each other; step {step} is framed."
+            "Cosine between the gradients of two steps, or of a step and the answer. Blocks of "
+            "the strongest colour are steps whose gradients point the same way, as steps that "
+            f"repeat each other do; step {step} is framed."
         )
         st.html(text.step_html(opened.trace, look, step))
         charts.chart(
-            matrix_chart(opened.gram, cosines, step=step, dark=dark),
+            matrix_chart(opened.gram, cosines, step=step, dark=dark, signs=signs),
             key="matrix",
             alt=f"Cosines between the {len(opened.gram) - 1} steps and the answer",
         )
@@ -61,6 +68,7 @@ def same_prompt(
     row: pd.Series,
     scale: ColourScale,
     step: int,
+    annotations: api.Annotations,
     workspace: str,
 ) -> None:
     """The open trace beside another answer to the same prompt, right beside wrong at first."""
@@ -82,7 +90,7 @@ def same_prompt(
             steps = frames.step_table(view, int(its["index"]))
             loss = float(view.signals.answer_nll[int(its["index"])])
             with column:
-                _half(_names(pd.DataFrame([its]))[0], one, steps, loss, scale, at)
+                _half(_names(pd.DataFrame([its]))[0], one, steps, loss, scale, at, annotations)
 
 
 def two_runs(
@@ -92,6 +100,7 @@ def two_runs(
     runs: list[ScoringRun],
     scale: ColourScale,
     step: int,
+    annotations: api.Annotations,
     workspace: str,
 ) -> None:
     """The open trace as this run and as another one sees it, under the same weights."""
@@ -126,11 +135,14 @@ def two_runs(
             index = int(row["index"])
             loss = float(view.signals.answer_nll[index])
             title = f"{controls.run_name(view.run)}   value {_value(float(row['value']))}"
-            _half(title, opened, frames.step_table(view, index), loss, scale, step)
+            steps = frames.step_table(view, index)
+            _half(title, opened, steps, loss, scale, step, annotations)
         with right:
             loss = float(found.signals.answer_nll[0])
             title = f"{names[other.id]}   value {_value(found.value)}"
-            _half(title, found, frames.step_table(alone, 0), loss, scale, step)
+            # The other run may have seen the steps cut otherwise.
+            said = load.annotations(workspace, other.id)
+            _half(title, found, frames.step_table(alone, 0), loss, scale, step, said)
 
 
 def source(opened: api.TraceView) -> None:
@@ -154,9 +166,11 @@ def _half(
     answer_loss: float,
     scale: ColourScale,
     step: int,
+    annotations: api.Annotations,
 ) -> None:
     st.text(frames.plain(title))
-    looks = pane.looks(opened.trace, steps, scale, short=True)
+    said = annotations.verdicts.get(opened.trace.id, {})
+    looks = pane.looks(opened.trace, steps, scale, said, short=True)
     st.html(text.trace_html(opened.trace, looks, pane.answer_look(answer_loss), selected=step))
 
 
@@ -193,4 +207,4 @@ def _code(title: str, shown: str, language: str | None) -> None:
     cut = len(shown) - _SHOWN
     rest = f", the first {_SHOWN:,} of {len(shown):,} characters" if cut > 0 else ""
     st.caption(title + rest)
-    st.code(frames.marks_named(shown[:_SHOWN]), language=language, wrap_lines=True)
+    st.code(marks_named(shown[:_SHOWN]), language=language, wrap_lines=True)

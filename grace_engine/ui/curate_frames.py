@@ -16,7 +16,8 @@ from grace_engine import api
 from grace_engine.api import RunView
 from grace_engine.config import Budget, CurateConfig, Weights
 from grace_engine.figures import frames
-from grace_engine.figures.frames import marks_named, plain
+from grace_engine.figures.frames import plain
+from grace_engine.marks import marks_named
 from grace_engine.records import Selection
 from grace_engine.selection import SHARES, Taken, budget_text
 

@@ -8,8 +8,9 @@ import streamlit as st
 
 from grace_engine import api
 from grace_engine.errors import GraceError
-from grace_engine.figures.frames import marks_named, plain
+from grace_engine.figures.frames import plain
 from grace_engine.jobs import Job, State
+from grace_engine.marks import marks_named
 from grace_engine.quantities import duration
 from grace_engine.ui import tables
 from grace_engine.ui.text import as_markdown

@@ -26,6 +26,7 @@ RANGES = {
     "peak_loss": "Peak loss",
     "alignment": "Mean alignment",
     "consistency": "Mean consistency",
+    "mean_loss": "Mean loss",
     "fresh_loss": "Mean fresh loss",
     "norm": "Mean norm",
     "margin": "Margin to the cut",
@@ -61,6 +62,18 @@ CHOICES: dict[str, dict[str, str]] = {
     },
 }
 """Filters that are one of a few, with the names of what they let through."""
+
+_ALONE = {
+    ("correct", "right"): "Correct answer",
+    ("correct", "wrong"): "Wrong answer",
+    ("correct", "unknown"): "Answer unlabelled",
+    ("verdict", "without"): "Without verdicts",
+    ("looked", "no"): "Not looked at yet",
+    ("override", "none"): "Neither kept nor dropped",
+    ("inside", "in"): "In selection",
+    ("inside", "out"): "Left out of",
+}
+"""What a choice is called where its title does not stand beside it."""
 
 LABEL = "label."
 """Prefix of label columns and of their parameters in the address."""
@@ -299,8 +312,13 @@ def label_text(value: object) -> str:
     return str(value)
 
 
-def chips(filters: Filters) -> dict[str, str]:
-    """What is asked for, in words, by the parameter that asks for it."""
+def chips(filters: Filters, selection: str = "") -> dict[str, str]:
+    """What is asked for, in words that stand alone, by the parameter that asks for it.
+
+    Args:
+        filters: What is asked for.
+        selection: What people call the selection that it may be about.
+    """
     said: dict[str, str] = {}
     if filters.text:
         said["q"] = f"{'/' if filters.regex else '“'}{plain(filters.text, 24)}" + (
@@ -313,9 +331,15 @@ def chips(filters: Filters) -> dict[str, str]:
     for name, (low, high) in filters.ranges.items():
         ends = [f"≥ {low:g}" if low is not None else "", f"≤ {high:g}" if high is not None else ""]
         said[range_parameter(name)] = f"{range_title(name)} {' '.join(filter(None, ends))}"
-    said |= {name: CHOICES[name][choice] for name, choice in filters.choices.items()}
-    if "doubt" in filters.choices:
-        said["doubt"] = f"Judge’s doubts: {said['doubt'].lower()}"
+    said |= {
+        name: _ALONE.get((name, choice), CHOICES[name][choice])
+        for name, choice in filters.choices.items()
+    }
+    if "inside" in said:
+        said["inside"] += f" {plain(selection, 30) or 'no saved selection'}"
+    for name, title in (("check", "Answer check"), ("doubt", "Judge’s doubts")):
+        if name in said:
+            said[name] = f"{title}: {said[name].lower()}"
     if filters.decile:
         said["decile"] = f"Tenth {filters.decile} of 10"
     return said
@@ -360,23 +384,3 @@ def _equal(column: pd.Series, wanted: object) -> npt.NDArray[np.bool_]:
 
 def _is(column: pd.Series, wanted: bool | None) -> npt.NDArray[np.bool_]:
     return np.array([value is wanted for value in column], dtype=bool)
-
-
-def place_of(rows: pd.DataFrame, wanted: str) -> int | None:
-    """Place, from 0, of the row that is meant by its place from 1, its id or its name.
-
-    An id may be cut short; of several rows that begin alike, or of one name, it is the first.
-    """
-    if wanted.isdecimal() and len(wanted) < 8 and 1 <= int(wanted) <= len(rows):
-        return int(wanted) - 1
-    ids = rows["trace_id"].astype(str)
-    begins = ids.str.startswith(wanted.lower()).to_numpy(bool) & (len(wanted) > 2)
-    found = np.flatnonzero(begins)
-    if not len(found):
-        name = wanted.lstrip("✓✗ ").lower()
-        names = (
-            f"{variant} · {line}".lower()
-            for variant, line in zip(rows["variant"], rows["line"], strict=True)
-        )
-        found = np.flatnonzero([name in one for one in names])
-    return int(found[0]) if len(found) else None

@@ -81,9 +81,10 @@ def say_count(
     filters: Filters,
     traces: pd.Series,
     meant: npt.NDArray[np.bool_],
+    selection: str = "",
 ) -> None:
     """How many traces are meant and, where it is not all, what asks for it and what to do."""
-    said = filtering.chips(filters)
+    said = filtering.chips(filters, selection)
     total, n_meant = len(traces), int(np.count_nonzero(meant))
     count = f"{n_meant:,} of {total:,}" if said else f"{total:,}"
     place.text(f"{count} traces", width="content")
@@ -135,6 +136,8 @@ def _popover(
     st.checkbox(
         "The search is a regular expression",
         key=f"{_KEY}regex",
+        help="Of RE2: no lookahead, no backreferences. Both kinds of search take any case of "
+        "letters; `(?-i)` at the beginning of an expression tells capitals from small ones.",
         on_change=_write,
         args=("regex",),
     )
@@ -152,6 +155,9 @@ def _popover(
         _choice("check", filters)
     if judged:
         _choice("doubt", filters)
+    for name, ends in filters.ranges.items():
+        _range(name, ends)
+    _add_range([name for name in numbers if name not in filters.ranges])
     if len(datasets) > 1:
         _several("dataset", "Dataset", datasets, filters.datasets)
     columns = st.columns(2)
@@ -159,9 +165,6 @@ def _popover(
         with columns[i % 2]:
             title = f"Label {as_markdown(plain(name, 24))}"
             _several(LABEL + name, title, values, filters.labels.get(name, ()))
-    for name, ends in filters.ranges.items():
-        _range(name, ends)
-    _add_range([name for name in numbers if name not in filters.ranges])
 
 
 def _choice(name: str, filters: Filters) -> None:
@@ -170,6 +173,7 @@ def _choice(name: str, filters: Filters) -> None:
         _TITLES[name],
         list(CHOICES[name]),
         format_func=CHOICES[name].__getitem__,
+        wrap=True,
         key=_KEY + name,
         help=_CONTRADICTIONS if name == "odd" else None,
         on_change=_write,

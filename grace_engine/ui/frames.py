@@ -20,6 +20,7 @@ _SORTS = {
     "n_tokens": "Tokens",
     "answer_loss": "Answer loss",
     "peak_loss": "Peak loss",
+    "mean_loss": "Mean loss",
     "alignment": "Mean alignment",
     "trace_id": "Trace id",
 }

@@ -18,7 +18,7 @@ KEYS = {
     "/": "search prompts, steps and answers",
     "?": "this list",
 }
-"""What each key does. A verdict, keep or drop that stands is withdrawn by the same key."""
+"""What each key does. One's own verdict, keep or drop is withdrawn by the same key."""
 
 # Streamlit's own shortcuts know no punctuation. One listener a tab, for the two keys that have
 # none; it presses what a mouse would press, and never while someone types.
@@ -49,4 +49,7 @@ def listen() -> None:
 @st.dialog("Keys")
 def _list() -> None:
     st.html(facts_html(KEYS))
-    st.caption("A verdict, keep or drop that stands is withdrawn by the same key.")
+    st.caption(
+        "Your own verdict, keep or drop that stands is withdrawn by the same key; on that of "
+        "another curator the key says that you agree."
+    )

@@ -1,7 +1,7 @@
 """Which traces of a run does the page list, and what stands above their heatmap?"""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from grace_engine.figures.palette import NAMES, ColourScale
 from grace_engine.records import CLEAN
 from grace_engine.ui import filtering, filters, load, state, tables, verdicts
 from grace_engine.ui.filtering import Filters
+from grace_engine.ui.frames import sort_options
 from grace_engine.ui.text import as_markdown
 
 
@@ -27,10 +28,12 @@ class Listed:
     Attributes:
         rows: ``[N]`` all traces with what can be filtered and sorted.
         meant: ``[N]`` those that the filters let through.
+        around: ``[N]`` those that all filters but that of a tenth of the values let through.
     """
 
     rows: pd.DataFrame
     meant: npt.NDArray[np.bool_]
+    around: npt.NDArray[np.bool_]
 
     def ranked(
         self, view: api.RunView, annotations: api.Annotations, sort: str, *, descending: bool
@@ -50,7 +53,7 @@ class Listed:
         order = frames.reading_order(
             view.signals.trace_ids[places], column.iloc[places], descending=descending
         )
-        return Reading(rows=rows, places=places[order])
+        return Reading(rows=rows, places=places[order], sort=sort)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -60,10 +63,12 @@ class Reading:
     Attributes:
         rows: ``[N]`` all traces, in the order of the run.
         places: ``[M]`` places in ``rows``.
+        sort: The column of ``rows`` that they are sorted by.
     """
 
     rows: pd.DataFrame
     places: npt.NDArray[np.intp]
+    sort: str
 
     def __len__(self) -> int:
         return len(self.places)
@@ -73,9 +78,9 @@ class Reading:
         return self.rows.iloc[int(self.places[rank])]
 
     def page(self, page: int, size: int) -> pd.DataFrame:
-        """``frames.page_rows`` of them."""
-        shown = self.places[(page - 1) * size : page * size]
-        return frames.page_rows(self.rows.iloc[shown], 1, size)
+        """``frames.page_rows`` of them, with what they are ``sorted`` by in words."""
+        shown = self.rows.iloc[self.places[(page - 1) * size : page * size]]
+        return frames.page_rows(shown.assign(sorted=sorted_by(shown, self.sort)), 1, size)
 
     def rank_of(self, trace: str) -> int | None:
         """Place of a trace in reading order, from 0; None where it is none of these."""
@@ -128,9 +133,10 @@ def listed(
     if view.judged is not None:
         rows = filtering.with_judge(rows, view.judged, view.signals)
     rows = filtering.with_looked(rows, verdicts.looked() - annotations.looked)
-    inside = None
+    inside, named = None, ""
     if wanted.selection in {one.id for one in selections}:
         selection = load.selection(workspace, wanted.selection)
+        named = selection.name or selection.id
         inside = {choice.trace_id for choice in selection.choices if choice.selected}
         rows = filtering.with_margin(rows, selection)
     if "margin" in wanted.ranges and "margin" not in rows:
@@ -141,8 +147,9 @@ def listed(
             workspace, run.datasets, run.updated_at, wanted.text, regex=wanted.regex
         )
     meant = filtering.mask(rows, wanted, found, inside)
-    filters.say_count(count, wanted, rows["trace_id"], meant)
-    return Listed(rows=rows, meant=meant)
+    around = filtering.mask(rows, replace(wanted, decile=0), found, inside)
+    filters.say_count(count, wanted, rows["trace_id"], meant, named)
+    return Listed(rows=rows, meant=meant, around=around)
 
 
 def with_live_margin(
@@ -166,10 +173,21 @@ def overview(
     signal: str,
     scale: ColourScale,
     chosen: int,
+    around: npt.NDArray[np.bool_],
     *,
     dark: bool,
 ) -> None:
-    """The run in one strip, drawn while open: a click lists a tenth of the trace values."""
+    """The listed traces in one strip, drawn while open: a click lists a tenth of the values.
+
+    Args:
+        place: Where its button goes.
+        view: The run under the weights of the page.
+        signal: The signal to show.
+        scale: Its colours.
+        chosen: The tenth that is listed; 0 for all.
+        around: ``[N]`` the traces that all other filters let through.
+        dark: Whether the page is dark.
+    """
     strip = place.popover(
         "", icon=":material/view_comfy:", key=state.STRIP, on_change="rerun", help="Overview"
     )
@@ -177,10 +195,10 @@ def overview(
         return
     with strip:
         st.caption(
-            f"Mean {NAMES[signal].lower()} by tenth of trace values (10 is best) and step. "
-            "A click lists that tenth, another lists all."
+            f"Mean {NAMES[signal].lower()} by tenth of trace values (10 is best) and step, over "
+            f"{_counted(around)}. A click lists that tenth at that step, another lists all."
         )
-        cells = overview_cells(view, signal)
+        cells = overview_cells(view, signal, around)
         st.altair_chart(
             overview_chart(cells, scale, chosen=chosen, dark=dark, turn=state.turn()),
             key=state.OVERVIEW,
@@ -191,7 +209,28 @@ def overview(
         tables.save_csv("Means as CSV", "overview", lambda: cells)
 
 
-def save_rows(place: DeltaGenerator, reading: Reading, cells: pd.DataFrame) -> None:
+def sorted_by(rows: pd.DataFrame, sort: str) -> list[str]:
+    """What each row is sorted by, in words; "" where it is the value, which stands there anyway."""
+    if sort in ("value", "trace_id"):
+        return [""] * len(rows)
+    title, column = sort_options(rows)[sort], rows[sort]
+    if not pd.api.types.is_float_dtype(column):
+        texts = [frames.plain(filtering.label_text(value), 40) or "–" for value in column]
+    else:
+        form = "score" if sort in ("margin", "alignment") else "nll"
+        texts = frames.number_texts(column.to_numpy(float), form)
+    return [f"{title}: {text}" for text in texts]
+
+
+def _counted(around: npt.NDArray[np.bool_]) -> str:
+    """Over which traces the overview is."""
+    n_meant = int(np.count_nonzero(around))
+    if n_meant == len(around):
+        return f"all {n_meant:,} traces"
+    return f"the {n_meant:,} filtered traces; tenths are of all {len(around):,} of the run"
+
+
+def save_rows(place: DeltaGenerator, reading: Reading, cells: pd.DataFrame, signal: str) -> None:
     """A popover that saves the listed traces, and the steps of the page, as CSV."""
     with place.popover("", icon=":material/download:", key="save", help="Numbers as CSV"):
         st.caption(
@@ -200,9 +239,19 @@ def save_rows(place: DeltaGenerator, reading: Reading, cells: pd.DataFrame) -> N
         )
         title = f"All {len(reading):,} listed traces"
         tables.save_csv(title, "traces", lambda: reading.whole().drop(columns="index"))
-        texts = [name for name in cells if str(name).endswith("_text")]
-        steps = cells.drop(columns=["of", "bad", "mark", "trace_value", *texts])
+        steps = steps_of_page(cells, signal)
         tables.save_csv(f"The {len(cells):,} steps of this page", "steps", lambda: steps)
+
+
+def steps_of_page(cells: pd.DataFrame, signal: str) -> pd.DataFrame:
+    """``figures.frames.cells`` as a file: what is drawn alone is left out, signals have names.
+
+    The judge's words have the name ``judge_says``, since ``judge`` is a signal.
+    """
+    drawn = ["of", "bad", "mark", "trace_value", "sorted"]
+    texts = [name for name in cells if str(name).endswith("_text")]
+    steps = cells.drop(columns=[*drawn, *texts]).rename(columns={"judge": "judge_says"})
+    return steps.rename(columns={"value": signal})
 
 
 def words(annotations: api.Annotations) -> Mapping[tuple[str, int], str]:

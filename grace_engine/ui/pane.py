@@ -11,7 +11,7 @@ from grace_engine.figures import frames
 from grace_engine.figures.palette import COSINES, JUDGE_SIGNALS, NAMES, SIGNALS, ColourScale
 from grace_engine.figures.trace import trace_chart
 from grace_engine.records import CLEAN, Annotation, JudgedStep, Trace
-from grace_engine.ui import charts, filtering, state, tables, text, verdicts
+from grace_engine.ui import charts, jumping, state, tables, text, verdicts
 from grace_engine.ui.frames import text_block
 from grace_engine.ui.listing import Reading
 
@@ -151,6 +151,7 @@ def facts(trace: Trace, row: pd.Series, annotations: Annotations) -> dict[str, s
     ]
     found = {
         "Trace": f"{trace.variant or trace.id[:12]} · {trace.dataset} · line {trace.record.line}",
+        "Id": trace.id,
         "Value": f"{value}   {steps}, {row['n_tokens']:,} tokens",
         "Labels": ", ".join(labels) or "none",
     }
@@ -227,20 +228,21 @@ def _jump(reading: Reading, size: int) -> None:
     wanted = str(st.session_state["jump-to"]).strip()
     if not wanted:
         return
-    place = filtering.place_of(reading.whole(), wanted)
+    place = jumping.place_of(reading.whole(), wanted)
     if place is None:
         verdicts.tell(f"None of the {len(reading):,} traces is {wanted}.")
     else:
         state.go_to(str(reading.row(place)["trace_id"]), 1, place // size + 1)
 
 
-def numbers(view: RunView, trace: Trace, row: pd.Series) -> None:
-    """A table of every step of one trace, as high as the pane.
+def numbers(view: RunView, trace: Trace, row: pd.Series, step: int) -> None:
+    """A table of every step of one trace, as high as the pane, the open one in colour.
 
     Args:
         view: The run under the weights of the page.
         trace: The trace.
         row: Its row of ``figures.frames.facts``.
+        step: The open step, from 1.
     """
     steps = frames.step_table(view, int(row["index"]))
     labels = [step.label for step in trace.steps]
@@ -250,7 +252,8 @@ def numbers(view: RunView, trace: Trace, row: pd.Series) -> None:
     forms = {title: "+.4f" if name in COSINES else ".4f" for name, title in SIGNALS.items()}
     forms |= dict.fromkeys(JUDGE_SIGNALS.values(), ".2f") if view.judged is not None else {}
     with st.container(key="trace-pane", height=400, border=False):
-        tables.table(named, "Numbers of every step", forms, height="stretch")
+        about = f"Numbers of every step; step {step} is marked"
+        tables.table(named, about, forms, marked=step - 1, height="stretch")
         tables.save_csv("Numbers as CSV", f"trace-{trace.id}", lambda: named)
 
 

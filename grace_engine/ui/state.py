@@ -203,6 +203,8 @@ def choose_decile() -> None:
     if picked:
         decile = str(picked[0]["decile"])
         ask({"decile": [] if get("decile") == decile else [decile]})
+        if get("decile"):
+            publish(step=str(picked[0]["place"]))
 
 
 def choose_linked(name: str, key: str) -> None:

@@ -15,7 +15,12 @@ Form: TypeAlias = str | Callable[[float], str]
 
 
 def table(
-    frame: pd.DataFrame, alt: str, signed: Mapping[str, Form] | None = None, **look: Any
+    frame: pd.DataFrame,
+    alt: str,
+    signed: Mapping[str, Form] | None = None,
+    *,
+    marked: int | None = None,
+    **look: Any,
 ) -> None:
     """A table of a frame: its texts stand on one line each, with direction marks by name.
 
@@ -24,25 +29,37 @@ def table(
         alt: What it is, for who does not see it.
         signed: Columns of numbers that the browser would write otherwise, with the form of each: a
             format of ``st.column_config`` has a hyphen for the minus that charts draw.
+        marked: Place, from 0, of a row on another ground and in bold, where columns are
+            ``signed``; None for none.
         look: As ``st.dataframe`` takes it.
     """
     shown = frame.rename(columns=lambda name: plain(str(name)))
     for name in shown.columns:
         if shown[name].dtype == object or isinstance(shown[name].dtype, pd.StringDtype):
             shown[name] = [plain(v) if isinstance(v, str) else v for v in shown[name]]
-    drawn = with_minus(shown, signed) if signed else shown
+    drawn = with_minus(shown, signed, marked) if signed else shown
     st.dataframe(drawn, hide_index=True, alt=alt, **look)
 
 
-def with_minus(frame: pd.DataFrame, signed: Mapping[str, Form]) -> Any:
+def with_minus(frame: pd.DataFrame, signed: Mapping[str, Form], marked: int | None = None) -> Any:
     """A frame whose columns of ``signed`` are written in these formats, with a true minus.
+
+    The row at the place ``marked``, from 0, has another ground.
 
     They still sort as numbers. What is too large for pandas to write out stays as it is.
     """
     if frame.size > int(pd.get_option("styler.render.max_elements")):
         return frame
     forms: dict[Any, Any] = {name: partial(_written, form) for name, form in signed.items()}
-    return frame.style.format(forms, na_rep="–")
+    styled = frame.style.format(forms, na_rep="–")
+    if marked is None:
+        return styled
+    return styled.apply(
+        lambda row: [_MARKED if row.name == frame.index[marked] else ""] * len(row), axis=1
+    )
+
+
+_MARKED = "background-color: #8a909955; font-weight: bold"
 
 
 def _written(form: Form, number: float) -> str:

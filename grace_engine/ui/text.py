@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from grace_engine.errors import GraceError
-from grace_engine.figures.frames import DIRECTION, plain
+from grace_engine.figures.frames import plain
+from grace_engine.marks import DIRECTION
 from grace_engine.records import Trace
 from grace_engine.ui.frames import text_block
 

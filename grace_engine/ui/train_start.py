@@ -6,7 +6,8 @@ import streamlit as st
 
 from grace_engine import api
 from grace_engine.errors import GraceError, InputError
-from grace_engine.figures.frames import marks_named, plain
+from grace_engine.figures.frames import plain
+from grace_engine.marks import marks_named
 from grace_engine.quantities import counted, size
 from grace_engine.records import Selection
 from grace_engine.store import WorkspaceUsage

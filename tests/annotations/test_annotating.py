@@ -40,7 +40,9 @@ def test_a_later_verdict_takes_the_place_of_the_earlier_whoever_it_is_from(
     api.mark(own_workspace, ids[0], "wrong", step=1)
     api.mark(own_workspace, ids[0], "good", step=1, author="ben")
     assert api.annotations(own_workspace).verdicts[ids[0]][1].word == "good"
-    assert api.undo(own_workspace) == f"Undone: “wrong” on step 1 of trace {ids[0]}."
+    assert api.undo(own_workspace) == (
+        f"Undone: “wrong” on step 1 of trace {ids[0]}. “good” by ben stands there now."
+    )
     assert api.annotations(own_workspace).verdicts[ids[0]][1].author == "ben"
     api.undo(own_workspace, author="ben")
     assert api.annotations(own_workspace).verdicts == {}
@@ -60,6 +62,15 @@ def test_many_traces_are_overridden_in_one_action_and_undone_together(own_worksp
     assert set(api.annotations(own_workspace).overrides) == set(ids)
 
 
+def test_undo_says_where_a_trace_stays_dropped(own_workspace, ids) -> None:
+    api.override(own_workspace, ids[:3], False)
+    api.override(own_workspace, ids[:2], False, author="ben")
+    assert api.undo(own_workspace, author="ben") == (
+        "Undone: drop of 2 traces. Of these, 2 are still kept or dropped, as was said before or "
+        "since."
+    )
+
+
 def test_what_is_withdrawn_is_gone_and_comes_back_with_undo(own_workspace, ids) -> None:
     api.override(own_workspace, ids[:2], True)
     api.override(own_workspace, ids[:3], None)
@@ -69,6 +80,8 @@ def test_what_is_withdrawn_is_gone_and_comes_back_with_undo(own_workspace, ids) 
     api.mark(own_workspace, ids[0], "good", step=1)
     api.mark(own_workspace, ids[0], "", step=1)
     assert api.annotations(own_workspace).verdicts == {}
+    with pytest.raises(InputError, match="A note needs a verdict"):
+        api.mark(own_workspace, ids[0], "", step=1, note="why")
     with pytest.raises(NotFoundError, match="no verdict on step 1"):
         api.mark(own_workspace, ids[0], "", step=1)
     with pytest.raises(NotFoundError, match="None of the 1 named traces"):

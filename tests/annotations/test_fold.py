@@ -57,12 +57,18 @@ class Model:
 
     def state(self, kind: str) -> dict[tuple[object, ...], tuple[str, str]]:
         """Place → word and author."""
-        found: dict[tuple[object, ...], tuple[str, str]] = {}
+        found: dict[tuple[object, ...], list[tuple[str, str]]] = {}
         for action in self.actions:
             for place in action.places:
                 if action.kind == kind and action.stands:
-                    found[place] = (action.word, action.author)
-        return {place: said for place, said in found.items() if said[0]}
+                    said = found.setdefault(place, [])
+                    of_another = bool(said) and said[-1][1] != action.author
+                    if action.word or not of_another:
+                        said[:] = [one for one in said if one[1] != action.author]
+                    else:
+                        said[:] = []
+                    said += [(action.word, action.author)] if action.word else []
+        return {place: said[-1] for place, said in found.items() if said}
 
 
 Operation = tuple[str, str, object, str]
@@ -164,6 +170,16 @@ def test_undoing_everything_leaves_what_others_said_and_redoing_all_restores(
         assert append(log, "redo", author, None, "")
     after = fold(log)
     assert (after.verdicts, after.overrides) == (before.verdicts, before.overrides)
+
+
+def test_who_withdraws_their_own_word_leaves_what_another_said_before() -> None:
+    log: list[Annotation] = []
+    place = ("t1", (0, 5))
+    for author, word in (("ada", "wrong"), ("ben", "good"), ("ben", "")):
+        append(log, "verdict", author, place, word)
+    assert [(e.word, e.author) for e in fold(log).verdicts.values()] == [("wrong", "ada")]
+    append(log, "verdict", "ben", place, "")
+    assert fold(log).verdicts == {}
 
 
 def test_an_empty_log_says_nothing() -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from grace_engine import api
 from grace_engine.config import IngestConfig, ScoreConfig, Weights
@@ -45,6 +46,20 @@ def scored_workspace(
     folder = tmp_path_factory.mktemp("pages") / "workspace"
     shutil.copytree(scored_workspace.root, folder)
     return api.open_workspace(folder, create=False)
+
+
+@pytest.fixture
+def open_app(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    """Open the app over a workspace, at a link."""
+
+    def open_at(workspace: Path, **link: str) -> AppTest:
+        monkeypatch.setenv("GRACE_WORKSPACE", str(workspace))
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        for name, value in link.items():
+            app.query_params[name] = value
+        return app.run()
+
+    return open_at
 
 
 @pytest.fixture

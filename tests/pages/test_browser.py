@@ -386,6 +386,28 @@ def signs(page: Page) -> Locator:
     return page.locator(".st-key-heatmap .mark-text.role-mark").last.locator("text")
 
 
+_COVERED = (
+    "one => { const t = one.getBoundingClientRect();"
+    "const buttons = [...document.querySelectorAll('.stMain button')];"
+    "return buttons.filter(b => { const r = b.getBoundingClientRect();"
+    "return !one.contains(b) && r.width && r.left < t.right && r.right > t.left"
+    " && r.top < t.bottom && r.bottom > t.top; }).length; }"
+)
+"""How many buttons of the page lie below an element."""
+
+
+def test_a_click_on_the_overview_lists_a_tenth_and_opens_the_clicked_step(
+    studio: Studio, visit
+) -> None:
+    page = visit(studio)
+    page.locator(".st-key-strip button").first.click()
+    strip = page.locator(".st-key-overview .mark-rect.role-mark path")
+    strip.locator("xpath=self::*[contains(@aria-label, 'Step: 2;')]").first.click()
+
+    page.wait_for_function("new URLSearchParams(location.search).get('step') === '2'")
+    assert link_of(page)["decile"].isdecimal()
+
+
 def test_a_verdict_by_mouse_is_marked_in_heatmap_and_text_and_undone(
     own_studio: Studio, visit
 ) -> None:
@@ -399,7 +421,10 @@ def test_a_verdict_by_mouse_is_marked_in_heatmap_and_text_and_undone(
     open_cell(page, row, 1, trace)
 
     page.locator(".st-key-undo button:visible").click()
-    expect(page.get_by_test_id("stToast")).to_contain_text("Undone")
+    toast = page.get_by_test_id("stToast")
+    expect(toast).to_contain_text("Undone")
+    assert toast.evaluate(_COVERED) == 0
+    assert toast.evaluate("one => getComputedStyle(one).pointerEvents") == "none"
     expect(signs(page)).to_have_count(0)
     expect(page.locator(".g-verdict")).to_have_count(0)
 

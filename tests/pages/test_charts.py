@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
@@ -9,9 +10,10 @@ import pandas as pd
 import pytest
 
 from grace_engine.api import RunView
+from grace_engine.errors import InputError
 from grace_engine.figures import frames, heatmap as figure, overview, palette, trace
 from grace_engine.figures.datasets import parallel_chart
-from grace_engine.figures.selection import why_chart
+from grace_engine.figures.selection import comparison_chart, why_chart
 
 MakeView = Callable[..., RunView]
 
@@ -82,7 +84,7 @@ def test_tooltips_have_fixed_names_so_that_none_becomes_a_picture(
     spec = heatmap(view_of_lengths(3, **{"label.image": ["http://pwned.invalid/p.png"]}))
 
     titles = [tip["title"] for tip in spec["encoding"]["tooltip"]]
-    names = ["Trace", "Step", *palette.SIGNALS.values(), "Label", "Verdict", "Judge"]
+    names = ["Trace", "Step", *palette.SIGNALS.values(), "Label", "Verdict"]
     assert titles == [*names, "Tokens", "Trace value"]
 
 
@@ -168,6 +170,7 @@ def test_the_kept_form_of_a_heatmap_is_the_heatmap(
     assert list(drawn.values()) == [records for _, records in named]
     assert len(drawn) == (2 if words else 1)
     chart["config"].pop("view")
+    assert chart.pop("background") == "#14171c", "a page has a ground of its own"
     assert _named(spec, dict(zip(drawn, "ab", strict=False))) == _named(
         chart, {name: letter for (name, _), letter in zip(named, "ab", strict=False)}
     )
@@ -205,7 +208,7 @@ def test_numbers_below_zero_have_a_minus_and_no_hyphen() -> None:
     gradients = np.array([[1.0, 0.0], [-2.0, 0.5], [0.0, 3.0]])
     scale = palette.colour_scale("score", 1.0, dark=False)
 
-    matrix = trace.matrix_chart(gradients @ gradients.T, scale, step=1, dark=False).data[0]
+    matrix, numbers = trace.matrix_chart(gradients @ gradients.T, scale, step=1, dark=False).data
     steps = pd.DataFrame(
         {"step": [1, 2], "alignment": [-0.5, 0.25], "consistency": [np.nan, -0.125]}
         | {"score": [-0.5, 0.1], "weight": [0.5, 0.5], "part": [-0.25, 0.05]}
@@ -213,7 +216,7 @@ def test_numbers_below_zero_have_a_minus_and_no_hyphen() -> None:
     )
     why = why_chart(steps, -0.2, -0.3, dark=False)
 
-    assert matrix.text[0][1] == "−0.97"
+    assert numbers.text[1] == "−0.97"
     assert matrix.customdata[0][1] == "−0.970"
     assert why.data[0].customdata[0] == ["−0.2500", "−0.500"]
     assert why.data[2].hovertemplate.startswith("Value −0.2000")
@@ -243,6 +246,135 @@ def test_the_overview_is_the_mean_over_the_steps_at_a_place(view_of_lengths: Mak
                 expected.setdefault((tenth, min(k + 1, 16)), []).append(value)
     assert found == {key: (pytest.approx(np.mean(v)), len(v)) for key, v in expected.items()}
     assert "16+" in set(cells["position"])
+
+
+def test_the_overview_of_some_traces_keeps_the_tenths_of_all(view_of_lengths: MakeView) -> None:
+    view = view_of_lengths(*[3, 20, 5, 18] * 6)
+    tenths = overview.deciles(view.values)
+    meant = np.arange(24) % 3 == 0
+
+    cells = overview.overview_cells(view, "score", meant)
+
+    found = {(c.decile, c.place): c.steps for c in cells.itertuples()}
+    expected = Counter(
+        (int(tenths[i]), min(k + 1, 16))
+        for i in np.flatnonzero(meant)
+        for k in range(int(view.signals.n_steps[i]))
+    )
+    assert found == dict(expected)
+
+
+def test_the_overview_names_its_signal_and_scale_and_a_click_tells_the_step(
+    view_of_lengths: MakeView,
+) -> None:
+    cells = overview.overview_cells(view_of_lengths(*[3, 20] * 6), "score")
+
+    spec = overview.overview_chart(cells, palette.colour_scale("score", 0.5, dark=True)).to_dict()
+
+    title = spec["title"]["text"] if isinstance(spec["title"], dict) else spec["title"]
+    assert title == "Score by tenth of trace values and step"
+    legend = spec["encoding"]["fill"]["legend"]
+    assert legend["title"] == ["Mean score · 98% of cosines within ±0.5"]
+    assert spec["params"][0]["select"]["fields"] == ["decile", "place", "turn"]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_selected_step_keeps_its_frame_inside_the_outline(
+    view_of_lengths: MakeView, dark: bool
+) -> None:
+    view = view_of_lengths(3, 2)
+    rows = frames.page_rows(frames.ranked_rows(view), 1, 25)
+    window = frames.StepWindow(first=1, last=3)
+    kinds = np.array(["clean", "wrong", "", "clean", "clean"], dtype=object)
+    cells = frames.cells(view, rows, "score", window, kinds)
+    scale = palette.colour_scale("score", 0.5, dark=dark)
+    bad = cells.loc[cells["bad"], "trace_id"].iloc[0]
+    more = {"dark": dark, "selected": (bad, 2)}
+
+    spec = figure.heatmap_spec(cells, rows["row"].tolist(), window, scale, **more)
+
+    _, outer, inner = spec["layer"]
+    assert outer["mark"]["strokeWidth"] > 2 * inner["mark"]["strokeWidth"]
+    (when,) = inner["encoding"]["stroke"]["condition"]
+    assert when["test"] == "datum.bad"
+    (name,) = {layer["data"]["name"] for layer in (outer, inner)}
+    drawn = spec["datasets"][name]
+    assert list(zip(drawn["trace_id"], drawn["step"], strict=True)) == [(bad, 2)]
+    other = figure.heatmap_spec(
+        cells, rows["row"].tolist(), window, scale, **more | {"selected": (bad, 1)}
+    )
+    assert "layer" not in other
+
+
+def test_the_signs_of_verdicts_are_dark_on_light_and_light_on_dark(
+    view_of_lengths: MakeView,
+) -> None:
+    view = view_of_lengths(3)
+    rows = frames.page_rows(frames.ranked_rows(view), 1, 25)
+    window = frames.StepWindow(first=1, last=3)
+    cells = frames.cells(
+        view, rows, "score", window, words={(view.signals.trace_ids[0], 1): "wrong"}
+    )
+    inks = {}
+    for dark in (False, True):
+        scale = palette.colour_scale("score", 0.5, dark=dark)
+        spec = figure.heatmap_spec(cells, rows["row"].tolist(), window, scale, dark=dark)
+        _, halo, signs = spec["layer"]
+        inks[dark] = (halo["mark"]["stroke"], signs["encoding"]["color"]["value"])
+    assert inks == {False: ("#ffffff", "#14171c"), True: ("#14171c", "#ffffff")}
+
+
+def test_a_row_tells_what_it_is_sorted_by(view_of_lengths: MakeView) -> None:
+    view = view_of_lengths(3, 2)
+    rows = frames.page_rows(frames.ranked_rows(view, "n_tokens"), 1, 25)
+    window = frames.StepWindow(first=1, last=3)
+    scale = palette.colour_scale("score", 0.5, dark=False)
+    told = rows.assign(sorted=["Tokens: 9", "Tokens: 4"])
+
+    cells = frames.cells(view, told, "score", window)
+    spec = figure.heatmap_spec(cells, rows["row"].tolist(), window, scale)
+
+    assert cells["sorted"].tolist() == ["Tokens: 9"] * int(told["n_steps"].iloc[0]) + (
+        ["Tokens: 4"] * int(told["n_steps"].iloc[1])
+    )
+    assert spec["encoding"]["tooltip"][-1]["title"] == "Sorted by"
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_numbers_of_a_matrix_stand_out_from_their_cells(dark: bool) -> None:
+    scale = palette.colour_scale("score", 1.0, dark=dark)
+    for value in np.linspace(-1, 1, 81):
+        colour = scale.colour(float(value))
+        assert palette.contrast(palette.ink_on(colour), colour) >= 4.5
+    assert palette.contrast("#000000", "#ffffff") == pytest.approx(21)
+    numbers = trace.matrix_chart(np.eye(4), scale, step=1, dark=dark).data[1]
+    zero, one = palette.ink_on(scale.colour(0.0)), palette.ink_on(scale.colour(1.0))
+    assert list(numbers.textfont.color) == [one if i % 5 == 0 else zero for i in range(16)]
+    assert list(numbers.text)[:2] == ["1.00", "0.00"]
+
+
+def test_a_matrix_names_the_verdicts_of_its_steps(view_of_lengths: MakeView) -> None:
+    scale = palette.colour_scale("score", 1.0, dark=False)
+
+    drawn = trace.matrix_chart(np.eye(31), scale, step=1, dark=False, signs={2: "✗", 3: "○"})
+
+    named = dict(zip(drawn.layout.xaxis.tickvals, drawn.layout.xaxis.ticktext, strict=True))
+    assert (named[2], named[3], named[31]) == ("2 ✗", "3 ○", "answer")
+
+
+def test_dots_of_rank_one_are_whole() -> None:
+    ranks = pd.DataFrame(
+        {"rank_a": [1, 2], "rank_b": [2, 1], "in_a": [True, True], "in_b": [True, False]},
+        index=["x", "y"],
+    )
+    drawn = comparison_chart(ranks, ("a", "b"), dark=False)
+    assert {dots.cliponaxis for dots in drawn.data} == {False}
+
+
+def test_a_notebook_is_told_which_signals_there_are(view_of_lengths: MakeView) -> None:
+    with pytest.raises(InputError, match=r"no signal 'bogus' here: use one of score, alignment"):
+        view_of_lengths(3).heatmap("bogus")
+    assert view_of_lengths(3).heatmap(dark=True).to_dict()["background"] == "#14171c"
 
 
 def test_a_notebook_gets_the_heatmap_of_the_best_traces(view_of_lengths: MakeView) -> None:

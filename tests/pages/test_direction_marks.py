@@ -8,7 +8,8 @@ from streamlit.testing.v1 import AppTest
 
 from grace_engine import api
 from grace_engine.config import IngestConfig, ScoreConfig
-from grace_engine.figures.frames import DIRECTION, marks_named, plain
+from grace_engine.figures.frames import plain
+from grace_engine.marks import DIRECTION, marks_named
 from grace_engine.ui.curate_state import SECTIONS
 from grace_engine.ui.pane import VIEWS
 from tests.conftest import SAMPLE

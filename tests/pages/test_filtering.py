@@ -10,7 +10,7 @@ import pytest
 from grace_engine.api import Annotations, RunView
 from grace_engine.figures import frames
 from grace_engine.records import Annotation, Choice, Selection
-from grace_engine.ui import filtering
+from grace_engine.ui import filtering, jumping, listing
 from grace_engine.ui.filtering import Filters
 
 MakeView = Callable[..., RunView]
@@ -205,6 +205,21 @@ def test_chips_say_what_is_asked_for() -> None:
     }
 
 
+def test_chips_say_what_they_are_about_without_their_titles() -> None:
+    choices = {"correct": "wrong", "verdict": "without", "looked": "no", "override": "none"}
+    choices |= {"inside": "out", "check": "wrong"}
+    address = {name: [choice] for name, choice in choices.items()}
+
+    assert filtering.chips(filtering.read(address), "best 20%") == {
+        "correct": "Wrong answer",
+        "verdict": "Without verdicts",
+        "looked": "Not looked at yet",
+        "override": "Neither kept nor dropped",
+        "inside": "Left out of best 20%",
+        "check": "Answer check: wrong",
+    }
+
+
 def test_what_curators_said_stands_beside_each_trace(view_of_lengths: MakeView) -> None:
     view = view_of_lengths(2, 3, 1)
     first, second, third = view.signals.trace_ids
@@ -296,12 +311,41 @@ def test_the_margin_is_the_value_less_the_cut(rows: pd.DataFrame) -> None:
 
 @pytest.mark.parametrize(
     ("wanted", "place"),
-    [("1", 0), ("8", 7), ("333", 3), ("3" * 16, 3), ("two · 4", 7), ("✗ two · 1", 1), ("one", 0)],
+    [
+        *(("1", 0), ("8", 7), ("333", 3), ("3" * 16, 3), ("two · 4", 7), ("✗ two · 1", 1)),
+        *(("one", 0), ("two · line 4", 7), ("two · b · line 4", 7)),
+    ],
 )
 def test_a_trace_is_found_by_place_id_or_name(rows: pd.DataFrame, wanted: str, place: int) -> None:
-    assert filtering.place_of(rows, wanted) == place
+    assert jumping.place_of(rows, wanted) == place
+
+
+@pytest.mark.parametrize(
+    "wanted", ["✓ 33333333 · 2", "33333333 · 2 ⊖", "333333333333 · a · line 2", "· 2 #3333"]
+)
+def test_a_trace_without_a_name_is_found_as_the_heatmap_and_the_facts_call_it(
+    rows: pd.DataFrame, wanted: str
+) -> None:
+    assert jumping.place_of(rows.assign(variant=""), wanted) == 3
+
+
+def test_a_whole_name_goes_before_a_longer_one_that_holds_it(rows: pd.DataFrame) -> None:
+    rows = rows.assign(variant="one", line=[65, 6, *range(7, 13)])
+    assert jumping.place_of(rows, "one · 6") == 1
 
 
 @pytest.mark.parametrize("wanted", ["9", "0", "nothing", "two · 9"])
 def test_a_trace_that_is_not_there_is_not_found(rows: pd.DataFrame, wanted: str) -> None:
-    assert filtering.place_of(rows, wanted) is None
+    assert jumping.place_of(rows, wanted) is None
+
+
+def test_what_rows_are_sorted_by_is_said_in_words(rows: pd.DataFrame) -> None:
+    shown = rows.assign(margin=rows["value"] - 0.1, mean_loss=0.5).iloc[[3, 7]]
+
+    assert listing.sorted_by(shown, "value") == ["", ""]
+    assert listing.sorted_by(shown, "n_tokens") == ["Tokens: 10", "Tokens: 10"]
+    assert listing.sorted_by(shown, "margin") == [
+        "Margin to the cut: −0.100", "Margin to the cut: –"
+    ]  # fmt: skip
+    assert listing.sorted_by(shown, "mean_loss") == ["Mean loss: 0.5"] * 2
+    assert listing.sorted_by(shown, "label.kind") == ["Label kind: x", "Label kind: z"]

@@ -12,7 +12,7 @@ from grace_engine.api import RunView
 from grace_engine.config import History, Weights
 from grace_engine.errors import InputError
 from grace_engine.figures import frames
-from grace_engine.ui import frames as screen
+from grace_engine.ui import filtering, frames as screen, listing
 
 MakeView = Callable[..., RunView]
 
@@ -185,3 +185,28 @@ def test_numbers_read_as_people_write_them() -> None:
 def test_plain_text_is_one_short_line_without_control_marks() -> None:
     assert frames.plain("a\n\tb\u202ec\x00", 20) == "a b[U+202E]c"
     assert frames.plain("abcdef", 4) == "abc…"
+
+
+@pytest.mark.parametrize("signal", ["score", "judge"])
+def test_the_file_of_a_pages_steps_names_its_signal(view_of_lengths: MakeView, signal: str) -> None:
+    view = view_of_lengths(3, 2)
+    rows = frames.page_rows(frames.ranked_rows(view), 1, 25)
+    cells = frames.cells(view, rows, "score", frames.StepWindow(first=1, last=3))
+
+    steps = listing.steps_of_page(cells, signal)
+
+    assert list(steps.columns) == [
+        "trace_id", "row", "step", signal, "label", "verdict", "judge_says", "doubted", "tokens"
+    ]  # fmt: skip
+    assert steps[signal].tolist() == cells["value"].tolist()
+
+
+def test_the_mean_loss_of_a_trace_is_a_number_to_sort_and_to_bound_by(
+    view_of_lengths: Callable[..., RunView],
+) -> None:
+    view = view_of_lengths(3, 2)
+    means = frames.facts(view)["mean_loss"].tolist()
+    assert means == pytest.approx(
+        [float(np.mean(view.signals.nll[view.signals.steps_of(i)])) for i in (0, 1)]
+    )
+    assert filtering.RANGES["mean_loss"] == screen.sort_options(view.traces)["mean_loss"]

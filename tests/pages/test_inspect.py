@@ -15,20 +15,6 @@ from tests.pages.conftest import ROOT
 
 
 @pytest.fixture
-def open_app(monkeypatch: pytest.MonkeyPatch):
-    """Open the app over a workspace, at a link."""
-
-    def open_at(workspace: Path, **link: str) -> AppTest:
-        monkeypatch.setenv("GRACE_WORKSPACE", str(workspace))
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-        for name, value in link.items():
-            app.query_params[name] = value
-        return app.run()
-
-    return open_at
-
-
-@pytest.fixture
 def own_workspace(scored_workspace: api.Workspace, tmp_path: Path) -> api.Workspace:
     """A copy of the scored workspace, to say something in."""
     shutil.copytree(scored_workspace.root, tmp_path / "w")
@@ -281,7 +267,7 @@ def test_filters_of_a_link_combine_and_the_count_says_how_many(
     assert not app.exception
     assert f"{len(meant)} of {len(traces)} traces" in texts(app)
     assert app.query_params["trace"] in set(meant["trace_id"])
-    assert {"Wrong", "Steps ≥ 3"} <= {b.label.replace("\\", "") for b in app.button}
+    assert {"Wrong answer", "Steps ≥ 3"} <= {b.label.replace("\\", "") for b in app.button}
 
 
 def test_a_filter_can_be_set_and_taken_away(open_app, scored_workspace: api.Workspace) -> None:

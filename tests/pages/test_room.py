@@ -57,3 +57,23 @@ def test_the_numbers_of_a_trace_fill_the_pane(studio: Studio, browser: Browser) 
     assert table.bounding_box()["height"] >= 250
     expect(page.get_by_role("button", name="Numbers as CSV")).to_be_in_viewport()
     page.close()
+
+
+def test_every_filter_is_whole_and_the_ends_of_a_range_are_in_sight(
+    studio: Studio, browser: Browser
+) -> None:
+    page = visit(browser, studio, "/")
+    page.locator(".st-key-filters button").first.click()
+    popover = page.get_by_test_id("stPopoverBody")
+    expect(popover.get_by_text("Unlabelled")).to_be_visible()
+
+    group = popover.locator(".st-key-filter-correct [role=radiogroup]").first
+    assert group.evaluate(
+        "one => [...one.querySelectorAll('button')].every(b =>"
+        "b.getBoundingClientRect().right <= one.getBoundingClientRect().right + 1)"
+    )
+    popover.locator(".st-key-filter-add-range input").click()
+    page.keyboard.type("Mean loss")
+    page.keyboard.press("Enter")
+    expect(popover.get_by_label("Mean loss, at least")).to_be_in_viewport(ratio=1)
+    page.close()
