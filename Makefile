@@ -14,9 +14,9 @@ run: $(READY) ## Prepare the sample workspace and open the studio on 127.0.0.1
 demo: $(READY) ## The main job without a browser: ingest, score, choose, export
 	@PATH="$(BIN):$$PATH" sh docs/demo.sh
 
-test: $(READY) lint ## Checks, then all tests; browser tests apart, two at a time, so that nothing disturbs them
+test: $(READY) lint ## Checks, then all tests; browser tests alone, so that nothing disturbs them
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder -m "not browser and not slow"
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "browser and not slow"
+	$(BIN)/python -m pytest -q -m "browser and not slow"
 
 test-slow: $(READY) ## What takes minutes: many users at once, runs killed thirty times, restarts
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow

@@ -245,6 +245,7 @@ def test_a_forecast_counts_what_a_run_over_fewer_datasets_scored(
     assert api.forecast(own_workspace, config).n_done == 0
 
 
+@pytest.mark.slow
 def test_a_forecast_tells_the_pace_of_a_background_run_of_the_same_scorer(
     ingested: api.Workspace,
 ) -> None:

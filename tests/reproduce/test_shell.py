@@ -16,6 +16,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("reproduced") / "workspace"
 
 
+@pytest.mark.slow
 def test_a_small_one_runs_from_nothing_to_tables_and_never_again(
     grace, root: Path, tmp_path: Path
 ) -> None:

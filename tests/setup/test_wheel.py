@@ -118,6 +118,7 @@ def test_the_sample_is_scored_and_listed_without_a_checkout(
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
 
 
+@pytest.mark.slow
 def test_the_first_page_needs_no_package_that_the_wheel_does_not_ask_for(
     environment: Environment, tmp_path: Path
 ) -> None:
@@ -125,6 +126,7 @@ def test_the_first_page_needs_no_package_that_the_wheel_does_not_ask_for(
     assert opened.returncode == 0, opened.stderr
 
 
+@pytest.mark.slow
 def test_grace_app_opens_the_studio_in_an_empty_folder_on_the_loopback_address_only(
     environment: Environment, tmp_path: Path
 ) -> None:

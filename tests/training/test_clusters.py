@@ -46,6 +46,7 @@ def request(**given: object) -> api.TrainRequest:
     return api.TrainRequest(what="mine", settings=settings, executor="slurm", **given)
 
 
+@pytest.mark.slow
 def test_a_cluster_trains_into_the_run_folder(mine: api.Workspace) -> None:
     folder, told = mine.root / "runs" / "train-1", Told()
     asked = request(
