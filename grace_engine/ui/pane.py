@@ -127,8 +127,8 @@ def trace_pane(
 
 
 def scroll_to(pane: str, index: int, step: int) -> None:
-    """Bring the open step into view."""
-    st.html(text.scroll_html(pane, index, step), unsafe_allow_javascript=True)
+    """Bring the open step into view, also after a verdict has made what is above it longer."""
+    st.html(text.scroll_html(pane, index, step, state.turn()), unsafe_allow_javascript=True)
 
 
 def scroll_to_row(pane: str, place: int, n_rows: int, index: int) -> None:
@@ -150,8 +150,8 @@ def facts(trace: Trace, row: pd.Series, annotations: Annotations) -> dict[str, s
         if name != "is_correct" and label is not None
     ]
     found = {
-        "Trace": f"{trace.variant or trace.id[:12]} · {trace.dataset} · line {trace.record.line}",
-        "Id": trace.id,
+        "Trace": f"{trace.variant or trace.id[:12]} · {trace.dataset} · line {trace.record.line}"
+        f"   id {trace.id}",
         "Value": f"{value}   {steps}, {row['n_tokens']:,} tokens",
         "Labels": ", ".join(labels) or "none",
     }

@@ -102,7 +102,7 @@ def plain_html(text: str) -> str:
     return f'<div class="g-trace"><div class="g-text" dir="auto">{_shown(text)}</div></div>'
 
 
-def scroll_html(pane: str, index: int, step: int) -> str:
+def scroll_html(pane: str, index: int, step: int, turn: int = 0) -> str:
     """A fixed script, run whenever a number changes, that brings the open step into view, whole.
 
     Step 1 shows the pane from its top, where the prompt is, if both fit. Charts below are drawn
@@ -112,9 +112,10 @@ def scroll_html(pane: str, index: int, step: int) -> str:
         pane: Key of the container that scrolls.
         index: Any number that tells the traces apart.
         step: The open step, from 1.
+        turn: Another number whenever something was done to the trace.
     """
     return (
-        f"<script>/* {index:d} */ for (const wait of [60, 600]) setTimeout(() => {{"
+        f"<script>/* {index:d} {turn:d} */ for (const wait of [60, 600]) setTimeout(() => {{"
         f"const pane = document.querySelector('.st-key-{pane}');"
         f"if ({step:d} === 1 && wait === 60) pane?.scrollTo(0, 0);"
         "pane?.querySelector('[aria-current]')?.scrollIntoView({block: 'nearest'});"

@@ -210,8 +210,7 @@ def test_every_open_step_is_wholly_in_view(studio: Studio, visit) -> None:
     trace, steps = max(row_names(studio.workspace).values(), key=lambda item: item[1])
     page = visit(studio, trace=trace)
 
-    for step in range(1, steps + 1):
-        expect_open(page, trace, step)
+    def wholly_in_view() -> None:
         page.wait_for_function(
             "() => { const pane = document.querySelector('.st-key-trace-pane');"
             "const [out, own] = [pane, pane.querySelector('[aria-current]')]"
@@ -219,8 +218,24 @@ def test_every_open_step_is_wholly_in_view(studio: Studio, visit) -> None:
             "return own.top >= out.top - 1 && own.bottom <= out.bottom + 1; }",
             timeout=5000,
         )
+
+    for step in range(1, steps + 1):
+        expect_open(page, trace, step)
+        wholly_in_view()
         if step < steps:
             page.keyboard.press("l")
+    page.keyboard.press("x")  # a line more above it, and one below it
+    expect(page.locator(".g-head")).to_contain_text("⊖ dropped")
+    wait_until_drawn(page)
+    page.keyboard.press("w")
+    expect(page.locator(f"{CURRENT} .g-verdict")).to_contain_text("✗ wrong")
+    wait_until_drawn(page)
+    wholly_in_view()
+    page.keyboard.press("u")
+    expect(page.locator(".g-verdict")).to_have_count(0)
+    wait_until_drawn(page)
+    page.keyboard.press("u")
+    expect(page.locator(".g-head")).not_to_contain_text("dropped")
 
 
 def test_a_click_and_a_key_leave_no_frame_around_the_page(studio: Studio, visit) -> None:
