@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from grace_engine.ui import LOGO, STYLE, state, whole
+from grace_engine.ui import LOGO, STYLE, returning, whole
 
 st.set_page_config(
     page_title="GRACE studio",
@@ -55,5 +55,5 @@ page = st.navigation(
         st.Page(whole.as_typed, title="Inspect", url_path="inspect", visibility="hidden"),
     ]
 )
-state.turn_to(page.url_path)
+returning.turn_to(page.url_path)
 page.run()

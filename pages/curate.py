@@ -9,12 +9,12 @@ from grace_engine.ui import (
     curate_sections,
     curate_state,
     load,
-    state,
+    returning,
     whole,
 )
 
 whole.or_rerun()
-state.arrive("pages/curate.py")
+returning.arrive("pages/curate.py")
 workspace = load.workspace_path()
 
 with load.faults_as_sentences():
@@ -41,5 +41,5 @@ with load.faults_as_sentences():
     curate_controls.metrics(live)
     curate_controls.older(live)
     curate_controls.against(live)
-    state.remember("pages/curate.py")
+    returning.remember("pages/curate.py")
     curate_sections.sections(live, dark=st.context.theme.type == "dark")

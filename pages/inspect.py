@@ -15,6 +15,7 @@ from grace_engine.ui import (
     load,
     opening,
     pane,
+    returning,
     state,
     unscored,
     verdicts,
@@ -22,7 +23,7 @@ from grace_engine.ui import (
 )
 
 whole.or_rerun()
-state.arrive("pages/inspect.py", state.LOOKS)
+returning.arrive("pages/inspect.py", state.LOOKS)
 first_visit = state.is_first_visit()
 dark = st.context.theme.type == "dark"
 workspace = load.workspace_path()
@@ -129,4 +130,4 @@ with right, load.faults_as_sentences():
     verdicts.look(row["trace_id"], annotations)
 with progress:
     verdicts.say_progress(listed.rows, row["trace_id"])
-state.remember("pages/inspect.py", state.LOOKS)
+returning.remember("pages/inspect.py", state.LOOKS)

@@ -4,9 +4,7 @@ The address is the only truth. Streamlit binds the inputs below to it; run, trac
 are written here, because clicks and buttons choose them too.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -31,83 +29,7 @@ WEIGHTS = (ALPHA, HISTORY, AGGREGATE, HISTORY_ONLY)
 LOOKS = (SIGNAL, SORT, ORDER, ROWS, VIEW, COLOURS, JUDGE)
 """Bound inputs of Inspect alone."""
 
-_TURN, _CAME, _LEFT = "turn", "came-before", "left"
-_PAGE, _TURNED = "page-now", "page-turned"
-
-
-_SHARED = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Left:
-    """How a page was left.
-
-    Attributes:
-        said: Parameters of the address.
-        held: Values of bound inputs.
-    """
-
-    said: Mapping[str, Sequence[str]]
-    held: Mapping[str, Any]
-
-
-def turn_to(page: str) -> None:
-    """Note which page is drawn now, before it is."""
-    st.session_state[_TURNED] = st.session_state.get(_PAGE) != page
-    st.session_state[_PAGE] = page
-
-
-def arrive(page: str, looks: Sequence[str] | None = None) -> None:
-    """Go on where this session left a page that is opened by a link which asks for nothing.
-
-    The sidebar's links are such. Run and weights come along from the page that was left.
-
-    Args:
-        page: Its script.
-        looks: Keys of its own bound inputs; None where only what pages share is kept here.
-    """
-    left: dict[str, _Left] = st.session_state.setdefault(_LEFT, {})
-    came = bool(st.session_state.get(_TURNED, True))
-    if came and not st.query_params:
-        found = [one for one in (left.get(page), left.get(_SHARED)) if one is not None]
-        said = {name: values for one in found for name, values in one.said.items()}
-        for one in found:
-            for key, value in one.held.items():
-                st.session_state[key] = value
-        if said:
-            st.switch_page(page, query_params=said)
-    elif not came and _is_behind():
-        st.session_state[ALPHA] = st.session_state[ALPHA]
-    remember(page, looks)
-
-
-def remember(page: str, looks: Sequence[str] | None = None) -> None:
-    """Keep what the address and the inputs of a page say now, for ``arrive``."""
-    left: dict[str, _Left] = st.session_state.setdefault(_LEFT, {})
-    said = address()
-    if _is_behind():
-        said[ALPHA] = [_alpha()]
-    shared = (*WEIGHTS, RUN)
-    left[_SHARED] = _Left({k: said[k] for k in shared if said.get(k)}, _held(WEIGHTS))
-    if looks is not None:
-        own = {name: values for name, values in said.items() if name not in shared and values}
-        left[page] = _Left(own, _held(looks))
-
-
-def _held(keys: Iterable[str]) -> dict[str, Any]:
-    return {key: st.session_state[key] for key in keys if key in st.session_state}
-
-
-def _is_behind() -> bool:
-    """Whether the address names another α than the slider: while a key is held, it falls behind.
-
-    Streamlit writes a value that a script sets into the address, where it says something else.
-    """
-    return ALPHA in st.session_state and get(ALPHA) not in ("", _alpha())
-
-
-def _alpha() -> str:
-    return f"{st.session_state[ALPHA]:g}"
+_TURN, _CAME = "turn", "came-before"
 
 
 def is_first_visit() -> bool:
