@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from grace_engine.quantities import counted
 from grace_engine.reproduce.framework import Results, ResultTable
 from grace_engine.reproduce.rl_choices import BY_GRADIENT, BY_REWARD
 
@@ -61,27 +62,33 @@ def noise_tables(found: Results) -> tuple[ResultTable, ...]:
         (
             kind,
             *(
-                interval(
-                    [
-                        cell["correlations"][f"{kind}|{n}"]["r"]
-                        for cell in cells
-                        if cell["correlations"][f"{kind}|{n}"]["r"] is not None
-                    ],
-                    digits=2,
-                )
+                _correlation([cell["correlations"][f"{kind}|{n}"] for cell in cells])
                 for n in columns
             ),
         )
         for kind in found.settings["kinds"]
     ]
+    first = found.settings["kinds"][0]
+    counts = [[cell["correlations"][f"{first}|{n}"]["n"] for cell in cells] for n in columns]
+    scored = (
+        f"problems that both draws score, of {found.settings['n_candidates']}",
+        *(f"{sum(each) / len(each):.1f}" if each else "–" for each in counts),
+    )
     paper = ("paper, 8B, full", *(published.get(n, "–") for n in columns))
     return (
         ResultTable(
             title=f"Correlation of GradAlign scores between two draws of rollouts. {_seeds(cells)}",
             columns=("gradient", *(f"{n} rollouts" for n in columns)),
-            rows=(*rows, paper),
+            rows=(*rows, scored, paper),
         ),
     )
+
+
+def _correlation(seeds: Sequence[Mapping[str, Any]]) -> str:
+    """Over the seeds that have one; how many, where they are not all."""
+    known = [one["r"] for one in seeds if one["r"] is not None]
+    told = interval(known, digits=2)
+    return told if len(known) in (0, len(seeds)) else f"{told}, {counted(len(known), 'seed')}"
 
 
 def interval(values: Sequence[float], digits: int = 1) -> str:

@@ -124,6 +124,29 @@ def test_tables_hold_every_method_beside_the_paper() -> None:
     assert table.rows[-2:] == (("accgreedy", "–", "87.5", "81.8"), ("random", "–", "50.0", "–"))
 
 
+def test_a_correlation_says_how_many_problems_and_seeds_it_is_of() -> None:
+    task = GradientNoise(replace(NoiseRequest(), rollouts=(8, 32), kinds=("lora",), n_seeds=2))
+    seeds = (
+        {"lora|8": {"r": None, "n": 2}, "lora|32": {"r": 0.5, "n": 20}},
+        {"lora|8": {"r": 0.2, "n": 9}, "lora|32": {"r": 0.5, "n": 21}},
+    )
+    (table,) = noise_tables(
+        Results(
+            name=task.name,
+            settings=task.settings,
+            asked=task.cells,
+            found={
+                cell: {"correlations": each} for cell, each in zip(task.cells, seeds, strict=True)
+            },
+        )
+    )
+    assert table.rows == (
+        ("lora", "0.20, 1 seed", "0.50 (0.50 – 0.50)"),
+        ("problems that both draws score, of 28", "5.5", "20.5"),
+        ("paper, 8B, full", "–", ".30"),
+    )
+
+
 TINY = {"n_candidates": 10, "n_target": 3, "n_target_rollouts": 4, "rollouts": (4,),
         "steps": (2, 3), "kinds": ("representation",), "n_seeds": 1}  # fmt: skip
 
