@@ -1,5 +1,8 @@
 """Do traces enter a dataset all or none, and none twice?"""
 
+import signal
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -173,6 +176,28 @@ def test_an_exception_in_the_middle_of_the_items_leaves_nothing(
     assert datasets(workspace) == []
     assert count_traces(workspace) == 0
     assert is_clean(workspace)
+
+
+KILLED_BEFORE_THE_COMMIT = """
+import os, signal, sys
+from pathlib import Path
+from grace_engine import api
+from grace_engine.config import IngestConfig
+from grace_engine.store import intake
+intake.now = lambda: os.kill(os.getpid(), signal.SIGKILL)  # called when all but two rows are in
+workspace = api.open_workspace(sys.argv[1], create=False)
+api.ingest(workspace, [Path(sys.argv[2])], IngestConfig(dataset="sums"))
+"""
+
+
+def test_a_process_that_is_killed_among_the_tables_leaves_nothing_in_any(
+    workspace: Workspace, sample_file: Path
+) -> None:
+    script = [sys.executable, "-c", KILLED_BEFORE_THE_COMMIT]
+    ended = subprocess.run([*script, workspace.root, sample_file], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    for table in ("traces", "segmentations", "records", "rejects", "problems", "sources"):
+        assert count_rows(workspace, f"SELECT count(*) FROM {table}") == 0, table  # noqa: S608
 
 
 def test_what_a_killed_ingest_staged_goes_with_the_next_one(
