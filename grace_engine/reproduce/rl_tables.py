@@ -32,7 +32,10 @@ def choice_tables(found: Results) -> tuple[ResultTable, ...]:
             strategy,
             kind or "–",
             *(
-                interval([100 * cell["shares"][f"{strategy}|{kind}|{n}"] for cell in cells])
+                interval(
+                    [100 * cell["shares"][f"{strategy}|{kind}|{n}"] for cell in cells],
+                    within=(0.0, 100.0),
+                )
                 for n in columns
             ),
             published.get(strategy, "–"),
@@ -87,20 +90,31 @@ def noise_tables(found: Results) -> tuple[ResultTable, ...]:
 def _correlation(seeds: Sequence[Mapping[str, Any]]) -> str:
     """Over the seeds that have one; how many, where they are not all."""
     known = [one["r"] for one in seeds if one["r"] is not None]
-    told = interval(known, digits=2)
+    told = interval(known, digits=2, within=(-1.0, 1.0))
     return told if len(known) in (0, len(seeds)) else f"{told}, {counted(len(known), 'seed')}"
 
 
-def interval(values: Sequence[float], digits: int = 1) -> str:
-    """Mean and 95% interval over seeds by Student's t; the bare number of one seed."""
+def interval(
+    values: Sequence[float], digits: int = 1, *, within: tuple[float, float] = (-math.inf, math.inf)
+) -> str:
+    """Mean and 95% interval over seeds by Student's t; the bare number of one seed.
+
+    Args:
+        values: One a seed.
+        digits: After the point.
+        within: What the quantity cannot leave: the interval ends there.
+    """
     if not values:
         return "–"
     mean = sum(values) / len(values)
     if len(values) == 1:
-        return f"{mean:.{digits}f}"
+        return f"{mean:.{digits}f}".replace("-", "−")
     variance = sum((value - mean) ** 2 for value in values) / (len(values) - 1)
+    if variance == 0:
+        return f"{mean:.{digits}f} (every seed)".replace("-", "−")
     half = _T.get(len(values) - 1, 2.0) * math.sqrt(variance / len(values))
-    return f"{mean:.{digits}f} ({mean - half:.{digits}f} – {mean + half:.{digits}f})"
+    low, high = max(within[0], mean - half), min(within[1], mean + half)
+    return f"{mean:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})".replace("-", "−")
 
 
 def _seeds(cells: Sequence[Mapping[str, Any]]) -> str:

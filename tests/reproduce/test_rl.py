@@ -99,7 +99,9 @@ def test_correlations_by_hand() -> None:
 
 def test_intervals_by_hand() -> None:
     # Mean 20, s = 10, t(2) = 4.303: 4.303 · 10 / √3 = 24.84.
-    assert interval([10.0, 20.0, 30.0]) == "20.0 (-4.8 – 44.8)"
+    assert interval([10.0, 20.0, 30.0]) == "20.0 (−4.8 to 44.8)"
+    assert interval([10.0, 20.0, 30.0], within=(0.0, 40.0)) == "20.0 (0.0 to 40.0)"
+    assert interval([0.0, 0.0]) == "0.0 (every seed)"
     assert interval([12.5]) == "12.5"
     assert interval([]) == "–"
 
@@ -141,7 +143,7 @@ def test_a_correlation_says_how_many_problems_and_seeds_it_is_of() -> None:
         )
     )
     assert table.rows == (
-        ("lora", "0.20, 1 seed", "0.50 (0.50 – 0.50)"),
+        ("lora", "0.20, 1 seed", "0.50 (every seed)"),
         ("problems that both draws score, of 28", "5.5", "20.5"),
         ("paper, 8B, full", "–", ".30"),
     )
