@@ -230,7 +230,7 @@ class Measurer:
             "redundancy": f"zlib, level {LEVEL}",
             "symbolic_fraction": "Unicode categories",
             "perplexity": f"{model}, {self._dtype}, windows of {self._window:,} tokens",
-            "language": "script and short words",
+            "language": "script and three short words",
         }
         if self._parser:
             found["syntactic_depth"] = self._parser.recipe

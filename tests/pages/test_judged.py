@@ -145,3 +145,25 @@ def test_the_page_opens_the_worst_step_with_its_reason(
     assert "⚖ not valid: &lt;b&gt;By hand&lt;/b&gt;." in markup
     assert "<b>By hand" not in markup
     assert app.session_state["signal"] == "Validity"
+
+
+def test_the_worst_come_first_and_an_unjudged_trace_does_not_turn_the_page(
+    judged_workspace: api.Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRACE_WORKSPACE", str(judged_workspace.root))
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    doubted = {one.trace_id for one in api.worst_steps(judged_workspace, limit=0)}
+    view = api.run_view(judged_workspace, "latest")
+    read = {t for t in view.signals.trace_ids if api.judged_on(judged_workspace, t)}
+    app.query_params["trace"] = next(t for t in view.signals.trace_ids if t not in read)
+    app.run()
+    app.selectbox(key="sort").set_value("Lowest judge score").run()
+    assert not app.exception
+    assert app.selectbox(key="order").value == "Ascending"
+    assert app.query_params["trace"] in doubted
+    app.selectbox(key="order").set_value("Descending").run()
+    assert app.query_params["trace"] in read  # the unjudged stay last
+    fresh = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    fresh.query_params["sort"] = "Lowest judge score"
+    fresh.run()
+    assert fresh.query_params["trace"] in doubted
