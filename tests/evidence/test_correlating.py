@@ -2,12 +2,15 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from grace_engine.cli import correlating
 from grace_engine.errors import InputError, ReadError
 from grace_engine.evidence import Evidence, correlate, read_evidence
+from grace_engine.evidence.correlating import Correlation
 
 CSV = """dataset,model,length,flow,result.accuracy
 a,small,10,.9,.1
@@ -121,3 +124,13 @@ def test_the_shell_reads_a_file_and_shows_the_spread(grace, table: Path) -> None
     assert (status, err.count("error:")) == (1, 1)
     status, _, err = grace("correlate", table, "--results", "missing")
     assert "no column 'missing'" in err
+
+
+def test_a_small_p_is_said_to_be_small_and_minus_is_one_sign() -> None:
+    known = Correlation(
+        metric="m", model="x", result="r", n=9, rho=-0.98, p=1 / 362880, is_exact=True,
+        smallest_p=0.0, low=None, high=None, leans_on="",
+    )  # fmt: skip
+    assert correlating._cell(known) == "−0.98 (<.001)"
+    assert correlating._cell(replace(known, p=0.0833)) == "−0.98 (.083)"
+    assert correlating._cell(replace(known, is_exact=False)) == "−0.98 (≈<.001)"

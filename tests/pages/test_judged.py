@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from grace_engine import api
 from grace_engine.figures import frames, heatmap, palette
 from grace_engine.records import Judge, JudgedStep
+from grace_engine.report.judge_tables import judged_sentences
 from grace_engine.ui import filtering, pane
 from grace_engine.ui.filtering import Filters
 from grace_engine.ui.frames import sort_options
@@ -167,3 +168,20 @@ def test_the_worst_come_first_and_an_unjudged_trace_does_not_turn_the_page(
     fresh.query_params["sort"] = "Lowest judge score"
     fresh.run()
     assert fresh.query_params["trace"] in doubted
+
+
+def test_the_dataset_page_says_who_judged_how_much_at_which_cost(
+    judged_workspace: api.Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = api.dataset_report(judged_workspace, "solutions")
+    monkeypatch.setenv("GRACE_WORKSPACE", str(judged_workspace.root))
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    app.switch_page("pages/dataset.py").run()
+    assert not app.exception
+    said = "\n".join(str(each.value) for each in app.text)
+    (sentence,) = judged_sentences(report)
+    assert "played (judge j-" in sentence
+    assert "read 5 of 39 traces of solutions" in sentence
+    assert sentence in said
+    shown = [each.value for each in app.dataframe if "of all steps" in each.value]
+    assert [frame["metric"].tolist() for frame in shown] == [["validity"]]
