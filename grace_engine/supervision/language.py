@@ -43,7 +43,7 @@ _SHORT_WORDS = {
     "en": _words(
         "the of and to is that it with for this we so he she they has have are was be by from "
         "as what how each then first since which start add subtract multiply divide answer do if "
-        "in on at can total his her"
+        "in on at can total his her gives makes leaves adding subtracting multiplying dividing"
     ),
     "de": _words(
         "der die das und ist nicht ein eine mit wir auf für von dem den sich auch dann also wie "
