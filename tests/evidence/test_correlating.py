@@ -119,7 +119,7 @@ def test_the_shell_says_how_many_cells_of_the_paper_come_out_again(grace) -> Non
 def test_the_shell_reads_a_file_and_shows_the_spread(grace, table: Path) -> None:
     status, out, _ = grace("correlate", table, "--long", "--markdown")
     assert status == 0
-    assert "| length | accuracy | 4 | +0.20 | .917 | -1.00 to +0.50 | d |" in out
+    assert "| length | accuracy | 4 | +0.20 | .917 | −1.00 to +0.50 | d |" in out
     status, _, err = grace("correlate")
     assert (status, err.count("error:")) == (1, 1)
     status, _, err = grace("correlate", table, "--results", "missing")
