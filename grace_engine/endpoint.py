@@ -7,16 +7,19 @@ before anyone sees it, and a redirect, which would carry it to another address, 
 
 import email.utils
 import http.client
+import itertools
 import json
 import os
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO, Any, Protocol
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from grace_engine.errors import InputError, ResourceError, TraceRejected
+from grace_engine.errors import InputError, ResourceError, TraceRejected, UnreachableError
 
 KEY = "OPENAI_API_KEY"
 """The variable of the environment that holds the key where no other is named."""
@@ -28,6 +31,9 @@ _BUSY = (408, 429, 500, 502, 503, 504)
 _NAPS = (1.0, 4.0, 15.0, 30.0)
 # A server that says how long is taken at its word so many times, and no longer than this.
 _TOLD_NAPS, _LONGEST_NAP = 30, 900.0
+# Seconds without a connection after which nobody is there: where none ever came about, and where
+# one did.
+_FIRST_PATIENCE, _PATIENCE = 20.0, 120.0
 _EXCERPT = 200
 _MOST_BYTES = 32 << 20
 
@@ -53,6 +59,37 @@ class _AtOnce:
         time.sleep(seconds)
 
 
+class Presence:
+    """Since when nobody answers; many threads that ask one server share it."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._missed_at: float | None = None
+        self._was_heard = False
+
+    def heard(self) -> None:
+        """The server said something, be it that it is busy."""
+        with self._lock:
+            self._was_heard, self._missed_at = True, None
+
+    def patience(self, silence: OSError, timeout: float) -> float:
+        """Seconds for which it may still be asked, after one more request without an answer.
+
+        Without a connection that is as long as a restart may take, and less where there never was
+        one: the address may be wrong. A server that takes requests and leaves them without an
+        answer may be slow, and has as long as all tries of one request.
+        """
+        with self._lock:
+            now = self._clock()
+            self._missed_at = now if self._missed_at is None else self._missed_at
+            if not isinstance(silence, URLError):
+                most = timeout * (len(_NAPS) + 1)
+            else:
+                most = _PATIENCE if self._was_heard else _FIRST_PATIENCE
+            return most - (now - self._missed_at)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """A server that speaks the OpenAI protocol.
@@ -63,12 +100,14 @@ class Endpoint:
             set.
         timeout: Seconds that one answer may take.
         pacing: When it may be asked.
+        presence: Since when nobody answers there.
     """
 
     url: str
     key_env: str = KEY
     timeout: float = 600.0
     pacing: Pacing = field(default_factory=_AtOnce)
+    presence: Presence = field(default_factory=Presence, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse what is no address, or holds a secret."""
@@ -85,16 +124,21 @@ class Endpoint:
         Raises:
             TraceRejected: It refuses what is asked, as too long or otherwise not to its taste.
             InputError: It refuses whoever asks: no such model, no right.
-            ResourceError: It does not answer, or answers something else.
+            UnreachableError: Nobody has answered there for too long, whatever was asked.
+            ResourceError: It fails at this, or answers something else.
         """
         said = ""
         naps, n_told = list(_NAPS), 0
+        absent = itertools.chain(_NAPS, itertools.repeat(_NAPS[-1]))
         while True:
             self.pacing.turn()
             told = None
             try:
-                return json.loads(self._post(body))
+                answer = self._post(body)
+                self.presence.heard()
+                return json.loads(answer)
             except HTTPError as fault:
+                self.presence.heard()
                 said = f"status {fault.code}, {self._excerpt(fault)}"
                 if fault.code in _OF_WHAT_IS_ASKED:
                     raise TraceRejected("endpoint-refused", said) from None
@@ -111,22 +155,32 @@ class Endpoint:
                 ) from None
             except (URLError, http.client.HTTPException, OSError) as fault:
                 said = str(getattr(fault, "reason", fault)) or type(fault).__name__
+                if isinstance(fault, URLError | TimeoutError):
+                    patience = self.presence.patience(fault, self.timeout)
+                    if patience <= 0:
+                        raise UnreachableError(self._silent(said)) from None
+                    if isinstance(fault, URLError):
+                        # Whatever is asked, nobody is there: it is no matter of this request.
+                        self.pacing.rest(min(next(absent), patience), said)
+                        continue
             if told is not None and told <= _LONGEST_NAP and n_told < _TOLD_NAPS:
                 n_told += 1
                 self.pacing.rest(told, said)
             elif naps and (told is None or told <= _LONGEST_NAP):
                 self.pacing.rest(naps.pop(0), said)
             else:
-                raise ResourceError(
-                    f"The endpoint {self.address} does not answer ({said}). Start it, or name "
-                    "another with --endpoint; what was finished is kept, and the same command "
-                    "goes on."
-                )
+                raise ResourceError(self._silent(said))
 
     def without_key(self, text: str) -> str:
         """A text of the server in which the key, should it stand there, is not to be read."""
         key = os.environ.get(self.key_env, "").strip()
         return text.replace(key, f"${self.key_env}") if key else text
+
+    def _silent(self, said: str) -> str:
+        return (
+            f"The endpoint {self.address} does not answer ({said}). Start it, or name another "
+            "with --endpoint; what was finished is kept, and the same command goes on."
+        )
 
     def _post(self, body: dict[str, Any]) -> str:
         headers = {"Content-Type": "application/json"}

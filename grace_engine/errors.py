@@ -9,7 +9,8 @@ The tree, every leaf a sentence that says what happened, where, and what to do:
     │   └── TraceRejected        one trace that cannot be used, with a reason code
     ├── NotFoundError            a run, trace, selection or dataset that the workspace lacks
     ├── ModelError               a model, adapter or tokenizer that cannot be used
-    ├── ResourceError            memory or disk that does not suffice
+    ├── ResourceError            memory, disk or a server that does not suffice
+    │   └── UnreachableError     a server at whose address nobody answers
     ├── MissingExtraError        an optional library that is not installed
     └── StoreError               the workspace database cannot be used
         ├── DiskFullError        there is no room; what was stored before is safe
@@ -65,7 +66,11 @@ class ModelError(GraceError):
 
 
 class ResourceError(GraceError):
-    """Memory or disk that does not suffice for what was asked."""
+    """Memory, disk or a server that does not suffice for what was asked."""
+
+
+class UnreachableError(ResourceError):
+    """A server at whose address nobody answers, whatever it is asked."""
 
 
 class MissingExtraError(GraceError):

@@ -100,11 +100,13 @@ from .judged_steps import (
     step_judge as step_judge,
 )
 from .judging import (
+    JudgedDataset as JudgedDataset,
     JudgePlan as JudgePlan,
     JudgeReport as JudgeReport,
     JudgeSettings as JudgeSettings,
     judge as judge,
     judge_averages as judge_averages,
+    judged_datasets as judged_datasets,
     judged_on as judged_on,
     judging_json as judging_json,
     plan_judging as plan_judging,

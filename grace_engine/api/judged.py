@@ -50,30 +50,38 @@ def judged_subjects(
     Args:
         workspace: Where they are.
         ids: By subject, its traces.
-        wanted: The judge's id, or ``latest``: the one that was asked last of those that have read
-            any of the traces.
+        wanted: The judge's id, or ``latest``: the one that has read most of the traces, and of
+            several the one that was asked last.
 
     Raises:
         NotFoundError: A judge is named that is not there.
     """
     known = store.list_judges(workspace)
     judges = known if wanted == store.LATEST else [store.get_judge(workspace, wanted)]
-    for judge in judges:
+    most, best = 0, dict[str, JudgedSubject]()
+    for judge in judges:  # the latest first
+        if judge.n_traces <= most:
+            continue
         found = {
             name: judged
             for name, own in ids.items()
             if (judged := _judged(workspace, judge, list(own))) is not None
         }
-        if found:
-            names = dict.fromkeys(m.name for one in found.values() for m in one.metrics)
-            columns = [
-                _column(name, judge, list(found.values())) for name in METRICS if name in names
-            ]
-            left = [METRICS[name].title for name in METRICS if name not in names]
-            asks = f"{judge.model} was not asked for it; grace judge --metrics asks."
-            return JudgedSubjects(
-                of_subjects=found, columns=columns, absent=dict.fromkeys(left, asks)
-            )
+        n_read = len({trace for one in found.values() for trace in one.shares.index})
+        if n_read > most:
+            most, best = n_read, found
+    if best:
+        [judge] = {one.judge.id: one.judge for one in best.values()}.values()
+        names = dict.fromkeys(m.name for one in best.values() for m in one.metrics)
+        left = [METRICS[name].title for name in METRICS if name not in names]
+        asks = f"{judge.model} was not asked for it; grace judge --metrics asks."
+        return JudgedSubjects(
+            of_subjects=best,
+            columns=[
+                _column(name, judge, list(best.values())) for name in METRICS if name in names
+            ],
+            absent=dict.fromkeys(left, asks),
+        )
     if wanted != store.LATEST:
         raise NotFoundError(f"The judge {judges[0].id} has read none of these traces.")
     return JudgedSubjects(
@@ -114,4 +122,5 @@ def _column(name: str, judge: Judge, judged: Sequence[JudgedSubject]) -> Column:
         published=metric.published,
         how=f"{metric.how} Share of a trace's judged steps whose label is positive.",
         made_by=f"{judge.model}, judge {judge.id}, {n_steps:,} steps",
+        bounds=(0.0, 1.0),
     )

@@ -1,7 +1,7 @@
 """How are steps judged by a model that somebody serves, and what did it say?"""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from grace_engine import report, store
@@ -24,8 +24,10 @@ __all__ = [
     "JudgePlan",
     "JudgeReport",
     "JudgeSettings",
+    "JudgedDataset",
     "judge",
     "judge_averages",
+    "judged_datasets",
     "judged_on",
     "judging_json",
     "plan_judging",
@@ -99,6 +101,50 @@ def judge_averages(
     return report.averages(
         frame, listed["id"].tolist(), listed["prompt_digest"].to_numpy(dtype=object)
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedDataset:
+    """How much of a dataset a judge has read, and what that comes to.
+
+    Attributes:
+        dataset: Its name.
+        n_read: Its traces that were read.
+        n_traces: All of them.
+        metrics: Averages over those that were read.
+    """
+
+    dataset: str
+    n_read: int
+    n_traces: int
+    metrics: tuple[JudgedMetric, ...]
+
+
+def judged_datasets(workspace: Workspace, judge: str = store.LATEST) -> list[JudgedDataset]:
+    """The datasets of which a judge has read anything.
+
+    Raises:
+        NotFoundError: There is no such judge.
+    """
+    found = store.get_judge(workspace, judge)
+    frame = store.judged_frame(workspace, found.id)
+    listed = store.labels_of(workspace, ids=frame["trace_id"].unique().tolist())
+    whole = {info.name: info.n_traces for info in store.datasets(workspace)}
+    return [
+        JudgedDataset(
+            dataset=str(name),
+            n_read=len(own),
+            n_traces=whole[str(name)],
+            metrics=tuple(
+                report.averages(
+                    frame[frame["trace_id"].isin(own["id"])],
+                    own["id"].tolist(),
+                    own["prompt_digest"].to_numpy(dtype=object),
+                )
+            ),
+        )
+        for name, own in listed.groupby("dataset", sort=True)
+    ]
 
 
 def judged_on(

@@ -17,6 +17,7 @@ from grace_engine.supervision import MeasureConfig, Measurer, TextPair
 
 # Traces that are measured, and stored, together: a run that is killed loses no more.
 _BATCH = 64
+_LANGUAGE = "language"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,9 @@ def measure(
     measurer = _measurer(workspace, config, told)
     known = store.trace_metrics(workspace, ids, measurer.recipes)
     missing = _missing(known, ids, measurer)
+    if unnamed := _of_no_language(known, ids, missing):
+        _name_languages(workspace, unnamed, measurer)
+        known = store.trace_metrics(workspace, ids, measurer.recipes)
     if missing:
         what = f"metrics in the foreground of {workspace.root}"
         with having_device(measurer.device, what, told.say):
@@ -96,8 +100,33 @@ def _measurer(workspace: Workspace, config: MeasureConfig | None, progress: Prog
 
 
 def _missing(known: pd.DataFrame, ids: Sequence[str], measurer: Measurer) -> list[str]:
-    counts = known["trace_id"].value_counts()
-    return [name for name in ids if counts.get(name, 0) < len(measurer.recipes)]
+    """Traces of which a model has something to read: they lack more than their language."""
+    counts = known.loc[known["metric"] != _LANGUAGE, "trace_id"].value_counts()
+    return [name for name in ids if counts.get(name, 0) < len(measurer.recipes) - 1]
+
+
+def _of_no_language(known: pd.DataFrame, ids: Sequence[str], missing: Sequence[str]) -> list[str]:
+    there = {*known.loc[known["metric"] == _LANGUAGE, "trace_id"], *missing}
+    return [name for name in ids if name not in there]
+
+
+def _name_languages(workspace: Workspace, ids: Sequence[str], measurer: Measurer) -> None:
+    """Languages by another recipe than before, which take no model: nothing else is read anew."""
+    for batch in store.iter_traces(workspace, ids=ids, batch=_BATCH):
+        rows = [
+            MeasuredTrace(
+                trace_id=trace.id,
+                prompt=trace.prompt,
+                text=trace.text,
+                metric=_LANGUAGE,
+                value=one.value,
+                word=one.word,
+            )
+            for trace, one in zip(
+                batch, measurer.languages([trace.text for trace in batch]), strict=True
+            )
+        ]
+        store.add_trace_metrics(workspace, rows, measurer.recipes)
 
 
 def _measure(

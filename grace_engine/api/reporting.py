@@ -20,6 +20,7 @@ from grace_engine.api.views import RunView, run_view
 from grace_engine.errors import InputError
 from grace_engine.export import publish
 from grace_engine.figures.frames import correctness, facts
+from grace_engine.judging import METRICS as JUDGED
 from grace_engine.progress import Progress
 from grace_engine.records import JUDGE_METRICS
 from grace_engine.report import Advice, Column, DatasetReport, Subject
@@ -30,7 +31,12 @@ __all__ = ["FORMATS", "DatasetReport", "dataset_report", "report_bytes", "write_
 
 FORMATS = (".html", ".json", ".md")
 
-_STEPS = Column(name="n_steps", title="Steps", how="Steps as the dataset is cut into them now.")
+_STEPS = Column(
+    name="n_steps",
+    title="Steps",
+    how="Steps as the dataset is cut into them now.",
+    bounds=(0.0, None),
+)
 _SIGNALS = {
     "value": ("GRACE value", "The trace's value by the default weights (α = 0.7, mean of steps)."),
     "alignment": ("GRACE alignment", "Mean over steps of the cosine with the answer's gradient."),
@@ -74,8 +80,8 @@ def dataset_report(
         target_size: Size of the model to be trained, such as ``8B``; "" for no advice.
         config: Models that measure; the shipped one where None.
         run: Whose GRACE signals are shown of datasets; a selection's are those of its own run.
-        judge: Whose labels are shown: its id, or ``latest``, the one that was asked last of those
-            that have read any of these traces.
+        judge: Whose labels are shown: its id, or ``latest``, the one that has read most of
+            these traces, and of several the one that was asked last.
         progress: Told how far it is.
 
     Raises:
@@ -86,7 +92,6 @@ def dataset_report(
     """
     size = report.size_of(target_size) if target_size else 0.0
     sources = sources_of(workspace, (what, *against), run)
-    names = [source.name for source in sources]
     every = list(dict.fromkeys(name for source in sources for name in source.ids))
     measured = measure(workspace, every, config, progress)
     signals = {source.run: _signals(workspace, source.run) for source in sources}
@@ -104,7 +109,9 @@ def dataset_report(
             if column.name in subject.numbers
             and (
                 spread := report.spread_of(
-                    subject.numbers[column.name].to_numpy(dtype=np.float64), subject.prompts
+                    subject.numbers[column.name].to_numpy(dtype=np.float64),
+                    subject.prompts,
+                    column.bounds,
                 )
             )
         }
@@ -120,12 +127,16 @@ def dataset_report(
             column.name: {
                 other.name: difference
                 for other in subjects[1:]
-                if (difference := report.difference_of(subjects[0], other, column.name))
+                if (
+                    difference := report.difference_of(
+                        subjects[0], other, column.name, column.bounds
+                    )
+                )
             }
             for column in columns
         },
         shared={source.name: len({*sources[0].ids} & {*source.ids}) for source in sources[1:]},
-        advice=_advice(size, columns, spreads, names) if size else (),
+        advice=_advice(size, columns, spreads, subjects) if size else (),
         citation=evidence.published().citation if size else "",
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         version=version("grace-studio"),
@@ -273,6 +284,7 @@ def _columns(
             published=metric.published,
             how=metric.how,
             made_by=measured.says.get(metric.name, ""),
+            bounds=metric.bounds,
         )
         for metric in METRICS.values()
         if metric.name != "language"
@@ -283,7 +295,13 @@ def _columns(
         )
     )
     signals = [
-        Column(name=name, title=title, how=how, made_by=runs)
+        Column(
+            name=name,
+            title=title,
+            how=how,
+            made_by=runs,
+            bounds=(None, None) if name == "value" else (-1.0, 1.0),
+        )
         for name, (title, how) in _SIGNALS.items()
     ]
     shown = [texts[0], _STEPS, *texts[1:], *signals]
@@ -318,7 +336,7 @@ def _advice(
     size: float,
     columns: Sequence[Column],
     spreads: Mapping[str, Mapping[str, report.Spread]],
-    names: Sequence[str],
+    subjects: Sequence[Subject],
 ) -> tuple[Advice, ...]:
     """What the paper's two ways of averaging say."""
     paper = evidence.published()
@@ -343,7 +361,17 @@ def _advice(
         for column in columns
         if column.published
     }
-    weigh = partial(report.advise, size, paper.sizes, means=means, subjects=names)
+    reader = next((c.made_by.partition(",")[0] for c in columns if c.name == "perplexity"), "")
+    weigh = partial(
+        report.advise,
+        size,
+        paper.sizes,
+        means=means,
+        subjects=[subject.name for subject in subjects],
+        titles={one.published: one.title for one in METRICS.values()}
+        | {one.published: one.title for one in JUDGED.values()},
+        warnings=tuple(report.doubts(subjects, spreads.get("perplexity", {}), reader)),
+    )
     return (
         weigh(basis="the mean over all six benchmarks", correlations=six),
         weigh(basis="the mean over its two reasoning benchmarks", correlations=two),

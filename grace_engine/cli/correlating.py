@@ -112,9 +112,10 @@ def _cell(cell: Correlation) -> str:
 
 
 def _p(cell: Correlation) -> str:
-    return (
-        "–" if cell.p is None else f"{'' if cell.is_exact else '≈'}{cell.p:.3f}".replace("0.", ".")
-    )
+    if cell.p is None:
+        return "–"
+    about = "" if cell.is_exact else "≈"
+    return f"{about}<.001" if cell.p < 0.0005 else f"{about}{cell.p:.3f}".replace("0.", ".")
 
 
 def _spread(cell: Correlation) -> str:
@@ -122,7 +123,7 @@ def _spread(cell: Correlation) -> str:
 
 
 def _rho(value: float | None) -> str:
-    return "–" if value is None else f"{value:+.2f}"
+    return "–" if value is None else f"{value:+.2f}".replace("-", "−")
 
 
 def _say_printed(report: "api.EvidenceReport") -> None:
@@ -136,7 +137,7 @@ def _say_printed(report: "api.EvidenceReport") -> None:
     )
     for cell in differing:
         console.note(
-            f"{cell.model}, {cell.metric}, {cell.result}: printed {cell.printed:+.2f}, "
+            f"{cell.model}, {cell.metric}, {cell.result}: printed {_rho(cell.printed)}, "
             f"recomputed {_rho(cell.recomputed)}."
         )
 

@@ -20,6 +20,7 @@ from grace_engine.quantities import counted
 from grace_engine.records import JUDGE_METRICS
 
 if TYPE_CHECKING:
+    from grace_engine.records import Judge
     from grace_engine.report import JudgedMetric
 
 
@@ -154,7 +155,11 @@ def judges(
     if as_json:
         console.emit_json(
             {
-                "judges": [asdict(one) for one in listed],
+                "judges": [
+                    asdict(one)
+                    | {"datasets": [asdict(d) for d in api.judged_datasets(opened, one.id)]}
+                    for one in listed
+                ],
                 "worst": [
                     asdict(one) | {"score": one.score, "negative": one.negative} for one in steps
                 ],
@@ -178,6 +183,7 @@ def judges(
             for one in listed
         ],
     )  # fmt: skip
+    _say_read(opened, listed)
     if steps:
         console.table(
             f"Steps that {listed[0].id} thinks least of",
@@ -192,6 +198,22 @@ def judges(
         )  # fmt: skip
     elif worst or metric:
         console.note(f"{listed[0].id} finds no step negative.")
+
+
+def _say_read(opened: "api.Workspace", listed: "list[Judge]") -> None:
+    """How much of which dataset each judge has read, and the mean of traces by metric."""
+    found = [(one, part) for one in listed for part in api.judged_datasets(opened, one.id)]
+    rows = []
+    for one, part in found:
+        means = {metric.name: f"{metric.macro.mean:.1%}" for metric in part.metrics}
+        read = f"{part.n_read:,} of {part.n_traces:,}"
+        rows.append((one.id, part.dataset, read, *(means.get(n, "–") for n in JUDGE_METRICS)))
+    if rows:
+        console.table(
+            "What they read: share of positive labels, mean of the traces that were read",
+            ["judge", "dataset", "traces", *JUDGE_METRICS],
+            rows,
+        )
 
 
 def _fields(text: str) -> dict[str, Any]:

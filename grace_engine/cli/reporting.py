@@ -102,7 +102,14 @@ def report(
 def _say(found: "api.DatasetReport") -> None:
     from grace_engine.report.judge_tables import HEAD, judged_rows, judged_sentences
     from grace_engine.report.tables import FACTS, difference_text, spread_text
-    from grace_engine.report.wording import advice_sentences, evidence_sentences, opening, summary
+    from grace_engine.report.wording import (
+        INTERVALS,
+        advice_sentences,
+        evidence_sentences,
+        languages_note,
+        opening,
+        summary,
+    )
 
     names = [subject.name for subject in found.subjects]
     console.note(opening(found))
@@ -121,6 +128,8 @@ def _say(found: "api.DatasetReport") -> None:
             for column in found.columns
         ],
     )
+    for note in filter(None, (INTERVALS, languages_note(found))):
+        console.note(note)
     if len(names) > 1:
         console.table(
             f"{names[0]} less",
@@ -139,5 +148,7 @@ def _say(found: "api.DatasetReport") -> None:
             console.note(sentence)
     for sentence in evidence_sentences(found.advice[0]) if found.advice else ():
         console.note(sentence)
+    for warning in found.advice[0].warnings if found.advice else ():
+        console.note(warning)
     for title, why in found.absent.items():
         console.note(f"{title}: not measured, {why}")

@@ -165,10 +165,10 @@ def _edges(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     if not len(values):
         return np.array([0.0, 1.0])
     low, high = (float(edge) for edge in np.quantile(values, [0.01, 0.99]))
+    if low == high:  # a narrow bar in the middle
+        return np.linspace(low - 0.5, low + 0.5, _BINS + 2)
     if bool((values == np.round(values)).all()) and high - low < _BINS:
         return np.arange(np.floor(low) - 0.5, np.ceil(high) + 1.0)
-    if low == high:
-        return np.array([low - 0.5, low + 0.5])
     return np.linspace(low, high, _BINS + 1)
 
 

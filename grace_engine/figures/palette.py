@@ -117,7 +117,7 @@ def colour_scale(signal: str, limit: float, *, dark: bool, full: bool = False) -
     A judge's goes from 0 to 1.
     """
     if signal in JUDGE_SIGNALS:
-        note = "share of labels that are positive" if signal == "judge" else "0 negative"
+        note = "share of labels that are positive" if signal == "judge" else "0: no, 1: yes"
         return ColourScale(signal=signal, low=0.0, high=1.0, stops=_DIVERGING[dark], note=note)
     if signal not in COSINES:
         note = f"{_COVERED:.0%} of steps below {limit:g}"

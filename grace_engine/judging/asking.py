@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from grace_engine.endpoint import Endpoint
-from grace_engine.errors import ResourceError, TraceRejected
+from grace_engine.errors import ResourceError, TraceRejected, UnreachableError
 from grace_engine.judging import prompts, replies
-from grace_engine.judging.pacing import Budget, EndedError, SpentError
+from grace_engine.judging.pacing import Budget, EndedError, GoneError, SpentError
 from grace_engine.judging.prompts import Message, StepText
 from grace_engine.judging.settings import JudgeSettings
 from grace_engine.records import ATOMS, Judgement
@@ -67,6 +67,7 @@ class Asker:
         Raises:
             SpentError: There is not enough left.
             StoppedError: The run has ended.
+            GoneError: Nobody answers any more.
             InputError: The server refuses whoever asks.
         """
         claims, premises = task.claims, task.premises
@@ -120,7 +121,10 @@ class Asker:
         for _ in range(self._settings.attempts):
             asked = [*messages[:-1], {"role": "user", "content": last}]
             try:
-                text, finished, known = self._complete(known, asked)
+                try:
+                    text, finished, known = self._complete(known, asked)
+                except UnreachableError as fault:
+                    raise GoneError(fault) from None
             except (TraceRejected, ResourceError) as fault:
                 refused = isinstance(fault, TraceRejected)
                 detail = fault.detail if isinstance(fault, TraceRejected) else str(fault)

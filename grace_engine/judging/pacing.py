@@ -3,12 +3,14 @@
 import threading
 import time
 
+from grace_engine.errors import UnreachableError
 from grace_engine.judging.settings import JudgeSettings
 from grace_engine.progress import Progress
 from grace_engine.records import Judgement
 
-# A rest that long is told; shorter ones come and go.
-_TOLD_SECONDS = 5.0
+# A rest that long is told; shorter ones come and go. What was told of a state is told again only
+# after so long.
+_TOLD_SECONDS, _TOLD_AGAIN = 5.0, 600.0
 
 
 class EndedError(Exception):
@@ -16,9 +18,11 @@ class EndedError(Exception):
 
     Attributes:
         known: What was spent on what is not finished; None for nothing.
+        fault: What ended it; None where all is well.
     """
 
     known: Judgement | None = None
+    fault: UnreachableError | None = None
 
 
 class StoppedError(EndedError):
@@ -29,6 +33,14 @@ class SpentError(EndedError):
     """There is not enough left for one more request."""
 
 
+class GoneError(EndedError):
+    """Nobody answers any more."""
+
+    def __init__(self, fault: UnreachableError) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
 class Pace:
     """Requests of many threads, no more a minute than allowed, and none while a server rests."""
 
@@ -37,7 +49,7 @@ class Pace:
         self._progress = progress
         self._lock = threading.Lock()
         self._next = self._rested = 0.0
-        self._told = 0.0
+        self._told: dict[str, float] = {}
         self.over = threading.Event()
 
     def turn(self) -> None:
@@ -64,11 +76,15 @@ class Pace:
         with self._lock:
             now = time.monotonic()
             self._rested = max(self._rested, now + seconds)
-            tells = seconds >= _TOLD_SECONDS and now >= self._told
+            state = why.partition(",")[0]  # a status without what the server says beside it
+            tells = seconds >= _TOLD_SECONDS and now >= self._told.get(state, now)
             if tells:
-                self._told = now + seconds
+                self._told[state] = now + _TOLD_AGAIN
         if tells:
-            self._progress.say(f"The server is busy or away ({why}): waiting {seconds:.0f} s.")
+            self._progress.say(
+                f"The server is busy or away ({why}): it is asked again in {seconds:.0f} s, and "
+                "from time to time while that stays so."
+            )
         self._wait(seconds)
 
     def _wait(self, seconds: float) -> None:

@@ -223,7 +223,7 @@ class _Run:
             except EndedError as end:
                 if end.known is not None:
                     self._told.put(end.known)
-                self._told.put(_End(task=task, is_whole=False))
+                self._told.put(_End(task=task, is_whole=False, fault=end.fault))
             except BaseException as fault:  # noqa: BLE001 - it is raised where the run is
                 self._told.put(_End(task=task, is_whole=False, fault=fault))
 

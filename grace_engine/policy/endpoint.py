@@ -6,7 +6,7 @@ their tokens and log-probabilities are those of the model whose gradients are ta
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from grace_engine.endpoint import Endpoint
 from grace_engine.errors import ResourceError, TraceRejected
@@ -25,6 +25,11 @@ class ServedPolicy:
     """
 
     settings: RolloutSettings
+    _endpoint: Endpoint = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """One for all requests, so that they know together whether anybody answers."""
+        object.__setattr__(self, "_endpoint", Endpoint(url=self.settings.endpoint))
 
     def ask(self, prompts: list[str], seed: int) -> list[list[Rollout] | TraceRejected]:
         """Answers to each prompt, ``n`` each, all prompts at once; or why there are none.
@@ -48,7 +53,7 @@ class ServedPolicy:
 
     def _choices(self, prompt: str, n: int, seed: int) -> list[Rollout]:
         settings = self.settings
-        document = Endpoint(url=settings.endpoint).complete(
+        document = self._endpoint.complete(
             {
                 "model": settings.model,
                 "messages": [{"role": "user", "content": prompt}],

@@ -1,9 +1,11 @@
 """How does a dataset's worth read, for a team that has to decide on it?"""
 
 from grace_engine.report.advice import Advice, Weighed, advise, size_of
+from grace_engine.report.doubts import doubts
 from grace_engine.report.judged import JudgedMetric, JudgedSubject, averages, trace_shares
 from grace_engine.report.page import as_html
 from grace_engine.report.subjects import (
+    Bounds,
     Column,
     DatasetReport,
     Difference,
@@ -18,6 +20,7 @@ from grace_engine.report.tables import as_document, as_markdown
 
 __all__ = [
     "Advice",
+    "Bounds",
     "Column",
     "DatasetReport",
     "Difference",
@@ -33,6 +36,7 @@ __all__ = [
     "as_markdown",
     "averages",
     "difference_of",
+    "doubts",
     "share_of",
     "size_of",
     "spread_of",

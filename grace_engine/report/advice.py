@@ -23,14 +23,18 @@ class Weighed:
 
     Attributes:
         published: Its name in the paper.
+        title: Its name here.
         rho: Mean of its correlations with the gains of the paper's model.
         order: The subjects by it, the one that the paper's sign favours first; empty where it was
             not measured on all of them, or is the same.
+        left_out: Why there is no order; "" where there is one, or nothing to order.
     """
 
     published: str
+    title: str
     rho: float
     order: tuple[str, ...]
+    left_out: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,7 @@ class Advice:
         scores: By subject, the favoured first: Σ ρ·r / Σ |ρ| over the measured metrics, r its
             rank among the subjects from −1 to 1. Empty for a single subject.
         ties: Whether the first two cannot be told apart.
+        warnings: What of the subjects makes the ranking doubtful, in sentences.
     """
 
     size: float
@@ -55,6 +60,7 @@ class Advice:
     weighed: tuple[Weighed, ...]
     scores: Mapping[str, float]
     ties: bool
+    warnings: tuple[str, ...] = ()
 
     @property
     def is_far(self) -> bool:
@@ -83,6 +89,9 @@ def advise(
     correlations: Mapping[str, Mapping[str, float]],
     means: Mapping[str, Mapping[str, float]],
     subjects: Sequence[str],
+    *,
+    titles: Mapping[str, str] | None = None,
+    warnings: Sequence[str] = (),
 ) -> Advice:
     """Weigh the subjects' metrics by what the paper found for the nearest of its models.
 
@@ -94,6 +103,8 @@ def advise(
         means: By published metric and subject: its mean; a metric that was not measured is left
             out.
         subjects: Names, in order.
+        titles: By published metric, its name here where that is another one.
+        warnings: What makes a ranking of them doubtful.
     """
     model = nearest(size, sizes)
     rho = correlations[model]
@@ -101,7 +112,8 @@ def advise(
     for metric in sorted(rho, key=lambda name: -abs(rho[name])):
         known = means.get(metric, {})
         order: tuple[str, ...] = ()
-        if len(subjects) > 1 and all(name in known for name in subjects):
+        left_out = _left_out(known, subjects)
+        if len(subjects) > 1 and not left_out:
             values = np.array([known[name] for name in subjects])
             ranks = _scaled_ranks(values)
             if abs(rho[metric]) >= FEW:
@@ -110,7 +122,17 @@ def advise(
             sign = 1.0 if rho[metric] >= 0 else -1.0
             if ranks.any():
                 order = tuple(subjects[k] for k in np.argsort(-sign * ranks, kind="stable"))
-        weighed.append(Weighed(published=metric, rho=rho[metric], order=order))
+            else:
+                left_out = "the same for all"
+        weighed.append(
+            Weighed(
+                published=metric,
+                title=(titles or {}).get(metric, metric),
+                rho=rho[metric],
+                order=order,
+                left_out=left_out,
+            )
+        )
     totals = np.sum(parts, axis=0) / np.sum(weights) if parts else np.zeros(0)
     ranking = sorted(zip(subjects, totals.tolist(), strict=False), key=lambda each: -each[1])
     return Advice(
@@ -121,7 +143,16 @@ def advise(
         weighed=tuple(weighed),
         scores=dict(ranking),
         ties=len(ranking) > 1 and abs(ranking[0][1] - ranking[1][1]) < 1e-9,
+        warnings=tuple(warnings) if ranking else (),
     )
+
+
+def _left_out(known: Mapping[str, float], subjects: Sequence[str]) -> str:
+    """Why a metric orders nothing; "" where it is known of all."""
+    there = [name for name in subjects if name in known]
+    if len(there) == len(subjects):
+        return ""
+    return f"measured for {' and '.join(there)} only" if there else "not measured here"
 
 
 def _scaled_ranks(values: np.ndarray) -> np.ndarray:

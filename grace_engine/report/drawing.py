@@ -28,12 +28,13 @@ def histogram(values: Mapping[str, npt.NDArray[np.float64]], title: str) -> str:
     known = {name: column[~np.isnan(column)] for name, column in values.items()}
     every = np.concatenate([column for column in known.values() if len(column)])
     low, high = (float(edge) for edge in np.quantile(every, [0.01, 0.99]))
-    whole = bool((every == np.round(every)).all()) and high - low < _BINS
+    whole = bool((every == np.round(every)).all()) and 0 < high - low < _BINS
+    is_one = low == high
     if whole:  # a bar for each number
         low, high = np.floor(low) - 0.5, np.ceil(high) + 0.5
-    elif low == high:
+    elif is_one:  # a narrow bar in the middle
         low, high = low - 0.5, high + 0.5
-    n_bins = round(high - low) if whole else _BINS
+    n_bins = round(high - low) if whole else _BINS + is_one
     edges = np.linspace(low, high, n_bins + 1)
     shares = {
         name: np.histogram(np.clip(column, low, high), edges)[0] / len(column)

@@ -4,7 +4,10 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from grace_engine.quantities import counted
+from grace_engine.report.judged import JudgedSubject
 from grace_engine.report.subjects import DatasetReport, Share, Spread
+from grace_engine.report.wording import too_few
 
 HEAD = ("subject", "metric", "mean of traces", "of all steps", "traces", "steps", "failed")
 """Columns of ``judged_rows``."""
@@ -36,8 +39,21 @@ def judged_sentences(report: DatasetReport) -> Iterator[str]:
         yield (
             f"{judged.judge.model} (judge {judged.judge.id}) read {judged.n_traces:,} of "
             f"{whole[name]:,} traces of {name}; that took {judged.n_requests:,} requests, "
-            f"{judged.tokens:,} tokens{cost}."
+            f"{judged.tokens:,} tokens{cost}.{_unlabelled(judged)}"
         )
+
+
+def _unlabelled(judged: JudgedSubject) -> str:
+    """Which metrics have fewer traces than were read, and why."""
+    missing = {
+        metric.name: judged.n_traces - metric.n_traces
+        for metric in judged.metrics
+        if metric.n_traces < judged.n_traces
+    }
+    if not missing:
+        return ""
+    said = ", ".join(f"{name} of {counted(n, 'trace')}" for name, n in missing.items())
+    return f" No label was found of {said}: it failed, or was not asked yet."
 
 
 def judged_document(report: DatasetReport) -> dict[str, Any]:
@@ -57,7 +73,7 @@ def judged_document(report: DatasetReport) -> dict[str, Any]:
 
 
 def share_text(share: Share | Spread) -> str:
-    """``92.1% (90.0% – 94.2%)``."""
+    """``92.1% (90.0% to 94.2%)``."""
     if share.low is None or share.high is None:
-        return f"{share.mean:.1%}"
-    return f"{share.mean:.1%} ({max(share.low, 0.0):.1%} – {min(share.high, 1.0):.1%})"
+        return f"{share.mean:.1%} ({too_few(share)})"
+    return f"{share.mean:.1%} ({share.low:.1%} to {share.high:.1%})"

@@ -95,7 +95,7 @@ def averages(
         by_trace = own.groupby("trace_id")["label"].agg(["sum", "count"]).reindex(ids)
         positive, total = (by_trace[c].fillna(0.0).to_numpy(np.float64) for c in ("sum", "count"))
         shares = np.divide(positive, total, out=np.full(len(total), np.nan), where=total > 0)
-        macro, micro = spread_of(shares, prompts), share_of(positive, total, prompts)
+        macro, micro = spread_of(shares, prompts, (0.0, 1.0)), share_of(positive, total, prompts)
         if macro is None or micro is None:
             continue
         found.append(

@@ -13,8 +13,13 @@ from grace_engine.report.subjects import Column, DatasetReport, Difference, Spre
 from grace_engine.report.tables import FACTS
 from grace_engine.report.wording import (
     CAVEATS,
+    INTERVALS,
     advice_sentences,
+    between_text,
+    ends_text,
     evidence_sentences,
+    interval_text,
+    languages_note,
     number,
     opening,
     summary,
@@ -67,6 +72,8 @@ def _facts(report: DatasetReport) -> Iterator[str]:
         for label, fact in FACTS.items()
     ]
     yield f"<section><h2>At a glance</h2>{_table(head, rows)}"
+    if note := languages_note(report):
+        yield f'<p class="note">{escape(note)}</p>'
     others = [subject for subject in report.subjects[1:] if subject.detail]
     if others:
         yield '<ul class="details">'
@@ -96,7 +103,7 @@ def _measured(report: DatasetReport) -> Iterator[str]:
     yield (
         f"<section><h2>Metrics</h2>{_table(head, rows)}"
         '<p class="note">Mean over traces with its 95% interval, below it the 5th to the 95th '
-        "percentile of single traces.</p></section>"
+        f"percentile of single traces. {escape(INTERVALS)}</p></section>"
     )
 
 
@@ -162,6 +169,10 @@ def _advice(report: DatasetReport) -> Iterator[str]:
     yield '<div class="evidence"><strong>Weak evidence.</strong>'
     yield from (f"<p>{escape(said)}</p>" for said in evidence_sentences(report.advice[0]))
     yield "</div>"
+    if warnings := report.advice[0].warnings:
+        yield '<div class="evidence"><strong>Look before you follow it.</strong>'
+        yield from (f"<p>{escape(said)}</p>" for said in warnings)
+        yield "</div>"
     for advice in report.advice:
         yield f"<h3>By {escape(advice.basis)}</h3>"
         yield from (f"<p>{escape(said)}</p>" for said in advice_sentences(advice))
@@ -174,9 +185,9 @@ def _weighed(advice: Advice, report: DatasetReport) -> str:
     rows = []
     for each in advice.weighed:
         weight = "too near 0 to count" if abs(each.rho) < FEW else ""
-        order = " › ".join(each.order) or ("" if weight else "not measured here")
+        order = " › ".join(each.order) or ("" if weight else each.left_out)
         reads = [_bar(each.rho), escape(order if compares else weight)]
-        rows.append([escape(each.published), *reads])
+        rows.append([escape(each.title), *reads])
     last = "order that it favours" if compares else ""
     return _table(["Metric", "mean ρ with gains", last], rows)
 
@@ -219,13 +230,9 @@ def _missing(report: DatasetReport, column: Column) -> str:
 def _spread(spread: Spread | None, n_traces: int) -> str:
     if spread is None:
         return "–"
-    interval = (
-        f" <small>{number(spread.low)} – {number(spread.high)}</small>"
-        if spread.low is not None and spread.high is not None
-        else ""
-    )
+    interval = f" <small>{interval_text(spread)}</small>"
     few = f", {spread.n:,} traces" if spread.n < n_traces else ""
-    ends = f"{number(spread.quantiles[0])} – {number(spread.quantiles[4])}{few}"
+    ends = f"{ends_text(spread)}{few}"
     return f"<b>{number(spread.mean)}</b>{interval}<br><small>{ends}</small>"
 
 
@@ -233,9 +240,9 @@ def _difference(difference: Difference | None) -> str:
     if difference is None:
         return "–"
     mean = number(difference.mean, signed=True)
-    if difference.low is None or difference.high is None:
-        return mean
-    ends = f"{number(difference.low, signed=True)} – {number(difference.high, signed=True)}"
+    ends = between_text(difference)
+    if difference.low is None:
+        return f"{mean} <small>{ends}</small>"
     if difference.is_clear:
         return f"<b>{mean}</b> <small>{ends}</small>"
     return f"{mean} <small>{ends}, not told apart</small>"

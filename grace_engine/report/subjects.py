@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 _Z = 1.96  # half a 95% interval in standard errors
 
+FEWEST = 5
+"""Prompts from which on a mean has an interval."""
+
+Bounds: TypeAlias = tuple[float | None, float | None]
+"""The least and the most that a number can be; None for no bound."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
@@ -26,6 +32,7 @@ class Column:
         published: Its name in the paper on reasoning supervision; "" where it has none.
         how: How it is defined.
         made_by: The model or library that made it here.
+        bounds: Between which it lies for every trace.
     """
 
     name: str
@@ -33,6 +40,7 @@ class Column:
     published: str = ""
     how: str
     made_by: str = ""
+    bounds: Bounds = (None, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,17 +92,22 @@ class Spread:
 
     Attributes:
         n: Traces that have it.
+        n_prompts: Different prompts among them.
         mean: Their mean.
-        low: Lower end of the mean's 95% interval; None for fewer than two prompts.
+        low: Lower end of the mean's 95% interval, which ends where the number itself does; None
+            for fewer than ``FEWEST`` prompts.
         high: Upper end.
         quantiles: The 5th, 25th, 50th, 75th and 95th percentile.
+        is_whole: Whether it is a whole number in every trace.
     """
 
     n: int
+    n_prompts: int
     mean: float
     low: float | None
     high: float | None
     quantiles: tuple[float, float, float, float, float]
+    is_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,11 +115,13 @@ class Share:
     """A share of all parts of traces, whichever trace they are of.
 
     Attributes:
+        n_prompts: Different prompts of these traces.
         mean: The share.
-        low: Lower end of its 95% interval; None for fewer than two prompts.
+        low: Lower end of its 95% interval; None for fewer than ``FEWEST`` prompts.
         high: Upper end.
     """
 
+    n_prompts: int
     mean: float
     low: float | None
     high: float | None
@@ -118,7 +133,7 @@ class Difference:
 
     Attributes:
         mean: The difference.
-        low: Lower end of its 95% interval; None for fewer than two prompts.
+        low: Lower end of its 95% interval; None for fewer than ``FEWEST`` prompts of either.
         high: Upper end.
         deviation: Standard deviation of traces within both, pooled: what the difference is small
             or large beside.
@@ -168,25 +183,32 @@ class DatasetReport:
     version: str = ""
 
 
-def spread_of(values: npt.NDArray[np.float64], prompts: npt.NDArray[np.object_]) -> Spread | None:
+def spread_of(
+    values: npt.NDArray[np.float64],
+    prompts: npt.NDArray[np.object_],
+    bounds: Bounds = (None, None),
+) -> Spread | None:
     """Distribution of ``[n]`` values; NaN is left out. None where nothing is left.
 
     The interval is that of a mean whose traces come in groups of one prompt: traces of a prompt
-    are alike, and count less than as many prompts would.
+    are alike, and count less than as many prompts would. It ends at the bounds of the number.
     """
     there = ~np.isnan(values)
     known = values[there]
     if not len(known):
         return None
     mean = float(known.mean())
-    reach = _reach(_pulls(known, prompts[there]))
+    pulls = _pulls(known, prompts[there])
+    low, high = _interval(mean, pulls, bounds)
     five = np.quantile(known, [0.05, 0.25, 0.5, 0.75, 0.95])
     return Spread(
         n=len(known),
+        n_prompts=len(pulls),
         mean=mean,
-        low=None if reach is None else mean - reach,
-        high=None if reach is None else mean + reach,
+        low=low,
+        high=high,
         quantiles=tuple(five.tolist()),
+        is_whole=bool((known == np.round(known)).all()),
     )
 
 
@@ -202,15 +224,13 @@ def share_of(
     mean = float(part.sum()) / total
     there = whole > 0
     pulls = pd.Series((part - mean * whole)[there] / total).groupby(prompts[there]).sum()
-    reach = _reach(pulls)
-    return Share(
-        mean=mean,
-        low=None if reach is None else max(0.0, mean - reach),
-        high=None if reach is None else min(1.0, mean + reach),
-    )
+    low, high = _interval(mean, pulls, (0.0, 1.0))
+    return Share(n_prompts=len(pulls), mean=mean, low=low, high=high)
 
 
-def difference_of(a: Subject, b: Subject, column: str) -> Difference | None:
+def difference_of(
+    a: Subject, b: Subject, column: str, bounds: Bounds = (None, None)
+) -> Difference | None:
     """Mean of ``a`` less mean of ``b``; None where one has no values.
 
     Prompts and traces that are in both count as such: variants of the same prompts, and a
@@ -227,12 +247,16 @@ def difference_of(a: Subject, b: Subject, column: str) -> Difference | None:
         means.append(float(values[there].mean()))
         spreads.append(float(values[there].var()))
         pulls.append(_pulls(values[there], subject.prompts[there]))
-    reach = _reach(pulls[0].sub(pulls[1], fill_value=0.0))
     mean = means[0] - means[1]
+    low, high = None, None
+    if min(map(len, pulls)) >= FEWEST:
+        widest = None if None in bounds else bounds[1] - bounds[0]  # type: ignore[operator]
+        ends = (None, None) if widest is None else (-widest, widest)
+        low, high = _interval(mean, pulls[0].sub(pulls[1], fill_value=0.0), ends)
     return Difference(
         mean=mean,
-        low=None if reach is None else mean - reach,
-        high=None if reach is None else mean + reach,
+        low=low,
+        high=high,
         deviation=float(np.sqrt(np.mean(spreads))),
     )
 
@@ -242,9 +266,15 @@ def _pulls(values: npt.NDArray[np.float64], prompts: npt.NDArray[np.object_]) ->
     return pd.Series((values - values.mean()) / len(values)).groupby(prompts).sum()
 
 
-def _reach(pulls: pd.Series) -> float | None:
-    """Half a 95% interval from the pulls of C prompts (cluster-robust, with C / (C − 1))."""
+def _interval(mean: float, pulls: pd.Series, bounds: Bounds) -> tuple[float | None, float | None]:
+    """A 95% interval from the pulls of C prompts (cluster-robust, with C / (C − 1))."""
     n = len(pulls)
-    if n < 2:
-        return None
-    return float(_Z * np.sqrt(np.square(pulls.to_numpy()).sum() * n / (n - 1)))
+    if n < FEWEST:
+        return None, None
+    reach = float(_Z * np.sqrt(np.square(pulls.to_numpy()).sum() * n / (n - 1)))
+    least, most = bounds
+    low, high = mean - reach, mean + reach
+    return (
+        low if least is None else max(low, least),
+        high if most is None else min(high, most),
+    )

@@ -15,8 +15,14 @@ from grace_engine.report.judge_tables import (
 from grace_engine.report.subjects import DatasetReport, Difference, Spread, Subject
 from grace_engine.report.wording import (
     CAVEATS,
+    INTERVALS,
+    UNDETERMINED,
     advice_sentences,
+    between_text,
+    ends_text,
     evidence_sentences,
+    interval_text,
+    languages_note,
     number,
     opening,
     summary,
@@ -69,6 +75,9 @@ def _lines(report: DatasetReport) -> Iterator[str]:
         ["", *names],
         [[label, *(fact(subject) for subject in report.subjects)] for label, fact in FACTS.items()],
     )
+    if note := languages_note(report):
+        yield note
+        yield ""
     yield "## Metrics"
     yield ""
     yield from _table(
@@ -79,6 +88,7 @@ def _lines(report: DatasetReport) -> Iterator[str]:
         ],
     )
     yield "Mean, its 95% interval in brackets, then the 5th to the 95th percentile of traces."
+    yield INTERVALS
     yield ""
     for other in names[1:]:
         yield from _table(
@@ -99,7 +109,7 @@ def _lines(report: DatasetReport) -> Iterator[str]:
     if report.advice:
         yield f"## For a model of {report.advice[0].size:g}B"
         yield ""
-        for sentence in evidence_sentences(report.advice[0]):
+        for sentence in (*evidence_sentences(report.advice[0]), *report.advice[0].warnings):
             yield f"- {_plain(sentence)}"
         for advice in report.advice:
             for sentence in advice_sentences(advice):
@@ -123,27 +133,18 @@ def _lines(report: DatasetReport) -> Iterator[str]:
 
 
 def spread_text(spread: Spread | None) -> str:
-    """``0.62 (0.60 – 0.64); 0.41 – 0.80``."""
+    """``0.62 (0.60 to 0.64); 0.41 to 0.80``."""
     if spread is None:
         return "–"
-    between = ""
-    if spread.low is not None and spread.high is not None:
-        between = f" ({number(spread.low)} – {number(spread.high)})"
-    ends = f"{number(spread.quantiles[0])} – {number(spread.quantiles[4])}"
-    return f"{number(spread.mean)}{between}; {ends}"
+    return f"{number(spread.mean)} ({interval_text(spread)}); {ends_text(spread)}"
 
 
 def difference_text(difference: Difference | None) -> str:
-    """``+0.02 (+0.01 – +0.03)``, and whether that leaves out 0."""
+    """``+0.02 (+0.01 to +0.03)``, and whether that leaves out 0."""
     if difference is None:
         return "–"
-    if difference.low is None or difference.high is None:
-        return number(difference.mean, signed=True)
-    said = (
-        f"{number(difference.mean, signed=True)} "
-        f"({number(difference.low, signed=True)} – {number(difference.high, signed=True)})"
-    )
-    return said if difference.is_clear else f"{said}, not told apart"
+    said = f"{number(difference.mean, signed=True)} ({between_text(difference)})"
+    return said if difference.is_clear or difference.low is None else f"{said}, not told apart"
 
 
 def _share(part: int, whole: int) -> str:
@@ -153,19 +154,27 @@ def _share(part: int, whole: int) -> str:
 def _correct(subject: Subject) -> str:
     if not subject.n_known:
         return "nobody says"
-    known = f" of {subject.n_known:,} known" if subject.n_known < subject.n_traces else ""
+    known = f" of {subject.n_known:,}" + (" known" if subject.n_known < subject.n_traces else "")
     return f"{_share(subject.n_right, subject.n_known)}{known}"
 
 
 def _languages(subject: Subject) -> str:
     first = sorted(subject.languages.items(), key=lambda each: -each[1])[:3]
-    return ", ".join(f"{name} {_share(n, subject.n_traces)}" for name, n in first) or "–"
+    named = ((name.replace(UNDETERMINED, "undetermined"), n) for name, n in first)
+    return ", ".join(f"{name} {_share(n, subject.n_traces)}" for name, n in named) or "–"
+
+
+def _found(subject: Subject) -> str:
+    if subject.answer_rate is None:
+        return "–"
+    whole = round(subject.n_traces / subject.answer_rate) if subject.answer_rate else 0
+    return f"{subject.answer_rate:.1%} of {whole:,}"
 
 
 FACTS = {
     "traces": lambda s: f"{s.n_traces:,}",
     "prompts": lambda s: f"{s.n_prompts:,}",
-    "answer found": lambda s: "–" if s.answer_rate is None else f"{s.answer_rate:.1%}",
+    "answer found": _found,
     "answer right": _correct,
     "repeated reasoning": lambda s: _share(s.n_repeated, s.n_traces),
     "language": _languages,

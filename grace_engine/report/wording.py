@@ -2,8 +2,16 @@
 
 from collections.abc import Iterator
 
+from grace_engine.quantities import counted
 from grace_engine.report.advice import FEW, Advice, Weighed
-from grace_engine.report.subjects import Column, DatasetReport
+from grace_engine.report.subjects import (
+    FEWEST,
+    Column,
+    DatasetReport,
+    Difference,
+    Share,
+    Spread,
+)
 
 CAVEATS = (
     "Text metrics describe how a trace is written, not whether it is true, and a judge model may "
@@ -18,32 +26,73 @@ CAVEATS = (
 """What a reader of any report should know."""
 
 
+INTERVALS = (
+    "An interval ends where the number itself does (a share at 0 and 1, a length at 0), and there "
+    f"is none of fewer than {FEWEST} prompts."
+)
+"""How intervals are to be read."""
+
+UNDETERMINED = "und"
+"""A language that nothing decides, as it is stored."""
+
 _LARGEST = 3
 """Differences that a summary names of each other subject."""
 
 
 def number(value: float, *, signed: bool = False) -> str:
     """Three significant digits; thousands apart."""
+    sign = "+" if signed else ""
     if abs(value) >= 1e6:
-        return f"{value:+.2e}" if signed else f"{value:.2e}"
-    if abs(value) >= 1000:
-        return f"{value:+,.0f}" if signed else f"{value:,.0f}"
-    digits = 1 if abs(value) >= 100 else 2 if abs(value) >= 10 else 3
-    text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+        return format(value, f"{sign}.2e").replace("-", "−")
+    digits = 3 - (abs(value) >= 10) - (abs(value) >= 100) - (abs(value) >= 1000)
+    text = format(value, f"{sign},.{digits}f")
     return "0.000" if text in ("-0.000", "+0.000") else text.replace("-", "−")
+
+
+def interval_text(spread: Spread) -> str:
+    """``0.60 to 0.64``, or why there is none."""
+    if spread.low is None or spread.high is None:
+        return too_few(spread)
+    return f"{number(spread.low)} to {number(spread.high)}"
+
+
+def between_text(difference: Difference) -> str:
+    """``+0.01 to +0.03``, or why there is none."""
+    if difference.low is None or difference.high is None:
+        return "too few for an interval"
+    return f"{number(difference.low, signed=True)} to {number(difference.high, signed=True)}"
+
+
+def ends_text(spread: Spread) -> str:
+    """``0.41 to 0.80``: most traces; ``3 to 12`` of a number that is whole in every trace."""
+    ends = (spread.quantiles[0], spread.quantiles[4])
+    return " to ".join(f"{end:,.0f}" if spread.is_whole else number(end) for end in ends)
+
+
+def too_few(spread: Spread | Share) -> str:
+    """Why there is no interval."""
+    prompts = "" if isinstance(spread, Spread) and spread.n == spread.n_prompts else " prompts"
+    return f"too few for an interval, n = {spread.n_prompts:,}{prompts}"
+
+
+def languages_note(report: DatasetReport) -> str:
+    """What ``undetermined`` means; "" where no language is."""
+    if not any(UNDETERMINED in subject.languages for subject in report.subjects):
+        return ""
+    return "Language undetermined: not enough words to tell."
 
 
 def opening(report: DatasetReport) -> str:
     """What the first subject is, and what it is held against, in a sentence or three."""
     first = report.subjects[0]
     said = (
-        f"The {first.kind} {first.name} holds {first.n_traces:,} reasoning traces for "
-        f"{first.n_prompts:,} prompts. {first.detail}"
+        f"The {first.kind} {first.name} holds {counted(first.n_traces, 'reasoning trace')} for "
+        f"{counted(first.n_prompts, 'prompt')}. {first.detail}"
     )
     if first.n_known:
         said += (
-            f" Of {first.n_known:,} answers that are known to be right or wrong "
-            f"{first.n_right / first.n_known:.0%} are right."
+            f" Of {counted(first.n_known, 'answer')} known to be right or wrong "
+            f"{first.n_right:,} ({first.n_right / first.n_known:.0%}) {_are(first.n_right)} right."
         )
     others = [subject.name for subject in report.subjects[1:]]
     if others:
@@ -70,18 +119,26 @@ def summary(report: DatasetReport) -> Iterator[str]:
         yield f"Beside {other.name}, {first.name} has {_listed(told)}."
     if first.n_known and first.n_right < first.n_known:
         wrong = first.n_known - first.n_right
-        yield f"{wrong:,} of its {first.n_known:,} known answers are wrong: grace check lists them."
+        yield (
+            f"{wrong:,} of its {counted(first.n_known, 'known answer')} {_are(wrong)} wrong: grace "
+            "check lists them."
+        )
     if first.n_repeated:
         yield (
-            f"{first.n_repeated:,} of its traces repeat the reasoning of another one: "
-            "grace duplicates groups them."
+            f"{first.n_repeated:,} of its traces {'repeats' if first.n_repeated == 1 else 'repeat'}"
+            " the reasoning of another one: grace duplicates groups them."
         )
     for advice in report.advice[:1]:
         if advice.scores and not advice.ties:
             yield (
                 f"For a model of {advice.size:g}B the paper's findings favour "
-                f"{next(iter(advice.scores))}, on weak evidence."
+                f"{next(iter(advice.scores))}, on weak evidence"
+                + (" and with warnings that stand beside the ranking." if advice.warnings else ".")
             )
+
+
+def _are(n: int) -> str:
+    return "is" if n == 1 else "are"
 
 
 def _against(report: DatasetReport, column: Column, first: str, other: str) -> str:
@@ -105,13 +162,15 @@ def advice_sentences(advice: Advice) -> Iterator[str]:
     )
     if advice.scores:
         yield _ranking(advice)
-    missing = [
-        f"{each.published} ({_signed(each.rho)})"
-        for each in advice.weighed
-        if not each.order and abs(each.rho) >= FEW
-    ]
-    if missing and advice.scores:
-        yield f"Not weighed, since they were not measured here: {', '.join(missing)}."
+    if not advice.scores:
+        return
+    missing: dict[str, list[str]] = {}
+    for each in advice.weighed:
+        if each.left_out and abs(each.rho) >= FEW:
+            missing.setdefault(each.left_out, []).append(f"{each.title} ({_signed(each.rho)})")
+    if missing:
+        parts = (f"{', '.join(titles)}: {why}" for why, titles in missing.items())
+        yield f"Not weighed: {'; '.join(parts)}."
 
 
 def evidence_sentences(advice: Advice) -> Iterator[str]:
@@ -129,6 +188,12 @@ def evidence_sentences(advice: Advice) -> Iterator[str]:
         yield (
             "Orders go by means alone, also where a difference of means is not told apart from 0."
         )
+        yield (
+            "The number behind a dataset is its score from −1 to 1: the mean of its ranks by the "
+            "weighed metrics (1 the highest among these, −1 the lowest), each times the number "
+            "behind that metric, its mean ρ with the paper's gains, over the sum of their sizes."
+        )
+    yield "Perplexity is not among these metrics: the paper prints no row of correlations for it."
     if advice.is_far:
         yield (
             f"{advice.size:g}B is far from the {advice.model_size:g}B that was trained: nothing in "
@@ -148,15 +213,15 @@ def _strongest(advice: Advice) -> str:
 
 
 def _named(weighed: list[Weighed]) -> str:
-    return ", ".join(f"{each.published} (mean ρ {_signed(each.rho)})" for each in weighed)
+    return ", ".join(f"{each.title} (mean ρ {_signed(each.rho)})" for each in weighed)
 
 
 def _ranking(advice: Advice) -> str:
     order = ", then ".join(f"{name} ({_signed(score)})" for name, score in advice.scores.items())
     first = next(iter(advice.scores))
     votes = [each for each in advice.weighed if each.order and abs(each.rho) >= FEW]
-    speaks = [f"{each.published} {_signed(each.rho)}" for each in votes if each.order[0] == first]
-    against = [f"{each.published} {_signed(each.rho)}" for each in votes if each.order[0] != first]
+    speaks = [f"{each.title} {_signed(each.rho)}" for each in votes if each.order[0] == first]
+    against = [f"{each.title} {_signed(each.rho)}" for each in votes if each.order[0] != first]
     said = f"That favours {order}."
     if advice.ties:
         return said + " The first two cannot be told apart."

@@ -5,11 +5,12 @@ choose a parser and to count languages; it is no linguist.
 """
 
 import re
+from collections import Counter
 
 UNDETERMINED = "und"
 
 _READ = 20_000  # characters that are looked at
-_FEWEST = 2  # short words that decide
+_FEWEST, _DIFFERENT = 3, 2  # short words that decide, and so many different ones among them
 _FENCED = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -41,7 +42,8 @@ def _words(text: str) -> frozenset[str]:
 _SHORT_WORDS = {
     "en": _words(
         "the of and to is that it with for this we so he she they has have are was be by from "
-        "as what how each then first since which start add subtract multiply divide answer"
+        "as what how each then first since which start add subtract multiply divide answer do if "
+        "in on at can total his her gives makes leaves adding subtracting multiplying dividing"
     ),
     "de": _words(
         "der die das und ist nicht ein eine mit wir auf für von dem den sich auch dann also wie "
@@ -69,7 +71,11 @@ _SHORT_WORDS = {
 
 
 def language_of(text: str) -> str:
-    """ISO 639-1 code of the language, or ``und`` where nothing decides."""
+    """ISO 639-1 code of the language, or ``und`` where nothing decides.
+
+    Words of one letter do not count, since names of quantities have one, nor do words that several
+    languages have as often.
+    """
     plain = _FENCED.sub(" ", text[:_READ])
     counts = {name: len(script.findall(plain)) for name, script in _SCRIPTS}
     counts["zh"] += counts["ja"] if counts["ja"] < counts["zh"] / 20 else 0
@@ -81,8 +87,13 @@ def language_of(text: str) -> str:
             if script == best and letters.search(plain):
                 return language
         return best
-    words = [word.lower() for word in _WORD.findall(plain)]
-    hits = {name: sum(word in short for word in words) for name, short in _SHORT_WORDS.items()}
-    first = max(hits, key=lambda name: hits[name])
-    enough = hits[first] >= max(_FEWEST, len(words) / 20)
-    return first if enough else UNDETERMINED
+    words = Counter(word.lower() for word in _WORD.findall(plain) if len(word) > 1)
+    hits = {
+        name: (sum(words[word] for word in short), sum(word in words for word in short))
+        for name, short in _SHORT_WORDS.items()
+    }
+    (n_first, n_different, first), (n_second, _, _) = sorted(
+        ((*counts, name) for name, counts in hits.items()), reverse=True
+    )[:2]
+    enough = n_first >= max(_FEWEST, words.total() / 20) and n_different >= _DIFFERENT
+    return first if enough and n_first > n_second else UNDETERMINED

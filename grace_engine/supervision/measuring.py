@@ -118,6 +118,10 @@ class Measurer:
             self._measure_meaning(found, pairs, whole, embedded)
         return found
 
+    def languages(self, texts: Sequence[str]) -> list[Measured]:
+        """The language of each text; no weights are loaded for it."""
+        return [Measured(word=language_of(text)) for text in texts]
+
     def _measure_texts(
         self, found: list[dict[str, Measured]], texts: Sequence[str], whole: Sequence[int]
     ) -> None:
@@ -230,7 +234,7 @@ class Measurer:
             "redundancy": f"zlib, level {LEVEL}",
             "symbolic_fraction": "Unicode categories",
             "perplexity": f"{model}, {self._dtype}, windows of {self._window:,} tokens",
-            "language": "script and short words",
+            "language": "script and three short words",
         }
         if self._parser:
             found["syntactic_depth"] = self._parser.recipe

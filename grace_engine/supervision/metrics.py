@@ -17,12 +17,14 @@ class Metric:
         title: As a heading.
         published: Its name in the paper's tables; "" for one that the paper does not have.
         how: How it is made.
+        bounds: The least and the most that it can be; None for no bound.
     """
 
     name: str
     title: str
     published: str = ""
     how: str
+    bounds: tuple[float | None, float | None] = (None, None)
 
 
 _LISTED = (
@@ -30,6 +32,7 @@ _LISTED = (
         name="tokens",
         title="Length in tokens",
         how="Tokens of the reasoning by the scoring model's tokenizer, without special tokens.",
+        bounds=(0.0, None),
     ),
     Metric(
         name="semantic_alignment",
@@ -37,6 +40,7 @@ _LISTED = (
         published="Semantic Alignment",
         how="Cosine between the embeddings of the prompt and of the whole reasoning. A text longer "
         "than the model's window is embedded in chunks, averaged by their tokens.",
+        bounds=(-1.0, 1.0),
     ),
     Metric(
         name="semantic_flow",
@@ -44,6 +48,7 @@ _LISTED = (
         published="Semantic Flow",
         how="Mean cosine between the embeddings of neighbouring sentences, each embedded alone; "
         "sentences as the segmenter `sentences` cuts them. Two or more are needed.",
+        bounds=(-1.0, 1.0),
     ),
     Metric(
         name="redundancy",
@@ -51,6 +56,7 @@ _LISTED = (
         published="Redundancy Ratio",
         how="1 − compressed bytes / bytes of the reasoning in UTF-8, zlib at level 6. Below 0 for "
         "texts so short that the compressor's own header outweighs them.",
+        bounds=(None, 1.0),
     ),
     Metric(
         name="symbolic_fraction",
@@ -58,6 +64,7 @@ _LISTED = (
         published="Symbolic Fraction",
         how="Characters that are no letter, mark, digit or white space, over all characters. (With "
         "white space counted, the values that the paper prints could not occur.)",
+        bounds=(0.0, 1.0),
     ),
     Metric(
         name="perplexity",
@@ -66,6 +73,7 @@ _LISTED = (
         how="exp of the mean loss of the reasoning's tokens under the scoring model, in nats, the "
         "prompt not given. A long text goes through windows that overlap by half; each token "
         "counts once.",
+        bounds=(1.0, None),
     ),
     Metric(
         name="syntactic_depth",
@@ -73,12 +81,13 @@ _LISTED = (
         published="Syntactic Depth",
         how="Mean over sentences of the edges from the root of the dependency tree to its deepest "
         "word, by a spaCy pipeline.",
+        bounds=(0.0, None),
     ),
     Metric(
         name="language",
         title="Language",
-        how="By script, and among Latin ones by frequent short words; `und` where they do not "
-        "decide. Code in fences is left out.",
+        how="By script, and among Latin ones by frequent short words; undetermined (`und`) with "
+        "fewer than three of them, or as many of two languages. Code in fences is left out.",
     ),
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _LISTED}

@@ -1,5 +1,6 @@
 """Which run, weights, signal and order does a curator choose?"""
 
+from collections.abc import Mapping
 from pathlib import PurePath
 
 import pandas as pd
@@ -12,7 +13,7 @@ from grace_engine.figures.frames import StepWindow, plain
 from grace_engine.figures.palette import NAMES, SIGNALS
 from grace_engine.quantities import counted
 from grace_engine.records import ScoringRun
-from grace_engine.ui import empty, frames, load, state
+from grace_engine.ui import empty, filtering, frames, load, state
 from grace_engine.ui.text import as_markdown
 
 # Characters of a model's name in the sidebar's box, beside gradient and id.
@@ -190,19 +191,39 @@ def choose_signal(*, judged: bool = False) -> str:
     return names[chosen or "Score"]
 
 
+def _choose_sort(names: Mapping[str, str]) -> None:
+    """Callback of what rows are sorted by."""
+    state.find_again(to_first=_begin_with_worst(names.get(st.session_state[state.SORT])))
+
+
+def _begin_with_worst(column: str | None) -> bool:
+    """Put first what a judge thinks least of, since that is looked for; whether it is of a judge.
+
+    The open trace may have no judge: its page would hold none that has.
+    """
+    is_judged = column in filtering.OF_JUDGES
+    if is_judged:
+        st.session_state[state.ORDER] = "Ascending"
+    return is_judged
+
+
 def choose_order(traces: pd.DataFrame) -> tuple[str, bool, int, DeltaGenerator]:
     """Column to sort rows by, whether it descends, rows a page, and where one more may stand."""
     names = {name: column for column, name in frames.sort_options(traces).items()}
     more = st.container(
         key="order-row", horizontal=True, gap="xsmall", wrap=False, vertical_alignment="bottom"
     )
+    if state.ORDER not in st.session_state and state.ORDER not in st.query_params:
+        # The first look at an address that names only the column.
+        _begin_with_worst(names.get(st.query_params.get(state.SORT, "")))
     with more:
         sort = st.selectbox(
             "Sort by",
             list(names),
             key=state.SORT,
             bind="query-params",
-            on_change=state.find_again,
+            on_change=_choose_sort,
+            args=(names,),
         )
         order = st.selectbox(
             "Order",
@@ -210,6 +231,7 @@ def choose_order(traces: pd.DataFrame) -> tuple[str, bool, int, DeltaGenerator]:
             key=state.ORDER,
             bind="query-params",
             on_change=state.find_again,
+            kwargs={"to_first": names.get(sort) in filtering.OF_JUDGES},
             width=128,
         )
         size = st.selectbox(

@@ -11,8 +11,16 @@ import streamlit as st
 from grace_engine import api
 from grace_engine.figures.datasets import distributions_chart, parallel_chart, results_chart
 from grace_engine.figures.frames import plain
+from grace_engine.report.judge_tables import HEAD, MEANING, judged_rows, judged_sentences
 from grace_engine.report.tables import FACTS, difference_text, spread_text
-from grace_engine.report.wording import advice_sentences, evidence_sentences, opening, summary
+from grace_engine.report.wording import (
+    INTERVALS,
+    advice_sentences,
+    evidence_sentences,
+    languages_note,
+    opening,
+    summary,
+)
 from grace_engine.training import Interval
 from grace_engine.ui import charts, dataset_load, tables
 from grace_engine.ui.dataset_choose import Asked
@@ -56,6 +64,8 @@ def _metrics(found: api.DatasetReport) -> None:
         ]
     )
     tables.table(facts, alt="What the datasets hold")
+    if note := languages_note(found):
+        st.caption(note)
     frame = pd.DataFrame(
         [
             {"metric": column.title}
@@ -66,11 +76,23 @@ def _metrics(found: api.DatasetReport) -> None:
     tables.table(frame, alt="Metrics of each dataset")
     st.caption(
         "Mean over traces with its 95% interval; then the 5th to the 95th percentile of single "
-        "traces. Save has a report with how each number is made."
+        f"traces. {INTERVALS} Save has a report with how each number is made."
     )
     tables.save_csv("Metrics as CSV", f"metrics-{names[0]}", lambda: _long(found))
+    _judged(found)
     for title, why in found.absent.items():
         st.caption(as_markdown(f"{title}: not measured, {why}"))
+
+
+def _judged(found: api.DatasetReport) -> None:
+    if not found.judged:
+        return
+    st.markdown("**What a judge model says**")
+    frame = pd.DataFrame(judged_rows(found), columns=list(HEAD))
+    tables.table(frame, alt="Positive labels of a judge model, over traces and over steps")
+    for said in judged_sentences(found):
+        st.text(plain(said))
+    st.caption(as_markdown(MEANING))
 
 
 def _distributions(found: api.DatasetReport, *, dark: bool) -> None:
@@ -141,6 +163,11 @@ def _ranking(found: api.DatasetReport) -> None:
         st.markdown("**Weak evidence**")
         for said in evidence_sentences(found.advice[0]):
             st.text(plain(said))
+    if warnings := found.advice[0].warnings:
+        with st.container(border=True):
+            st.markdown("**Look before you follow it**")
+            for said in warnings:
+                st.text(plain(said))
     for advice in found.advice:
         st.markdown(as_markdown(f"By {advice.basis}"))
         for said in advice_sentences(advice):
@@ -148,9 +175,9 @@ def _ranking(found: api.DatasetReport) -> None:
         frame = pd.DataFrame(
             [
                 {
-                    "metric": each.published,
+                    "metric": each.title,
                     "mean ρ with gains": each.rho,
-                    "order that it favours": ", then ".join(each.order) or "not measured here",
+                    "order that it favours": ", then ".join(each.order) or each.left_out,
                 }
                 for each in advice.weighed
             ]

@@ -80,10 +80,14 @@ def ask(filters: Mapping[str, Sequence[str]]) -> None:
     moved()
 
 
-def find_again() -> None:
-    """Callback of what puts rows in another order: the page that holds the open trace comes up."""
-    if PAGE in st.query_params:
-        del st.query_params[PAGE]
+def find_again(*, to_first: bool = False) -> None:
+    """Callback of what puts rows in another order: the page that holds the open trace comes up.
+
+    With ``to_first`` the first row of the new order is opened in its place.
+    """
+    for name in (PAGE, *((TRACE, STEP) if to_first else ())):
+        if name in st.query_params:
+            del st.query_params[name]
 
 
 def moved() -> None:

@@ -14,6 +14,10 @@ Form: TypeAlias = str | Callable[[float], str]
 """How a number is written: Python's format, or a function of it."""
 
 
+_MOST_WHOLE = 20
+"""Rows up to which a table has none behind a scroll of its own."""
+
+
 def table(
     frame: pd.DataFrame,
     alt: str,
@@ -38,6 +42,8 @@ def table(
         if shown[name].dtype == object or isinstance(shown[name].dtype, pd.StringDtype):
             shown[name] = [plain(v) if isinstance(v, str) else v for v in shown[name]]
     drawn = with_minus(shown, signed, marked) if signed else shown
+    if len(shown) <= _MOST_WHOLE:
+        look = {"height": "content"} | look  # the browser's own height hides rows from the 10th on
     st.dataframe(drawn, hide_index=True, alt=alt, **look)
 
 

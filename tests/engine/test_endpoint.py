@@ -7,8 +7,14 @@ from email.utils import formatdate
 import pytest
 
 from grace_engine import endpoint
-from grace_engine.endpoint import Endpoint, require_address
-from grace_engine.errors import GraceError, InputError, ResourceError, TraceRejected
+from grace_engine.endpoint import Endpoint, Presence, require_address
+from grace_engine.errors import (
+    GraceError,
+    InputError,
+    ResourceError,
+    TraceRejected,
+    UnreachableError,
+)
 from tests.served import Reply, Served
 
 SECRET = "sk-verysecret-0123456789"  # noqa: S105 - made up
@@ -18,7 +24,7 @@ class Noted:
     """Pacing that waits for nothing and keeps what it was told."""
 
     def __init__(self) -> None:
-        self.turns = 0
+        self.turns, self.now = 0, 100.0
         self.rests: list[float] = []
 
     def turn(self) -> None:
@@ -26,6 +32,10 @@ class Noted:
 
     def rest(self, seconds: float, why: str) -> None:
         self.rests.append(seconds)
+        self.now += seconds
+
+    def clock(self) -> float:
+        return self.now
 
 
 @pytest.fixture
@@ -78,9 +88,53 @@ def test_what_goes_wrong_on_the_way_is_asked_again(served: Served, bad: Reply) -
 
 def test_a_server_that_hangs_is_given_up_after_the_timeout(served: Served) -> None:
     served.reply = lambda _body: Reply(seconds=30)
+    still = Presence(clock=lambda: 0.0)
     with pytest.raises(ResourceError, match="timed out"):
-        Endpoint(url=served.url, pacing=Noted(), timeout=0.05).complete({})
+        Endpoint(url=served.url, pacing=Noted(), presence=still, timeout=0.05).complete({})
     assert len(served.asked) == len(endpoint._NAPS) + 1
+
+
+def test_where_nobody_ever_answered_it_ends_in_well_under_a_minute(served: Served) -> None:
+    served.close()
+    paced = Noted()
+    asked = Endpoint(url=served.url, pacing=paced, presence=Presence(paced.clock))
+    with pytest.raises(UnreachableError, match=f"{asked.address} does not answer .*refused"):
+        asked.complete({})
+    assert sum(paced.rests) == endpoint._FIRST_PATIENCE <= 30
+    paced.rests.clear()
+    with pytest.raises(UnreachableError):  # nor does anything else that is asked wait once more
+        asked.complete({})
+    assert paced.rests == []
+
+
+def test_a_server_that_goes_away_is_waited_for_as_long_as_a_restart_takes(served: Served) -> None:
+    paced = Noted()
+    asked = Endpoint(url=served.url, pacing=paced, presence=Presence(paced.clock))
+    assert asked.complete({}) == {"ok": True}
+    port = int(served.url.rpartition(":")[2].partition("/")[0])
+    served.close()
+    with pytest.raises(UnreachableError):
+        asked.complete({})
+    assert sum(paced.rests) == endpoint._PATIENCE
+    assert paced.rests[:4] == list(endpoint._NAPS)
+    back = Served(lambda _body: (200, {"ok": 2}), port)
+    try:
+        assert asked.complete({}) == {"ok": 2}
+    finally:
+        back.close()
+    paced.rests.clear()
+    with pytest.raises(UnreachableError):  # it was there: all of the patience is for it again
+        asked.complete({})
+    assert sum(paced.rests) == endpoint._PATIENCE
+
+
+def test_a_busy_server_is_there_however_long_it_takes(served: Served) -> None:
+    busy = Reply(status=503, headers={"Retry-After": "300"})
+    served.reply = in_turn(*[busy] * 5, Reply(document={"ok": 1}))
+    paced = Noted()
+    asked = Endpoint(url=served.url, pacing=paced, presence=Presence(paced.clock))
+    assert asked.complete({}) == {"ok": 1}
+    assert sum(paced.rests) == 1500
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,15 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from grace_engine.cli import correlating
 from grace_engine.errors import InputError, ReadError
 from grace_engine.evidence import Evidence, correlate, read_evidence
+from grace_engine.evidence.correlating import Correlation
 
 CSV = """dataset,model,length,flow,result.accuracy
 a,small,10,.9,.1
@@ -116,8 +119,18 @@ def test_the_shell_says_how_many_cells_of_the_paper_come_out_again(grace) -> Non
 def test_the_shell_reads_a_file_and_shows_the_spread(grace, table: Path) -> None:
     status, out, _ = grace("correlate", table, "--long", "--markdown")
     assert status == 0
-    assert "| length | accuracy | 4 | +0.20 | .917 | -1.00 to +0.50 | d |" in out
+    assert "| length | accuracy | 4 | +0.20 | .917 | −1.00 to +0.50 | d |" in out
     status, _, err = grace("correlate")
     assert (status, err.count("error:")) == (1, 1)
     status, _, err = grace("correlate", table, "--results", "missing")
     assert "no column 'missing'" in err
+
+
+def test_a_small_p_is_said_to_be_small_and_minus_is_one_sign() -> None:
+    known = Correlation(
+        metric="m", model="x", result="r", n=9, rho=-0.98, p=1 / 362880, is_exact=True,
+        smallest_p=0.0, low=None, high=None, leans_on="",
+    )  # fmt: skip
+    assert correlating._cell(known) == "−0.98 (<.001)"
+    assert correlating._cell(replace(known, p=0.0833)) == "−0.98 (.083)"
+    assert correlating._cell(replace(known, is_exact=False)) == "−0.98 (≈<.001)"

@@ -38,6 +38,8 @@ def write_rows(path: Path, rows: list[tuple[str, list[str], str]]) -> Path:
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     monkeypatch.setattr(endpoint, "_NAPS", (0.01, 0.01))
+    monkeypatch.setattr(endpoint, "_FIRST_PATIENCE", 0.03)
+    monkeypatch.setattr(endpoint, "_PATIENCE", 0.05)
     monkeypatch.delenv(endpoint.KEY, raising=False)
     server = Served(play)
     yield server

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from grace_engine import api
-from grace_engine.errors import InputError, ResourceError
+from grace_engine.errors import InputError, ResourceError, UnreachableError
 from grace_engine.judging import running
 from tests.judging.conftest import N_STEPS
 from tests.judging.played import asked_for, blocks, play, reply, verdict
@@ -173,6 +173,29 @@ def test_a_server_that_goes_away_in_the_middle_leaves_what_is_done(
     found = api.judge(workspace, "sums", asking(**ONE))
     assert found.n_judged + found.n_before == N_STEPS
     assert len(served.asked) == 2 * N_STEPS - 9
+    assert found.judge.n_failed == 0
+
+
+def test_a_server_that_is_gone_ends_the_run_however_few_steps_are_left(
+    workspace: api.Workspace, served: Served, asking: Asking
+) -> None:
+    left = [9]
+
+    def dying(body: dict[str, Any]) -> Any:
+        left[0] -= 1
+        if not left[0]:
+            threading.Thread(target=served.close).start()
+        return play(body)
+
+    served.reply = dying
+    with pytest.raises(UnreachableError, match=f"{served.url}.*refused.*same command goes on"):
+        api.judge(workspace, "sums", asking(**ONE, concurrency=2))
+    again = Served(play)
+    try:
+        found = api.judge(workspace, "sums", asking(**ONE, endpoint=again.url))
+    finally:
+        again.close()
+    assert (found.n_judged + found.n_before, found.n_failed) == (N_STEPS, 0)
     assert found.judge.n_failed == 0
 
 

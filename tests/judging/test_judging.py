@@ -267,6 +267,10 @@ def test_the_shell_says_what_it_will_ask_and_what_came_of_it(
     assert worst[0]["score"] == 0.75
     status, out, err = grace("judges", "--metric", "utility", "-w", workspace.root)
     assert "says again" in out
+    read = next(line for line in out.splitlines() if "of 4" in line)
+    assert "sums" in read
+    assert "4 of 4" in read
+    assert f"{document['metrics'][1]['macro']['mean']:.1%}" in read
 
 
 @pytest.mark.parametrize(

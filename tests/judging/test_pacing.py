@@ -71,7 +71,9 @@ def test_while_one_rests_all_rest_also_who_waited_already(clock: Clock) -> None:
     telling = Telling()
     pace = paced(clock, 0, telling)
     pace.rest(7, "status 429")
-    assert telling.said == ["The server is busy or away (status 429): waiting 7 s."]
+    assert [said[:50] for said in telling.said] == [
+        "The server is busy or away (status 429): it is ask"
+    ]
     clock.now = 101.0
     pace.turn()
     assert clock.now == 107.0
@@ -80,6 +82,21 @@ def test_while_one_rests_all_rest_also_who_waited_already(clock: Clock) -> None:
     clock.meanwhile = lambda: setattr(slow, "_rested", clock.now + 5)
     slow.turn()  # waits its second, in which the server asks for five more
     assert clock.now == 107.0 + 1 + 5
+
+
+def test_a_state_that_stays_is_told_once_and_another_one_by_itself(clock: Clock) -> None:
+    telling = Telling()
+    pace = paced(clock, 0, telling)
+    for seconds, why in ((15, "status 429, in 15 s"), (30, "status 429, in 30 s"), (15, "refused")):
+        for _ in range(3):
+            pace.rest(seconds, why)
+    assert [said.partition(":")[0] for said in telling.said] == [
+        "The server is busy or away (status 429, in 15 s)",
+        "The server is busy or away (refused)",
+    ]
+    clock.now += pacing._TOLD_AGAIN
+    pace.rest(30, "status 429, in 30 s")
+    assert len(telling.said) == 3
 
 
 def test_who_waits_stops_with_the_run() -> None:

@@ -106,6 +106,9 @@ def test_datasets_are_compared_ranked_and_held_against_trainings(
         app.segmented_control(key="section").set_value(section).run()
         assert not app.exception
         assert words in said(app)
+        assert ("Fewer than 30 traces, whose means may be chance" in said(app)) == (
+            section == "Ranking"
+        )
     assert app.selectbox(key="result").value == "small: accuracy on 10 of problems.jsonl"
 
 

@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from grace_engine import api
 from grace_engine.figures import frames, heatmap, palette
 from grace_engine.records import Judge, JudgedStep
+from grace_engine.report.judge_tables import judged_sentences
 from grace_engine.ui import filtering, pane
 from grace_engine.ui.filtering import Filters
 from grace_engine.ui.frames import sort_options
@@ -145,3 +146,42 @@ def test_the_page_opens_the_worst_step_with_its_reason(
     assert "⚖ not valid: &lt;b&gt;By hand&lt;/b&gt;." in markup
     assert "<b>By hand" not in markup
     assert app.session_state["signal"] == "Validity"
+
+
+def test_the_worst_come_first_and_an_unjudged_trace_does_not_turn_the_page(
+    judged_workspace: api.Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRACE_WORKSPACE", str(judged_workspace.root))
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    doubted = {one.trace_id for one in api.worst_steps(judged_workspace, limit=0)}
+    view = api.run_view(judged_workspace, "latest")
+    read = {t for t in view.signals.trace_ids if api.judged_on(judged_workspace, t)}
+    app.query_params["trace"] = next(t for t in view.signals.trace_ids if t not in read)
+    app.run()
+    app.selectbox(key="sort").set_value("Lowest judge score").run()
+    assert not app.exception
+    assert app.selectbox(key="order").value == "Ascending"
+    assert app.query_params["trace"] in doubted
+    app.selectbox(key="order").set_value("Descending").run()
+    assert app.query_params["trace"] in read  # the unjudged stay last
+    fresh = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    fresh.query_params["sort"] = "Lowest judge score"
+    fresh.run()
+    assert fresh.query_params["trace"] in doubted
+
+
+def test_the_dataset_page_says_who_judged_how_much_at_which_cost(
+    judged_workspace: api.Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = api.dataset_report(judged_workspace, "solutions")
+    monkeypatch.setenv("GRACE_WORKSPACE", str(judged_workspace.root))
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    app.switch_page("pages/dataset.py").run()
+    assert not app.exception
+    said = "\n".join(str(each.value) for each in app.text)
+    (sentence,) = judged_sentences(report)
+    assert "played (judge j-" in sentence
+    assert "read 5 of 39 traces of solutions" in sentence
+    assert sentence in said
+    shown = [each.value for each in app.dataframe if "of all steps" in each.value]
+    assert [frame["metric"].tolist() for frame in shown] == [["validity"]]

@@ -29,6 +29,7 @@ def echoing(body: dict[str, Any], n: int | None = None) -> tuple[int, Any]:
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     monkeypatch.setattr(endpoint, "_NAPS", (0.01, 0.01))
+    monkeypatch.setattr(endpoint, "_FIRST_PATIENCE", 0.03)
     monkeypatch.delenv(endpoint.KEY, raising=False)
     server = Served(echoing)
     yield server

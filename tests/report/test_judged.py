@@ -3,12 +3,14 @@
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from grace_engine import api, store
 from grace_engine.errors import NotFoundError
+from grace_engine.report.judge_tables import judged_sentences
 from tests.judging.played import asked_for, blocks, no, play, reply
 from tests.served import Served
 
@@ -80,6 +82,7 @@ def test_advice_weighs_what_was_judged(made: api.DatasetReport) -> None:
     weighed = {each.published: each for advice in made.advice for each in advice.weighed}
     assert weighed["Validity"].order
     assert not weighed["Factuality"].order
+    assert weighed["Factuality"].left_out == "not measured here"
 
 
 def test_every_format_tells_of_the_judge_and_its_name_is_no_markup(
@@ -95,6 +98,35 @@ def test_every_format_tells_of_the_judge_and_its_name_is_no_markup(
     document = json.loads(api.write_report(made, tmp_path / "r.json").read_bytes())
     (validity,) = [m for m in document["judged"]["best"]["metrics"] if m["name"] == "validity"]
     assert validity["macro"]["mean"] == made.spreads["validity"]["best"].mean
+
+
+def test_the_judge_that_read_most_is_shown_also_where_another_was_asked_later(
+    workspace: api.Workspace, made: api.DatasetReport
+) -> None:
+    served = Served(doubting)
+    later = api.JudgeSettings(endpoint=served.url, model="later", metrics=("validity",), sample=2)
+    try:
+        judge = api.judge(workspace, "solutions", later).judge
+    finally:
+        served.close()
+    assert api.list_judges(workspace)[0].model == "later"
+    found = api.dataset_report(workspace, "solutions", against=["best"])
+    assert {one.judge.id for one in found.judged.values()} == {made.judged["best"].judge.id}
+    named = api.dataset_report(workspace, "solutions", judge=judge.id)
+    assert named.judged["solutions"].judge.model == "later"
+    (part,) = api.judged_datasets(workspace)
+    n_whole = made.subjects[0].n_traces
+    assert (part.dataset, part.n_read, part.n_traces) == ("solutions", 2, n_whole)
+    assert [metric.name for metric in part.metrics] == ["validity"]
+
+
+def test_traces_that_were_read_and_have_no_label_are_counted(made: api.DatasetReport) -> None:
+    judged = made.judged["solutions"]
+    assert not any("No label" in said for said in judged_sentences(made))
+    (first, *others) = judged.metrics
+    fewer = replace(judged, metrics=(replace(first, n_traces=first.n_traces - 1), *others))
+    said = " ".join(judged_sentences(replace(made, judged={"solutions": fewer})))
+    assert f"No label was found of {first.name} of 1 trace: it failed, or was not asked" in said
 
 
 def test_a_judge_that_read_nothing_of_it_is_named(workspace: api.Workspace, made: object) -> None:

@@ -82,6 +82,21 @@ def test_nothing_is_measured_twice_and_a_changed_text_is_measured_anew(
     assert len(seen) == 1
 
 
+def test_where_only_the_language_is_missing_no_model_reads_anything(
+    scored_workspace_copy: api.Workspace,
+    made: api.DatasetReport,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = api.dataset_report(scored_workspace_copy, "solutions").subjects[0].languages
+    with scored_workspace_copy.database.unit() as connection:
+        connection.execute("DELETE FROM trace_metrics WHERE metric = 'language'")
+    monkeypatch.delattr(Measurer, "measure")
+    assert api.report_subjects(scored_workspace_copy, ["solutions"]).n_unmeasured == 0
+    again = api.dataset_report(scored_workspace_copy, "solutions").subjects[0]
+    assert again.languages == before
+    assert again.n_traces == sum(before.values())
+
+
 def test_a_report_that_was_interrupted_goes_on_where_it_stopped(
     own_workspace: api.Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,12 +1,27 @@
 """Are means, intervals and advice of a report those that were worked out by hand?"""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from grace_engine.errors import InputError
-from grace_engine.report import Subject, advise, difference_of, size_of, spread_of
-from grace_engine.report.wording import evidence_sentences, number
+from grace_engine.report import (
+    Difference,
+    Spread,
+    Subject,
+    advise,
+    difference_of,
+    doubts,
+    share_of,
+    size_of,
+    spread_of,
+)
+from grace_engine.report.drawing import histogram
+from grace_engine.report.judge_tables import share_text
+from grace_engine.report.tables import difference_text, spread_text
+from grace_engine.report.wording import advice_sentences, evidence_sentences, number
 
 
 def subject(name: str, values: list[float], prompts: list[str]) -> Subject:
@@ -27,29 +42,62 @@ def subject(name: str, values: list[float], prompts: list[str]) -> Subject:
 
 
 def test_a_mean_of_traces_of_different_prompts_has_the_usual_interval() -> None:
-    values = np.array([1.0, 2.0, 3.0, 6.0, np.nan])
-    found = spread_of(values, np.array(["a", "b", "c", "d", "e"], dtype=object))
-    # Mean 3; deviations -2, -1, 0, 3: s² = 14/3, standard error √(14/12).
-    assert (found.n, found.mean) == (4, 3.0)
-    assert found.high - found.mean == pytest.approx(1.96 * np.sqrt(14 / 12))
-    assert found.quantiles[2] == 2.5
+    values = np.array([1.0, 2.0, 3.0, 6.0, 3.0, np.nan])
+    found = spread_of(values, np.array(["a", "b", "c", "d", "e", "f"], dtype=object))
+    # Mean 3; deviations -2, -1, 0, 3, 0: s² = 14/4, standard error √(14/20).
+    assert (found.n, found.mean) == (5, 3.0)
+    assert found.high - found.mean == pytest.approx(1.96 * np.sqrt(14 / 20))
+    assert found.quantiles[2] == 3.0
+
+
+def test_an_interval_ends_where_the_number_does() -> None:
+    prompts = np.array(list("abcdefghij"), dtype=object)
+    right = np.array([1.0] * 9 + [0.0])
+    assert spread_of(right, prompts).high > 1  # 0.9 and twice its standard error of 0.1
+    bounded = spread_of(right, prompts, (0.0, 1.0))
+    assert (bounded.low, bounded.high) == (pytest.approx(0.9 - 1.96 * 0.1), 1.0)
+    assert spread_of(np.array([0.0] * 9 + [50.0]), prompts, (0.0, None)).low == 0.0
+    whole = share_of(right, np.ones(10), prompts)
+    assert (whole.low, whole.high) == (bounded.low, bounded.high)
+    lengths = spread_of(np.array([3.0, 3, 4, 4, 5, 5, 6, 7, 8, 12]), prompts, (0.0, None))
+    assert spread_text(lengths) == "5.700 (3.995 to 7.405); 3 to 10"
+
+
+def test_too_few_prompts_have_no_interval_and_it_is_said() -> None:
+    two = spread_of(np.array([1200.0, 180_000.0]), np.array(["a", "b"], dtype=object))
+    assert (two.low, two.high) == (None, None)
+    assert spread_text(two) == "90,600 (too few for an interval, n = 2); 10,140 to 171,060"
+    alike = np.array(["a", "b"] * 50, dtype=object)
+    many = spread_of(np.arange(100.0), alike)
+    assert "too few for an interval, n = 2 prompts" in spread_text(many)
+    five = subject("x", [1.0, 2, 3, 4, 5], list("abcde"))
+    found = difference_of(five, subject("y", [-1000.0, -9000.0], ["f", "g"]), "m")
+    assert difference_text(found) == "+5,003 (too few for an interval)"
+    share = share_of(np.ones(2), np.ones(2), np.array(["a", "b"], dtype=object))
+    assert share_text(share) == "100.0% (too few for an interval, n = 2 prompts)"
+
+
+def test_one_minus_and_a_word_between_the_ends() -> None:
+    found = Difference(mean=-5586.0, low=-6166.0, high=-5007.0, deviation=1.0)
+    assert difference_text(found) == "−5,586 (−6,166 to −5,007)"
+    assert number(-2.5e9) == "−2.50e+09"
 
 
 def test_traces_of_one_prompt_count_as_a_group() -> None:
-    alone = spread_of(np.array([1.0, 3.0]), np.array(["a", "b"], dtype=object))
-    twice = spread_of(np.array([1.0, 1.0, 3.0, 3.0]), np.array(["a", "a", "b", "b"], dtype=object))
+    values, prompts = np.array([1.0, 3.0, 4.0, 6.0, 9.0]), np.array(list("abcde"), dtype=object)
+    alone, twice = spread_of(values, prompts), spread_of(values.repeat(2), prompts.repeat(2))
     assert twice.high - twice.low == pytest.approx(alone.high - alone.low)
     assert spread_of(np.array([1.0, 2.0]), np.array(["a", "a"], dtype=object)).low is None
 
 
 def test_variants_of_the_same_prompts_are_compared_as_pairs() -> None:
-    prompts = ["a", "b", "c"]
-    first, other = subject("x", [1.0, 5.0, 9.0], prompts), subject("y", [2.0, 6.0, 10.0], prompts)
+    prompts, values = list("abcde"), [1.0, 5.0, 9.0, 4.0, 2.0]
+    first, other = subject("x", values, prompts), subject("y", [v + 1 for v in values], prompts)
     paired = difference_of(first, other, "m")
     # Each prompt's difference is -1: no doubt is left.
     assert (paired.mean, paired.low, paired.high) == pytest.approx((-1.0, -1.0, -1.0))
     assert paired.is_clear
-    apart = difference_of(first, subject("z", [2.0, 6.0, 10.0], ["d", "e", "f"]), "m")
+    apart = difference_of(first, subject("z", [v + 1 for v in values], list("fghij")), "m")
     assert not apart.is_clear
     assert difference_of(first, subject("w", [np.nan], ["a"]), "m") is None
 
@@ -69,6 +117,56 @@ def test_advice_weighs_ranks_by_the_nearest_models_correlations() -> None:
     orders = {each.published: each.order for each in found.weighed}
     assert orders == {"Judge": (), "Flow": ("x", "y"), "Length": ("y", "x"), "Nil": ()}
     assert not found.is_far
+    # Where only one has a metric, that is said by name.
+    part = advise(
+        8.0,
+        {"small": 8.0},
+        "a basis",
+        {"small": {"Flow": 0.6, "Redundancy Ratio": -0.4, "Fact": 0.5}},
+        {"Flow": {"x": 0.9, "y": 0.5}, "Redundancy Ratio": {"y": 0.1}},
+        ["x", "y"],
+        titles={"Redundancy Ratio": "Redundancy"},
+        warnings=["Careful."],
+    )
+    assert {each.title: each.left_out for each in part.weighed} == {
+        "Flow": "",
+        "Fact": "not measured here",
+        "Redundancy": "measured for y only",
+    }
+    said = " ".join(advice_sentences(part))
+    assert "Fact (+0.50): not measured here; Redundancy (−0.40): measured for y only." in said
+    evidence = " ".join(evidence_sentences(part))
+    assert "its score from −1 to 1" in evidence
+    assert "Perplexity is not among these metrics" in evidence
+    assert part.warnings == ("Careful.",)
+
+
+def read_by(name: str, n: int, middle: float, language: str) -> tuple[Subject, Spread]:
+    one = replace(
+        subject(name, [0.0] * n, [str(k) for k in range(n)]), languages={"und": 500, language: n}
+    )
+    spread = Spread(n=n, n_prompts=n, mean=9e9, low=None, high=None, quantiles=(0, 0, middle, 0, 0))
+    return one, spread
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (("y", 40, 8.0, "en"), []),
+        (("y", 29, 8.0, "en"), ["Fewer than 30 traces, whose means may be chance: y (29)."]),
+        (("y", 40, 8.0, "zh"), ["The languages differ (x en, y zh)"]),
+        (("y", 40, 999.0, "en"), ["m hardly reads y", "10 times or more that of the others, 9.0"]),
+        (("y", 40, 1000.0, "en"), ["m hardly reads y", "(1,000 or more, which words by their"]),
+        (("y", 8, 5596.0, "zh"), ["Fewer than 30", "languages differ", "m hardly reads y"]),
+    ],
+)
+def test_what_makes_a_ranking_doubtful_is_said(other: tuple, said: list[str]) -> None:
+    made = [read_by("x", 40, 9.0, "en"), read_by(*other)]
+    spreads = {one.name: spread for one, spread in made}
+    found = " ".join(doubts([one for one, _ in made], spreads, "m"))
+    assert all(part in found for part in said)
+    assert bool(found) == bool(said)
+    assert list(doubts([made[1][0]], spreads, "m")) == []  # alone it is not ranked
 
 
 def test_a_single_subject_is_not_ranked_and_a_far_size_is_said_to_be_far() -> None:
@@ -102,3 +200,14 @@ def test_numbers_as_people_read_them() -> None:
         "2.50e+09",
     ]
     assert number(-0.5, signed=True) == "−0.500"
+
+
+def test_a_constant_is_a_narrow_bar() -> None:
+    drawn = histogram({"x": np.ones(9)}, "Share")
+    wide = [
+        float(point.partition(",")[0])
+        for point in drawn.partition('points="')[2].partition('"')[0].split()
+        if float(point.partition(",")[2]) < 90
+    ]
+    assert 0 < max(wide) - min(wide) < 320 / 20
+    assert (min(wide) + max(wide)) / 2 == pytest.approx(160, abs=1)

@@ -85,6 +85,10 @@ def test_sentences_are_the_segmenters_and_code_is_one() -> None:
         ("तीन और चार सात होते हैं", "hi"),
         (CODE, "und"),
         ("x = 3", "und"),
+        ("a = 2, v = 3. a + v = 5, a * v = 6, v - a = 1, k = a.", "und"),
+        ("3 to 4 by 2: 12 do.", "und"),
+        ("Total: 12.", "und"),
+        ("The the the the 4.", "und"),
         ("", "und"),
     ],
 )
