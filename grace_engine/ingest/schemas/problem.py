@@ -8,7 +8,6 @@ label.
 
 from collections.abc import Iterator
 
-from grace_engine.ingest.answer_marks import answer_in
 from grace_engine.ingest.chats import Turn, is_chat, prompt_of, turns_of
 from grace_engine.ingest.drafts import (
     Fields,
@@ -49,7 +48,6 @@ _CHATS = ("prompt", "messages")
 # Answers that name one of these say nothing without them.
 _CHOICES = ("choices", "options")
 _LONGEST_OTHER = 200
-_BOXES = ("\\boxed", "$")
 
 
 def _matches(fields: Fields) -> bool:
@@ -101,12 +99,13 @@ def _is_single(value: object) -> bool:
 
 
 def _is_bare(value: object) -> bool:
-    """Whether an answer is one short line, with nothing before a mark that announces it."""
+    """Whether an answer is one short line, or one in a box, and announces no other by a mark."""
     if not isinstance(value, str):
         return True
     text = value.strip()
-    marked = answer_in(text) is not None and not text.startswith(_BOXES)
-    return bool(text) and not marked and (answer_of_text(text) == text or text.startswith(_BOXES))
+    inside = text.strip("$")
+    boxed = inside.startswith("\\boxed{") and inside.endswith("}") and "\n" not in inside
+    return bool(text) and (boxed or answer_of_text(text) == text)
 
 
 def _tells_more(name: str, value: object) -> bool:
