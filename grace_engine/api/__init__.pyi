@@ -177,6 +177,7 @@ from .rollouts import (
     plan_gradient as plan_gradient,
     plan_rollout as plan_rollout,
     rollout as rollout,
+    said_of_model as said_of_model,
 )
 from .running import (
     cancel_job as cancel_job,

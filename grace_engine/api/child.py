@@ -13,6 +13,7 @@ from grace_engine.config import IngestConfig, ScoreConfig
 from grace_engine.errors import InputError
 from grace_engine.jobs import EXIT_STATUS, JobSpec, Reporter, carry_out
 from grace_engine.jobs.folder import read_spec
+from grace_engine.policy.reasons import told_reasons
 from grace_engine.quantities import counted, duration
 
 Outcome = tuple[str, Mapping[str, Any]]
@@ -157,6 +158,7 @@ def _rollout(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Out
     message = (
         f"{counted(report.n_asked, 'problem')} rolled out in {duration(report.seconds)}"
         + (f" ({counts})" if counts else "")
+        + (f"; problems without any: {told_reasons(report.by_reason)}" if report.by_reason else "")
         + f", {report.n_before:,} were before, {report.n_unusable:,} cannot be asked."
     )
     return message, {"set": report.rollouts.id, "n_asked": report.n_asked}
@@ -169,7 +171,7 @@ def _gradients(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> O
 
 
 def _taken(report: "api.GradientReport") -> Outcome:
-    reasons = ", ".join(f"{n:,} {reason}" for reason, n in report.by_reason.items())
+    reasons = told_reasons(report.by_reason)
     message = (
         f"{counted(report.n_computed, 'gradient')} computed in {duration(report.seconds)}, "
         f"{report.n_before:,} were reached before, {report.n_without:,} problems have none"

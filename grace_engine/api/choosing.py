@@ -201,12 +201,12 @@ def checked_name(name: str) -> str:
 
 
 def said_of_name(saved: Selection) -> str:
-    """That a choice which was saved again has another name now; "" where it has not."""
-    if not saved.was_named:
+    """That a choice which was saved again keeps its name; "" where no other was asked for."""
+    if not saved.refused_name:
         return ""
     return (
-        f"This choice was saved before: {saved.id} was named {saved.was_named!r} and is now named "
-        f"{saved.name!r}."
+        f"This very choice is saved as {saved.name!r} already ({saved.id}) and keeps that name: "
+        f"rename it to have it as {saved.refused_name!r}."
     )
 
 

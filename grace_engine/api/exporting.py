@@ -291,13 +291,23 @@ def _riding(workspace: Workspace, run: ScoringRun, ids: Sequence[str]) -> int:
 
 
 def _manifest_path(path: Path) -> Path:
-    """``manifest.json`` beside the file, or ``NAME.manifest.json`` where another file has that."""
-    where = path.parent / MANIFEST
-    if where.exists() and path.name != MANIFEST:
-        try:
-            if writing.read_manifest(where).file == path.name:
-                return where
-        except InputError:
-            pass
-        return path.with_name(f"{path.stem}.{MANIFEST}")
-    return where
+    """``manifest.json`` beside the file; where that is another's, one that its name is part of.
+
+    No two files share a manifest: after ``NAME.manifest.json`` comes the one of the whole name,
+    ``NAME.parquet.manifest.json``.
+    """
+    last = path.with_name(f"{path.name}.{MANIFEST}")
+    for where in (path.parent / MANIFEST, path.with_name(f"{path.stem}.{MANIFEST}")):
+        if where != path and _is_free(where, path.name):
+            return where
+    return last
+
+
+def _is_free(where: Path, name: str) -> bool:
+    """Whether no manifest stands there, or that of a file of this name."""
+    if not where.exists():
+        return True
+    try:
+        return writing.read_manifest(where).file == name
+    except InputError:
+        return False

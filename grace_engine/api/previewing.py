@@ -14,6 +14,7 @@ from grace_engine.records import Item, Problem, Reject, Trace
 
 # Records that are looked at: enough to meet a common fault, few enough for a moment.
 LOOKED_AT = 200
+_DETECTION_ROWS = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,8 +210,8 @@ def _schema_of(records: list[dict[str, object]], config: IngestConfig) -> str:
         return "mapped"
     if config.schema != "auto":
         return config.schema
-    found = (reading.detect(record) for record in records)
-    return next((schema.name for schema in found if schema), "")
+    found = reading.detect_among(records[:_DETECTION_ROWS])
+    return found.name if found else ""
 
 
 def _of_records(items: Iterable[Item], last: int) -> Iterator[Item]:

@@ -53,6 +53,7 @@ class WhyProblem:
         reason: Why, for a person to read.
         cut: Lowest value that was taken in its stratum, kept problems aside; None without one.
         margin: Value minus cut; None where either is missing.
+        is_target: Whether the target set holds the same prompt: its own gradient is part of ḡ then.
         needed_budget: The smallest budget, as ``--budget`` reads it, at which it is in; None where
             no budget takes it, or a curator decides.
     """
@@ -74,6 +75,15 @@ class WhyProblem:
     cut: float | None
     margin: float | None
     needed_budget: str | None
+    is_target: bool = False
+
+    @property
+    def needed_problems(self) -> int | None:
+        """How many problems a needed share of all comes to; None of other budgets and in strata."""
+        if self.needed_budget is None or self.stratum:
+            return None
+        needed = Budget.parse(self.needed_budget)
+        return math.ceil(needed.amount * self.n_problems) if needed.kind == "fraction" else None
 
     def as_json(self) -> dict[str, Any]:
         """The document of ``grace why --json``."""
@@ -124,6 +134,7 @@ def why_problem(
         reason=selection.reasons(candidates, taken, [index])[0],
         cut=cut,
         margin=None if value is None or cut is None else value - cut,
+        is_target=bool(view.problems["is_target"].iloc[index]),
         needed_budget=smallest_budget(in_order, taken, index),
     )
 

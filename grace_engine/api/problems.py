@@ -45,7 +45,8 @@ class ProblemView:
         table: What strategies rank by, by ascending problem id.
         problems: A row a problem in the same order: ``problem_id``, ``dataset``, ``prompt``,
             ``reference``, ``record_digest``, ``pass_rate``, ``n_rollouts``, ``n_finished``,
-            ``n_tokens`` (of all its rollouts), ``dot``, ``norm``, ``dot_a``, ``norm_a``,
+            ``n_tokens`` (of all its rollouts), ``tokens_known``, ``is_target`` (whether the target
+            set holds the same prompt), ``dot``, ``norm``, ``dot_a``, ``norm_a``,
             ``dot_b``, ``norm_b`` (of two halves of the rollouts, where they were asked),
             ``reason``, ``equal`` (whether all its rewards are) and a column ``label.NAME`` for
             each label.
@@ -67,6 +68,11 @@ class ProblemView:
                 continue
             fitting.append(strategy)
         return tuple(fitting)
+
+    @property
+    def tokens_known(self) -> bool:
+        """Whether every rollout has its token ids: a server's answers and a file's texts do not."""
+        return bool(self.problems["tokens_known"].all()) if len(self.problems) else True
 
     @property
     def cosines(self) -> np.ndarray:
@@ -120,7 +126,9 @@ def problem_view(workspace: Workspace, run: str = "latest") -> ProblemView:
     gradients = store.read_gradients(workspace, found.id) if found else []
     by_id = {one.problem_id: one for one in gradients}
     reasons = [_reason(one, by_id.get(one.problem_id)) for one in groups]
-    frame = _frame(groups, by_id, reasons)
+    targets = _prompts_of(workspace, found.target_id) if found else frozenset()
+    sampled = rollouts.source == "sampled" and not rollouts.endpoint
+    frame = _frame(groups, by_id, reasons, targets, sampled=sampled)
     return ProblemView(
         rollouts=rollouts,
         run=found,
@@ -182,12 +190,18 @@ def problem_candidates(
     """Problems with what they are ranked by, why some have no value, and what curators say.
 
     Raises:
-        InputError: Duplicates or a cap per prompt, which problems do not have.
+        InputError: Duplicates or a cap per prompt, which problems do not have, or a budget of
+            tokens that are not known.
     """
     if config.without_duplicates or config.cap_per_prompt:
         raise InputError(
             "Problems of one set are all different already: leave out --without-duplicates and "
             "--cap, which are for traces."
+        )
+    if Budget.parse(config.budget).kind == "tokens" and not view.tokens_known:
+        raise InputError(
+            f"The tokens of the rollouts of {view.rollouts.name} are not known, for they came as "
+            "texts: give the budget in problems or as a share, such as 20%."
         )
     ids = view.table.problem_ids
     keep, drop, by_whom = by_hand_of(ids, said, config)
@@ -250,8 +264,20 @@ def _reason(group: RolloutGroup, gradient: ProblemGradient | None) -> str:
     return gradient.detail if gradient.reason else ""
 
 
+def _prompts_of(workspace: Workspace, set_id: str) -> frozenset[str]:
+    """The prompts of a target set; none without one, or where it was deleted."""
+    if not set_id:
+        return frozenset()
+    return frozenset(group.prompt for group in store.reward_groups(workspace, set_id))
+
+
 def _frame(
-    groups: Sequence[RolloutGroup], gradients: dict[str, ProblemGradient], reasons: Sequence[str]
+    groups: Sequence[RolloutGroup],
+    gradients: dict[str, ProblemGradient],
+    reasons: Sequence[str],
+    targets: frozenset[str],
+    *,
+    sampled: bool,
 ) -> pd.DataFrame:
     rows = []
     for group, reason in zip(groups, reasons, strict=True):
@@ -269,6 +295,8 @@ def _frame(
                 "n_rollouts": len(group.rollouts),
                 "n_finished": sum(one.finished for one in group.rollouts),
                 "n_tokens": sum(len(one.token_ids) for one in group.rollouts),
+                "tokens_known": sampled or all(one.token_ids for one in group.rollouts),
+                "is_target": group.prompt in targets,
                 "dot": np.nan if dot is None else dot,
                 "norm": gradient.norm if gradient is not None and has_one else np.nan,
                 **_halves(gradient),

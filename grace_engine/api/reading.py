@@ -142,11 +142,8 @@ def _schema_of(path: Path, config: IngestConfig) -> str:
         return "mapped"
     if config.schema != "auto":
         return config.schema
-    for row in window:
-        found = reading.detect(row.fields) if isinstance(row, reading.Row) else None
-        if found:
-            return found.name
-    return "auto"
+    found = reading.detect_among([row.fields for row in window if isinstance(row, reading.Row)])
+    return found.name if found else "auto"
 
 
 def _recipe(dataset: str, source: store.Source, config: IngestConfig) -> Recipe:

@@ -9,7 +9,7 @@ from grace_engine import ingest as reading, store
 from grace_engine.api.scoring import default_model
 from grace_engine.config import require_name
 from grace_engine.digests import file_digest, text_digest
-from grace_engine.errors import InputError, NotFoundError
+from grace_engine.errors import InputError, ModelError, NotFoundError
 from grace_engine.jobs import having_device
 from grace_engine.models.load import device_name
 from grace_engine.policy.models import find_policy
@@ -35,6 +35,7 @@ __all__ = [
     "plan_gradient",
     "plan_rollout",
     "rollout",
+    "said_of_model",
 ]
 
 Settings = TypeVar("Settings", bound=ModelSettings)
@@ -150,7 +151,27 @@ def plan_gradient(
             settings, model=found.model, revision=found.revision, adapter=found.adapter
         )
     settings = _with_model(settings)
-    return plan_gradients(workspace, found, settings, find_policy(workspace, settings))
+    try:
+        policy = find_policy(workspace, settings)
+    except ModelError as fault:
+        if not found.endpoint or settings.model != found.model:
+            raise
+        raise ModelError(
+            f"{fault} The rollouts were asked of {found.endpoint} under that name: name the folder "
+            "or hub id of the same policy with --model."
+        ) from fault
+    return plan_gradients(workspace, found, settings, policy)
+
+
+def said_of_model(workspace: Workspace, rollouts: str, settings: GradientSettings) -> str:
+    """That the shipped model stands in where rollouts do not say who made them; "" else."""
+    found = store.get_rollout_set(workspace, rollouts)
+    if settings.model or found.model:
+        return ""
+    return (
+        f"The rollouts of {found.name} do not say which model made them: gradients are those of "
+        f"the shipped {default_model().name}. Name the policy that is to be trained with --model."
+    )
 
 
 def ingest_rollouts(workspace: Workspace, path: Path | str, name: str = "") -> IngestedRollouts:

@@ -13,10 +13,10 @@ from grace_engine.config import IngestConfig
 from grace_engine.errors import InputError
 
 _SAMPLE = 100
-_NEEDED = ("prompt", "trace")
+_NEEDED = ("prompt",)
 _ASKED = {
     "prompt": "Field of the prompt",
-    "trace": "Field of the reasoning",
+    "trace": "Field of the reasoning (- where records only pose problems)",
     "answer": "Field of the answer (- for none)",
     "reference": "Field of the right answer, if another (- for none)",
 }

@@ -15,6 +15,7 @@ from grace_engine.cli.options import (
     JsonOption,
     WorkspaceOption,
 )
+from grace_engine.policy.reasons import told_reasons
 from grace_engine.quantities import counted
 from grace_engine.records import PolicyRun, RolloutSet
 
@@ -101,19 +102,19 @@ def rollout(
         return
     plan = api.plan_rollout(opened, problems, settings)
     console.note(
-        f"Set {plan.rollouts.id}: {n} rollouts of each of {plan.n_problems:,} problems of "
-        f"{plan.rollouts.name} by {plan.settings.model}, {plan.n_pending:,} of them to do."
+        f"Set {plan.rollouts.id}: {n} rollouts each of {counted(plan.n_problems, 'problem')} of "
+        f"{plan.rollouts.name} by {plan.settings.model}, {plan.n_pending:,} to do."
     )
     if plan.n_folded:
         console.note(
-            f"{counted(plan.n_folded, 'problem')} stand in {plan.rollouts.name} again with the "
-            "same prompt: each prompt is asked once."
+            f"{counted(plan.n_folded, 'repeat')} of a prompt in {plan.rollouts.name}: each prompt "
+            "is asked once."
         )
     if plan.unusable:
         reasons = Counter(one.reason for one in plan.unusable)
         console.note(
             f"{counted(len(plan.unusable), 'problem')} cannot be asked: "
-            f"{', '.join(f'{count:,} {why}' for why, count in reasons.most_common())}."
+            f"{told_reasons(dict(reasons.most_common()))}."
         )
     if dry_run:
         if as_json:
@@ -123,9 +124,10 @@ def rollout(
         report = api.rollout(opened, problems, settings, bars, planned=plan)
     outcomes = ", ".join(f"{count:,} {what}" for what, count in report.by_outcome.items())
     console.note(
-        f"{report.n_asked:,} problems asked in {console.duration(report.seconds)}, "
-        f"{report.n_tokens:,} tokens"
+        f"{counted(report.n_asked, 'problem')} asked in {console.duration(report.seconds)}, "
+        + (f"{report.n_tokens:,} tokens" if report.n_tokens else "their tokens are not known")
         + (f"; rollouts: {outcomes}" if outcomes else "")
+        + (f"; problems without any: {told_reasons(report.by_reason)}" if report.by_reason else "")
         + f"; {report.n_before:,} were asked before. "
         f"Next: grace gradients {report.rollouts.id}, or grace curate --run {report.rollouts.id} "
         "--strategy accgreedy."
@@ -144,8 +146,8 @@ def ingest_rollouts(
     """Take in rollouts that were made and rewarded elsewhere; nothing enters twice."""
     found = api.ingest_rollouts(api.open_workspace(workspace, create=True), file, name)
     console.note(
-        f"Set {found.rollouts.id} ({found.rollouts.name}): {found.n_added:,} problems added, "
-        f"{found.n_present:,} there before, {found.rollouts.n_rollouts:,} rollouts."
+        f"Set {found.rollouts.id} ({found.rollouts.name}): {counted(found.n_added, 'problem')} "
+        f"added, {found.n_present:,} there before, {counted(found.rollouts.n_rollouts, 'rollout')}."
     )
     if found.n_joined:
         console.note(
@@ -203,7 +205,11 @@ def gradients(
     rank: Annotated[int, typer.Option(help="Of lora.")] = 8,
     seed: Annotated[int, typer.Option(help="Of lora and of the projection.")] = 0,
     model: Annotated[
-        str, typer.Option(help="Folder or hub id; the model that made the rollouts by default.")
+        str,
+        typer.Option(
+            help="Folder or hub id; by default the model that made the rollouts, or the shipped "
+            "one where they do not name any."
+        ),
     ] = "",
     revision: RevisionOption = "",
     adapter: AdapterOption = "",
@@ -238,6 +244,8 @@ def gradients(
         retry_failed=retry_failed,
     )
     opened = api.open_workspace(workspace, create=False)
+    if told := api.said_of_model(opened, rollouts, settings):
+        console.note(told)
     if background:
         running.say_started(api.start_gradients(opened, rollouts, settings), as_json=as_json)
         return
@@ -245,24 +253,24 @@ def gradients(
     against = ""
     if plan.target is not None:
         against = (
-            f" against {len(plan.target.problem_ids):,} problems of {plan.target.name} "
+            f" against {counted(len(plan.target.problem_ids), 'problem')} of {plan.target.name} "
             f"({plan.target.n_without:,} more have no gradient)"
         )
     console.note(
-        f"Run {plan.run.id}: {plan.run.kind} gradients of {len(plan.pending):,} problems of "
-        f"{plan.rollouts.name}{against}; {plan.n_done:,} done before."
+        f"Run {plan.run.id}: {plan.run.kind} gradients of {counted(len(plan.pending), 'problem')} "
+        f"of {plan.rollouts.name}{against}; {plan.n_done:,} done before."
     )
     if plan.n_shared:
         console.note(
-            f"{counted(plan.n_shared, 'candidate')} are target problems, too: their own gradient "
-            "is part of the mean that they are held against. grace drop leaves them out."
+            f"{counted(plan.n_shared, 'candidate')} with the prompt of a target problem: its own "
+            "gradient is part of the mean that it is held against. grace drop leaves it out."
         )
     with console.progress() as bars:
         report = api.gradients(opened, rollouts, settings, bars, planned=plan)
-    reasons = ", ".join(f"{count:,} {why}" for why, count in report.by_reason.items())
+    reasons = told_reasons(report.by_reason)
     console.note(
-        f"{report.n_computed:,} gradients computed in {console.duration(report.seconds)}, "
-        f"{report.n_without:,} problems found to have none"
+        f"{counted(report.n_computed, 'gradient')} computed in {console.duration(report.seconds)}, "
+        f"{counted(report.n_without, 'problem')} found to have none"
         + (f" ({reasons})" if reasons else "")
         + f". Next: grace curate --run {report.run.id} --strategy "
         f"{'gradalign' if plan.target else 'learnalign'}."

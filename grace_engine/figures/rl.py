@@ -47,8 +47,10 @@ def pass_rate_chart(rows: pd.DataFrame, *, dark: bool) -> Any:
             marker={"color": colour, "line": {"width": 0}},
             hovertemplate=f"{title}: %{{y:,}} with a pass rate of %{{x}}<extra></extra>",
         )
+    most = max((int(np.count_nonzero(of == place)) for place in range(len(names))), default=0)
+    ticks: dict[str, int] = {"dtick": 1} if most <= 6 else {"nticks": 6}  # no halves of problems
     figure.update_xaxes(title={"text": "Pass rate"}, type="category", showgrid=False, tickangle=-45)
-    figure.update_yaxes(title={"text": "Problems"}, rangemode="tozero", nticks=6)
+    figure.update_yaxes(title={"text": "Problems"}, rangemode="tozero", **ticks)
     figure.update_layout(barmode="stack", bargap=0.12, height=320, margin=_MARGIN, legend=_LEGEND)
     return figure
 
@@ -217,7 +219,11 @@ def steps_chart(steps: pd.DataFrame, names: dict[int, str], *, dark: bool) -> An
             hoverongaps=False,
             xgap=1,
             ygap=1,
-            colorbar={"title": {"text": "loss"}, "thickness": 12},
+            colorbar={
+                "title": {"text": "loss"},
+                "thickness": 12,
+                "nticks": 5 if len(rows) > 5 else 3,
+            },
         )
     )
     figure.update_yaxes(

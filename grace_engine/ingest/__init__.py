@@ -24,7 +24,7 @@ from grace_engine.ingest.readers import (
 )
 from grace_engine.ingest.rollouts import FileRollouts, rollouts_of
 from grace_engine.ingest.rows import Block, Reader, Row
-from grace_engine.ingest.schemas import SCHEMAS, detect
+from grace_engine.ingest.schemas import SCHEMAS, detect, detect_among
 from grace_engine.ingest.segmenters import Segmenter, parse_segmenter
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "build_problem",
     "build_trace",
     "detect",
+    "detect_among",
     "discover",
     "field_samples",
     "find_answer",

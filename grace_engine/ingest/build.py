@@ -15,7 +15,7 @@ from grace_engine.ingest.mapping import FieldMap, mapped_schema
 from grace_engine.ingest.problems import build_problem
 from grace_engine.ingest.readers import read_rows
 from grace_engine.ingest.rows import Row, excerpt_of
-from grace_engine.ingest.schemas import detect, no_schema_fits, schema_named
+from grace_engine.ingest.schemas import detect_among, no_schema_fits, schema_named
 from grace_engine.ingest.segmenters import Segmenter
 from grace_engine.records import Drawn, Item, Parts, Reject, SourceRecord, Trace, trace_of
 
@@ -218,13 +218,12 @@ def _chosen(name: str, mapping: FieldMap | None) -> Schema | None:
 
 
 def _detected(rows: Iterator[Row | Reject]) -> tuple[Schema, Iterator[Row | Reject]]:
-    """The schema of the first record that one fits, and all rows again."""
+    """The schema that the first records are of, and all rows again."""
     window = list(islice(rows, _DETECTION_ROWS))
     records = [row for row in window if isinstance(row, Row)]
-    for record in records:
-        schema = detect(record.fields)
-        if schema:
-            return schema, chain(window, rows)
+    schema = detect_among([record.fields for record in records])
+    if schema:
+        return schema, chain(window, rows)
     raise no_schema_fits(records[0].path, [record.fields for record in records])
 
 

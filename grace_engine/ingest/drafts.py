@@ -100,11 +100,14 @@ class Schema:
         matches: Whether a record is of this shape, by its content; no other schema's records are.
         drafts: The traces of a record, or the problem that it poses. Raises ``TraceRejected`` when
             the whole record is unusable.
+        share: Share of a file's first records that have to be of this shape before it is taken,
+            0 to 1: more than 0 where one of them may look so by chance.
     """
 
     name: str
     matches: Callable[[Fields], bool]
     drafts: Callable[[Fields], Iterable[Draft | ProblemDraft | RejectedDraft]]
+    share: float = 0.0
 
 
 def mismatch(detail: str) -> TraceRejected:

@@ -19,6 +19,9 @@ _SAMPLES, _SAMPLE_LENGTH = 3, 200
 # Candidates of each role that are tried with those of the others.
 _CANDIDATES = 8
 
+# Longer texts may reason.
+_LONGEST_ANSWER = 80
+
 # Blanks between words, or a script that has none.
 _MORE_THAN_A_WORD = re.compile(
     r"\S\s+\S|[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{4}"
@@ -97,7 +100,8 @@ def field_samples(records: Sequence[Fields]) -> list[FieldSample]:
 def guess_mapping(records: Sequence[Fields]) -> dict[str, str]:
     """Path of ``prompt``, ``trace`` and ``answer``, as far as records have such fields.
 
-    Empty where no field could be the prompt or none the trace.
+    Without ``trace`` where they only pose problems: a text that asks, a short answer, and no other
+    text that could be reasoning. Empty where no field could be the prompt, or none the trace.
     """
     columns = [
         column
@@ -110,6 +114,8 @@ def guess_mapping(records: Sequence[Fields]) -> dict[str, str]:
     traces = _best([c for c in texts if _is_prose(c)], _as_trace, "trace", spoken)
     single = [c for c in columns if c.kind not in ("a list", "null")]
     answers = _best(single, _as_answer, "answer", spoken)
+    if not spoken and (posed := _posed(texts, prompts, answers)):
+        return posed
     best: tuple[float, dict[str, str]] = (0.0, {})
     for (a, prompt), (b, trace) in product(prompts, traces):
         if prompt.path == trace.path:
@@ -130,6 +136,28 @@ def guess_mapping(records: Sequence[Fields]) -> dict[str, str]:
         if points > best[0]:
             best = (points, found)
     return best[1]
+
+
+def _posed(
+    texts: list[_Column],
+    prompts: list[tuple[float, _Column]],
+    answers: list[tuple[float, _Column]],
+) -> dict[str, str]:
+    """Prompt and answer of records that hold no reasoning; empty where they may hold some."""
+    named = [c for _, c in prompts if _is_prose(c) and name_points("prompt", c.path) > 0]
+    if not named:
+        return {}
+    prompt = named[0]
+    for column in texts:
+        # Short words under a name that is an answer's own reason nothing.
+        reasons = _is_prose(column) and name_points("answer", column.path) < 4.0
+        if column is not prompt and (column.length > _LONGEST_ANSWER or reasons):
+            return {}
+    for points, answer in answers:
+        told = name_points("answer", answer.path) > 0
+        if answer is not prompt and told and points >= 2.0:
+            return {"prompt": prompt.path, "answer": answer.path}
+    return {}
 
 
 def _best(

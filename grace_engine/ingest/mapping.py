@@ -1,4 +1,4 @@
-"""Which fields of a record does a user call prompt, trace and answer?"""
+"""Which fields of a record does a user call prompt, trace, answer and reference?"""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,6 +10,7 @@ from grace_engine.ingest.drafts import (
     Draft,
     Fields,
     GivenStep,
+    ProblemDraft,
     Schema,
     answer_text,
     kind_of,
@@ -18,6 +19,7 @@ from grace_engine.ingest.drafts import (
 )
 from grace_engine.records import Label
 
+_NEEDED = "prompt and trace, or prompt and answer or reference where there is no trace"
 _ROLES = ("prompt", "trace", "answer", "reference")
 _LABEL = "label."
 _EXAMPLE = "prompt=question,trace=solution,answer=final,reference=gold,label.level=meta.level"
@@ -25,21 +27,22 @@ _EXAMPLE = "prompt=question,trace=solution,answer=final,reference=gold,label.lev
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldMap:
-    """Where the parts of a trace stand in a record.
+    """Where the parts of a trace, or of a problem without one, stand in a record.
 
     A path is a field's name, or names joined by dots into nested objects; a number counts, from 0,
     into a list (``messages.0.content``).
 
     Attributes:
         prompt: Path of the prompt, a text.
-        trace: Path of the reasoning: a text, or a list of texts, which are then the given steps.
+        trace: Path of the reasoning: a text, or a list of texts, which are then the given steps;
+            "" where records only pose problems.
         answer: Path of the answer; "" when it stands in the trace only.
         reference: Path of the answer that is held to be right; "" without one.
         labels: Name and path of every label.
     """
 
     prompt: str
-    trace: str
+    trace: str = ""
     answer: str = ""
     reference: str = ""
     labels: tuple[tuple[str, str], ...] = ()
@@ -48,9 +51,11 @@ class FieldMap:
 def parse_mapping(text: str) -> FieldMap:
     """Read ``prompt=…,trace=…[,answer=…][,reference=…][,label.NAME=…]``.
 
+    Without ``trace`` records pose problems, and ``answer`` or ``reference`` is what is right.
+
     Raises:
-        InputError: A part is not ``role=path``, a role is unknown or repeated, or the prompt or the
-            trace is not named.
+        InputError: A part is not ``role=path``, a role is unknown or repeated, or the prompt or all
+            of the others are not named.
     """
     paths: dict[str, str] = {}
     for part in text.split(","):
@@ -60,16 +65,14 @@ def parse_mapping(text: str) -> FieldMap:
             what = "given twice" if role in paths else "not known"
             raise InputError(f"Mapping {part.strip()!r} is {what}: write --map like {_EXAMPLE}.")
         paths[role] = path
-    if "prompt" not in paths or "trace" not in paths:
-        raise InputError(
-            f"Mapping {text!r} must name prompt and trace: write --map like {_EXAMPLE}."
-        )
+    if "prompt" not in paths or not paths.keys() & {"trace", "answer", "reference"}:
+        raise InputError(f"Mapping {text!r} must name {_NEEDED}: write --map like {_EXAMPLE}.")
     labels = tuple(
         (role.removeprefix(_LABEL), path) for role, path in paths.items() if role not in _ROLES
     )
     return FieldMap(
         prompt=paths["prompt"],
-        trace=paths["trace"],
+        trace=paths.get("trace", ""),
         answer=paths.get("answer", ""),
         reference=paths.get("reference", ""),
         labels=labels,
@@ -79,12 +82,16 @@ def parse_mapping(text: str) -> FieldMap:
 def mapped_schema(mapping: FieldMap) -> Schema:
     """The schema ``mapped``: every record is read as ``mapping`` says."""
 
+    def posed(fields: Fields) -> Iterator[ProblemDraft]:
+        yield ProblemDraft(
+            prompt=_prompt_at(fields, mapping.prompt),
+            reference=_reference_at(fields, mapping.reference)
+            or _reference_at(fields, mapping.answer),
+            labels={name: _label_at(fields, path) for name, path in mapping.labels},
+        )
+
     def drafts(fields: Fields) -> Iterator[Draft]:
-        prompt, trace = _at(fields, mapping.prompt), _at(fields, mapping.trace)
-        if not isinstance(prompt, str):
-            raise TraceRejected(
-                "wrong-type", f"field {mapping.prompt!r} is {kind_of(prompt)}, not text"
-            )
+        prompt, trace = _prompt_at(fields, mapping.prompt), _at(fields, mapping.trace)
         steps = trace if _is_texts(trace) else None
         if steps is None and not isinstance(trace, str):
             seen = "a list of other things" if isinstance(trace, list) else kind_of(trace)
@@ -100,7 +107,16 @@ def mapped_schema(mapping: FieldMap) -> Schema:
             labels={name: _label_at(fields, path) for name, path in mapping.labels},
         )
 
-    return Schema(name="mapped", matches=lambda _fields: True, drafts=drafts)
+    found = drafts if mapping.trace else posed
+    return Schema(name="mapped", matches=lambda _fields: True, drafts=found)
+
+
+def _prompt_at(fields: Fields, path: str) -> str:
+    """The prompt at a path, which is a text."""
+    prompt = _at(fields, path)
+    if isinstance(prompt, str):
+        return prompt
+    raise TraceRejected("wrong-type", f"field {path!r} is {kind_of(prompt)}, not text")
 
 
 def _at(fields: Fields, path: str) -> object:

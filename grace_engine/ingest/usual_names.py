@@ -4,7 +4,7 @@ For shapes that no single dataset owns; a dataset's own schema names its fields 
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from grace_engine.ingest.answer_marks import answer_in
 from grace_engine.ingest.drafts import Fields, answer_text
@@ -35,6 +35,9 @@ _LABELS = {
 # Rewards and judges' scores keep the names that tell them apart.
 _SCORE = re.compile(r"(?:\A|_)(?:reward|score|rating|grade|pass_rate)\Z")
 _NESTED = ("metadata", "meta", "extra_info")
+
+# What stands in metadata beside the same problem's own fields.
+_NO_LABELS = frozenset({*PROMPTS, *RESPONSES, *REASONINGS, *REFERENCES, "index", "idx", "row"})
 
 _RIGHT = frozenset({"true", "yes", "correct", "right", "c", "1", "pass", "passed"})
 _WRONG = frozenset({"false", "no", "incorrect", "wrong", "i", "0", "fail", "failed"})
@@ -97,6 +100,27 @@ def usual_labels(fields: Fields) -> dict[str, Label]:
         said = verdict_of(value) if label == "is_correct" else value
         if label and said is not None and label not in found:
             found[label] = said
+    return found
+
+
+def single_labels(fields: Fields, but: Collection[str] = ()) -> dict[str, Label]:
+    """The usual labels of a record, and each other single value of it under its own name.
+
+    Of metadata what is no text of the problem, no answer and no counter.
+
+    Args:
+        fields: The record.
+        but: Names that are no labels here: those of the prompt and of the answer.
+    """
+    found = usual_labels({name: value for name, value in fields.items() if name not in but})
+    for layer in (fields, *(fields.get(name) for name in _NESTED)):
+        if not isinstance(layer, dict):
+            continue
+        passed_over = but if layer is fields else _NO_LABELS
+        for name, value in layer.items():
+            single = isinstance(value, str | int | float) and not _label_of(name.lower())
+            if single and name not in passed_over:
+                found.setdefault(name, value)
     return found
 
 

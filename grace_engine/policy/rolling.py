@@ -67,6 +67,7 @@ class RolloutReport:
         n_unusable: Problems that cannot be asked.
         n_folded: Problems that stand in the data more than once and are asked once.
         by_outcome: Answers of now by outcome.
+        by_reason: Problems that were asked now and got no answers, by reason code.
         n_tokens: Tokens that were sampled now.
         seconds: Time of the model's part and of the rewards.
     """
@@ -77,6 +78,7 @@ class RolloutReport:
     n_unusable: int
     n_folded: int
     by_outcome: Mapping[str, int] = field(default_factory=dict)
+    by_reason: Mapping[str, int] = field(default_factory=dict)
     n_tokens: int = 0
     seconds: float = 0.0
 
@@ -143,12 +145,14 @@ def run_rollouts(workspace: Workspace, plan: RolloutPlan, progress: Progress) ->
     """
     began = time.monotonic()
     outcomes: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
     n_asked = n_tokens = 0
     if plan.n_pending:
         with rewarder(plan.settings.reward, plan.settings.timeout) as gives:
             for groups in _asked_batches(workspace, plan, gives, progress):
                 rollouts = [one for group in groups for one in group.rollouts]
                 outcomes.update(one.outcome for one in rollouts)
+                reasons.update(group.reason for group in groups if group.reason)
                 n_asked += len(groups)
                 n_tokens += sum(len(one.token_ids) for one in rollouts)
     store.upsert_rollout_set(workspace, plan.rollouts)
@@ -160,6 +164,7 @@ def run_rollouts(workspace: Workspace, plan: RolloutPlan, progress: Progress) ->
         n_unusable=len(plan.unusable),
         n_folded=plan.n_folded,
         by_outcome=dict(outcomes.most_common()),
+        by_reason=dict(reasons.most_common()),
         n_tokens=n_tokens,
         seconds=time.monotonic() - began,
     )
@@ -183,12 +188,18 @@ def _asked_batches(
         groups = [group for group in answered if group.problem_id in kept]
         store.add_groups(workspace, plan.rollouts.id, groups)
         for group in groups:
-            for reason in (group.reason, *(o.outcome for o in group.rollouts if o.reward is None)):
-                if reason:
-                    progress.fail(reason.replace(" ", "-"))
+            if reason := _failure(group):
+                progress.fail(reason)
         n_tokens = sum(len(one.token_ids) for group in groups for one in group.rollouts)
         progress.advance(len(groups), tokens=n_tokens)
         yield groups
+
+
+def _failure(group: RolloutGroup) -> str:
+    """Why a problem came to nothing, as a code: no answers, or no reward for any; "" else."""
+    if group.reason or any(one.reward is not None for one in group.rollouts):
+        return group.reason
+    return next((one.outcome.replace(" ", "-") for one in group.rollouts), "")
 
 
 def _set_of(name: str, settings: RolloutSettings, policy: PolicyModel | None) -> RolloutSet:

@@ -302,7 +302,11 @@ def _target_of(workspace: Workspace, wanted: str) -> TargetSet:
     groups = store.reward_groups(workspace, found.id)
     ids = tuple(one.problem_id for one in groups if not without_gradient(one)[0])
     if not ids:
-        what = f"all {len(groups):,} of its problems have equal rewards, or too few"
+        what = (
+            "its only problem has equal rewards, or too few"
+            if len(groups) == 1
+            else f"all of its {len(groups):,} problems have equal rewards, or too few"
+        )
         raise InputError(
             f"The target set {found.name} ({found.id}) has no gradient: "
             f"{what if groups else 'it holds no problem'}. Take problems that the policy solves "

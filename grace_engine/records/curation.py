@@ -98,7 +98,8 @@ class Selection:
         parent: Id of the selection that it was branched from; "" without one.
         choices: In rank order.
         created_at: ISO 8601, UTC.
-        was_named: Of one that was just saved again: the other name that it had until then.
+        refused_name: Of one that was just saved again: the other name that was asked for and
+            that it did not get.
     """
 
     id: str
@@ -125,4 +126,4 @@ class Selection:
     parent: str = ""
     choices: tuple[Choice, ...] = field(repr=False)
     created_at: str = ""
-    was_named: str = ""
+    refused_name: str = ""

@@ -73,7 +73,7 @@ def _values(table: ProblemTable, strategy: ProblemStrategy, *, band: Band, seed:
     if strategy == "random":
         return _drawn(table, seed)
     if strategy == "accgreedy":
-        return np.asarray(-np.abs(table.pass_rates - 0.5))
+        return np.asarray(0.0 - np.abs(table.pass_rates - 0.5))  # -0.0 would be shown with its sign
     if strategy == "band":
         inside = (table.pass_rates >= band.low) & (table.pass_rates <= band.high)
         return np.where(inside, _drawn(table, seed), np.nan)

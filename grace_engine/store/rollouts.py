@@ -33,7 +33,7 @@ SELECT
     coalesce(n_rollouts, 0)
 FROM rollout_sets LEFT JOIN problems USING (set_id) LEFT JOIN answers USING (set_id)
 WHERE $set IS NULL OR set_id = $set
-ORDER BY touched DESC
+ORDER BY coalesce(n_problems, 0) = 0, touched DESC
 """
 
 _PROBLEM_ROWS = """
@@ -95,14 +95,15 @@ def upsert_rollout_set(workspace: Workspace, found: RolloutSet) -> RolloutSet:
 def get_rollout_set(workspace: Workspace, wanted: str = LATEST) -> RolloutSet:
     """The set with this name, id or unique beginning of one, or the ``latest``.
 
-    Of several with one name it is the one that was added to last.
+    Of several with one name it is the one that was added to last. A set in which no problem was
+    answered comes after all others.
     """
     with workspace.database.reading() as connection:
         return _sets(connection, _set_id(connection, wanted))[0]
 
 
 def list_rollout_sets(workspace: Workspace) -> list[RolloutSet]:
-    """All sets, the latest first."""
+    """All sets, the latest first; those in which no problem was answered at the end."""
     with workspace.database.reading() as connection:
         return _sets(connection, None)
 
@@ -318,7 +319,8 @@ def _groups(
 def _set_id(connection: duckdb.DuckDBPyConnection, wanted: str) -> str:
     rows = connection.execute(
         "SELECT set_id FROM rollout_sets WHERE $wanted = $latest OR name = $wanted "
-        "ORDER BY touched DESC LIMIT 1",
+        "ORDER BY set_id IN (SELECT set_id FROM rollout_problems WHERE reason IS NULL) DESC, "
+        "touched DESC LIMIT 1",
         {"wanted": wanted, "latest": LATEST},
     ).fetchall()
     if rows and wanted:

@@ -15,7 +15,7 @@ from grace_engine.store.workspace import Workspace
 
 LATEST = "latest"
 
-_OUTSIDE_SPEC = {"id", "name", "run_id", "choices", "created_at", "was_named"}
+_OUTSIDE_SPEC = {"id", "name", "run_id", "choices", "created_at", "refused_name"}
 _CHOICES = pa.schema(
     {
         "trace_id": pa.string(),
@@ -30,9 +30,10 @@ _CHOICES = pa.schema(
 
 
 def save_selection(workspace: Workspace, selection: Selection) -> Selection:
-    """Store a selection, or mark a stored one (same id) as the latest and give it the new name.
+    """Store a selection, or mark a stored one (same id) as the latest.
 
-    One that is saved again without a name keeps the one that it has.
+    One that is saved again keeps the name that it has; ``refused_name`` is then the other one that
+    was asked for. ``rename_selection`` gives another.
 
     Raises:
         InputError: Another selection has the name.
@@ -49,7 +50,8 @@ def save_selection(workspace: Workspace, selection: Selection) -> Selection:
             "SELECT name FROM selections WHERE selection_id = ?", [selection.id]
         ).fetchall()
         had = str(before[0][0]) if before else ""
-        selection = replace(selection, name=selection.name or had)
+        asked = selection.name
+        selection = replace(selection, name=had or asked)
         connection.execute(
             "INSERT INTO selections SELECT ?, ?, ?, ?, ?, "
             "(SELECT coalesce(max(touched), 0) + 1 FROM selections) "
@@ -67,7 +69,8 @@ def save_selection(workspace: Workspace, selection: Selection) -> Selection:
         rows = connection.execute(
             "SELECT created_at FROM selections WHERE selection_id = ?", [selection.id]
         ).fetchall()
-    return replace(selection, created_at=rows[0][0], was_named="" if had == selection.name else had)
+    refused = "" if asked == selection.name else asked
+    return replace(selection, created_at=rows[0][0], refused_name=refused)
 
 
 def get_selection(workspace: Workspace, wanted: str = LATEST) -> Selection:

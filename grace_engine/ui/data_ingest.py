@@ -193,9 +193,7 @@ def _choose_mapping(raw: api.Preview, path: Path) -> str:
                 format_func=plain,
                 index=paths.index(guess[role]) if guess.get(role) in paths else None,
                 key=f"map-{role}-{path}",
-                placeholder="none"
-                if role not in ("prompt", "trace")
-                else "choose a field; it is needed",
+                placeholder="none" if role != "prompt" else "choose a field; it is needed",
             )
         labels = _choose_labels(raw, path, paths, [name for name in chosen.values() if name])
     with right:
@@ -214,8 +212,11 @@ def _choose_mapping(raw: api.Preview, path: Path) -> str:
             height=320 if len(raw.fields) > 8 else "auto",
             alt="Fields of the records, with samples",
         )
-    if not (chosen["prompt"] and chosen["trace"]):
-        st.text("Choose at least the prompt and the reasoning.")
+    if not (chosen["prompt"] and any(chosen[role] for role in ("trace", "answer", "reference"))):
+        st.text(
+            "Choose at least the prompt and the reasoning, or, of problems without reasoning, the "
+            "prompt and the answer."
+        )
         return ""
     roles = {role: field for role, field in chosen.items() if field} | labels
     return ",".join(f"{role}={field}" for role, field in roles.items())

@@ -62,7 +62,7 @@ def _facts(source: Source) -> str:
         f"{counted(rollouts.n_problems, 'problem')} of {plain(rollouts.name, 40)}, "
         f"{counted(rollouts.n_rollouts, 'rollout')} by {model}"
     )
-    said += f", {rollouts.n_failed:,} without any" if rollouts.n_failed else ""
+    said += f", {counted(rollouts.n_failed, 'problem')} without any" if rollouts.n_failed else ""
     if run is None:
         return said + "; no policy gradients."
     said += f"; {counted(run.n_done, 'policy gradient')}"
@@ -80,8 +80,14 @@ def choose_config(view: api.ProblemView) -> CurateConfig:
     text, unknown = curate_state.budget_text()
     if unknown:
         st.warning("The linked budget is none (20%, 500 or 1.2Mtok would be): this is 20%.")
+    budget = Budget.parse(text)
+    if budget.kind == "tokens" and not view.tokens_known:
+        st.warning("The tokens of these rollouts are not known, for they came as texts: 20%.")
+        text = CurateConfig().budget
+        budget = Budget.parse(text)
+    kinds = KINDS if view.tokens_known else {k: v for k, v in KINDS.items() if k != "tokens"}
     curate_controls.choose_budget(
-        Budget.parse(text), text, len(view.problems), int(view.problems["n_tokens"].sum()), KINDS
+        budget, text, len(view.problems), int(view.problems["n_tokens"].sum()), kinds
     )
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         strategy = st.selectbox(
@@ -109,8 +115,9 @@ def choose_config(view: api.ProblemView) -> CurateConfig:
                 "Without variance: 0",
                 key=curate_state.ZERO,
                 bind="query-params",
-                help="A problem whose rewards are all equal has no policy gradient. It ranks after "
-                "all others; with this it has the value 0, as in GradAlign's released code.",
+                help="A problem whose rewards are all equal has no policy gradient. Methods "
+                "by gradient never take it; with this it has the value 0, as in GradAlign's "
+                "released code.",
             )
     return CurateConfig(
         budget=text,
@@ -146,8 +153,11 @@ def metrics(live: LiveProblems) -> None:
     chosen = live.rows.loc[live.rows["selected"].astype(bool), "pass_rate"]
     with curate_tables.numbers("problems"):
         curate_tables.metric("Problems", f"{taken.n_selected:,}", f"of {len(taken.order):,}")
+        known = live.view.tokens_known
         curate_tables.metric(
-            "Tokens of rollouts", f"{taken.tokens:,}", f"of {int(taken.n_tokens.sum()):,}"
+            "Tokens of rollouts",
+            f"{taken.tokens:,}" if known else "–",
+            f"of {int(taken.n_tokens.sum()):,}" if known else "not known",
         )
         cut = "–" if math.isnan(taken.cut) else minus(f"{taken.cut:.4g}")
         curate_tables.metric("Lowest value taken", cut, "the cut")

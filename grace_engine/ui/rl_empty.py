@@ -1,17 +1,22 @@
 """What does the Problems page say where there are no rollouts, or no policy gradients, yet?"""
 
 import shlex
+from pathlib import PurePath
 from typing import NoReturn
 
 import streamlit as st
 
 from grace_engine import api
+from grace_engine.jobs import Job
+from grace_engine.records import RolloutSet
 from grace_engine.ui import data_jobs
 from grace_engine.ui.rl_load import Source
+from grace_engine.ui.text import as_markdown
 
 EXAMPLE = (
     "64 problems of the shipped data and 48 of another set as the target, 8 rollouts of each by "
-    "the shipped model, and their policy gradients. That takes about two minutes."
+    "the shipped model, and their policy gradients. That takes about two minutes of "
+    "one idle core, longer on a busy machine."
 )
 """What the example is."""
 
@@ -23,19 +28,58 @@ def sources_or_stop(workspace: str, found: list[Source]) -> None:
 
 
 def problems_or_stop(workspace: str, view: api.ProblemView) -> None:
-    """For a set that holds no problem yet, say so and end the page."""
+    """For a set that holds no problem yet, say why, how to go on, and end the page."""
     if len(view.problems):
         return
-    st.info(
-        "No problem of it was answered yet. The same command goes on where it stopped:",
-        title="These rollouts are on their way",
-        icon=":material/hourglass_top:",
+    jobs = [job for job in data_jobs.known_jobs(workspace) if job.spec.kind == "rollout"]
+    made = [job for job in jobs if _is_of(job, view.rollouts)]
+    if any(job.is_active for job in made):
+        st.info(
+            "No problem of it was answered yet.",
+            title="These rollouts are on their way",
+            icon=":material/hourglass_top:",
+        )
+        st.stop()
+    ended = next((job for job in made if job.is_resumable), None)
+    why = f"The run {ended.id} ended early ({ended.word})" if ended else "The run ended"
+    st.warning(
+        as_markdown(f"{why} before any problem was answered. This goes on:"),
+        title="These rollouts hold no answer",
+        icon=":material/warning:",
     )
-    st.code(
-        f"grace rollout {shlex.quote(view.rollouts.name)} --workspace {shlex.quote(workspace)}",
-        language="shell",
-    )
+    words = ["resume", ended.id] if ended else _rollout_words(view.rollouts)
+    st.code(shlex.join(["grace", *words, "--workspace", workspace]), language="shell")
     st.stop()
+
+
+def _is_of(job: Job, found: RolloutSet) -> bool:
+    """Whether a background run makes this set: same problems, model, server and number."""
+    asked = job.spec.settings
+    name = PurePath(str(asked.get("problems", ""))).name.partition(".")[0]
+    same = all(asked.get(field) == getattr(found, field) for field in ("endpoint", "n", "seed"))
+    return (
+        same
+        and name in (found.name, found.name.partition(".")[0])
+        and (not asked.get("model") or asked["model"] == found.model)
+    )
+
+
+def _rollout_words(found: RolloutSet) -> list[str]:
+    """The command that makes a set, whole; defaults are left out."""
+    usual = api.RolloutSettings()
+    said = {
+        "--model": (found.model, usual.model),
+        "--adapter": (found.adapter, usual.adapter),
+        "--endpoint": (found.endpoint, usual.endpoint),
+        "-n": (found.n, None),
+        "--temperature": (found.temperature, usual.temperature),
+        "--top-p": (found.top_p, usual.top_p),
+        "--max-new-tokens": (found.max_new_tokens, usual.max_new_tokens),
+        "--seed": (found.seed, usual.seed),
+        "--reward": (found.reward, usual.reward),
+    }
+    flags = [word for flag, (now, then) in said.items() if now != then for word in (flag, str(now))]
+    return ["rollout", found.name, *flags]
 
 
 def _nothing(workspace: str) -> NoReturn:

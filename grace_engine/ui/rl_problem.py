@@ -11,6 +11,7 @@ from grace_engine import api
 from grace_engine.config import CurateConfig
 from grace_engine.figures import rl
 from grace_engine.figures.frames import minus, plain
+from grace_engine.quantities import counted
 from grace_engine.records import Selection
 from grace_engine.ui import (
     charts,
@@ -125,10 +126,19 @@ def _verdict(live: LiveProblems, found: api.WhyProblem) -> None:
         curate_tables.metric("Alignment", _plain(found.cosine), f"length of g {_plain(found.norm)}")
         curate_tables.metric(
             f"{turns} a budget of",
-            found.needed_budget or "none",
+            _needed(found),
             f"now {live.config.budget}",
         )
     st.text(plain(f"{found.reason[:1].upper()}{found.reason[1:]}. Ranked by {found.ranked_by}."))
+    if found.is_target:
+        st.text("A target problem, too: its own gradient is part of the mean it is held against.")
+
+
+def _needed(found: api.WhyProblem) -> str:
+    """A budget, with the problems that a share comes to: ``1.6% (1 problem)``."""
+    n = found.needed_problems
+    said = found.needed_budget or "none"
+    return said if n is None else f"{said} ({counted(n, 'problem')})"
 
 
 def _plain(number: float | None) -> str:

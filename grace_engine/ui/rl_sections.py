@@ -8,6 +8,7 @@ import streamlit as st
 from grace_engine import api
 from grace_engine.figures import rl
 from grace_engine.figures.frames import minus, plain
+from grace_engine.quantities import counted
 from grace_engine.ui import (
     charts,
     curate_curve,
@@ -93,7 +94,7 @@ def _overview(live: LiveProblems, *, dark: bool) -> None:
     with left:
         _ends("Nearest to what is asked", "nearest", known.head(_ENDS), column, title)
     with right:
-        _ends("Farthest from it", "farthest", known.tail(_ENDS).iloc[::-1], column, title)
+        _ends("Farthest from it", "farthest", known[_ENDS:].tail(_ENDS).iloc[::-1], column, title)
 
 
 def _height(live: LiveProblems) -> tuple[str, str]:
@@ -114,6 +115,8 @@ def _open(problem: str) -> None:
 
 
 def _ends(title: str, name: str, rows: pd.DataFrame, column: str, what: str) -> None:
+    if rows.empty:
+        return
     st.markdown(f"**{as_markdown(title)}**")
     key = f"rl-{name}"
 
@@ -220,7 +223,7 @@ def _moves(
         },
         alt=title,
     )
-    tables.save_csv(f"These {len(frame):,} as CSV", f"methods-{name}", lambda: frame)
+    tables.save_csv(f"{counted(len(frame), 'problem')} as CSV", f"methods-{name}", lambda: frame)
 
 
 def _certainty(live: LiveProblems, *, dark: bool) -> None:
@@ -242,8 +245,9 @@ def _certainty(live: LiveProblems, *, dark: bool) -> None:
         "fourth, … Each half is a group of its own, scored against the same target. r is the "
         "correlation of the two scores; Spearman and Brown's formula, 2r/(1 + r), makes of it the "
         "reliability with all rollouts: 1 if other rollouts would give the same order, 0 if the "
-        "order is chance. A problem counts where both halves hold different rewards. How sure the "
-        "target's own gradient is, is not in it."
+        "order is chance. As a rule of thumb, below about .3 the ranking is not to be trusted: "
+        "take more rollouts. A problem counts where both halves hold different rewards. How sure "
+        "the target's own gradient is, is not in it."
     )
     left, right = st.columns([0.6, 0.4], gap="medium")
     with left:

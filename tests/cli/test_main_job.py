@@ -222,12 +222,17 @@ def test_an_export_never_overwrites_another_file_unasked(grace, own_workspace, t
     assert list(tmp_path.glob(".*.part")) == []
 
 
-def test_two_exports_in_one_folder_keep_two_manifests(grace, own_workspace, tmp_path) -> None:
-    for name, budget in (("a", "3"), ("b", "5")):
-        api.curate(own_workspace, budget)
-        grace("export", "latest", "--to", tmp_path / f"{name}.jsonl", "-w", own_workspace.root)
-    names = sorted(path.name for path in tmp_path.glob("*.json"))
-    assert names == ["b.manifest.json", "manifest.json"]
+def test_exports_in_one_folder_keep_a_manifest_each(grace, own_workspace, tmp_path) -> None:
+    written = ("a.jsonl", "b.jsonl", "b.txt", "b.jsonl", "a.jsonl")
+    for name in written:
+        api.curate(own_workspace, "3")
+        grace("export", "latest", "--to", tmp_path / name, "-w", own_workspace.root)
+    found = {path.name: json.loads(path.read_bytes())["file"] for path in tmp_path.glob("*.json")}
+    assert found == {
+        "manifest.json": "a.jsonl",
+        "b.manifest.json": "b.jsonl",
+        "b.txt.manifest.json": "b.txt",
+    }
 
 
 def test_steps_become_a_parquet_file_with_a_row_a_step(grace, scored_workspace, tmp_path) -> None:

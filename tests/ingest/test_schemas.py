@@ -33,8 +33,8 @@ PLANTED = {
     "record",
     [
         {},
-        {"question": "Half of 36?", "answer": "18"},  # no mark: not GSM8K's
-        {"question": "Half of 36?", "answer": 18},
+        {"question": "Half of 36?", "answer": "Half of it.\nThat is 18."},  # no mark: not GSM8K's
+        {"question": "Half of 36?", "answer": None},
         {"question": "Half of 36?", "ground_truth": "A: 18"},
         {"question": None, "ground_truth": "A: 18", "x": {"solution": "", "is_correct": True}},
         {**PLANTED, "steps": "3+4=8"},
@@ -122,7 +122,8 @@ def test_a_mapping_names_every_part() -> None:
     ("text", "said"),
     [
         ("", "not known"),
-        ("prompt=q", "must name prompt and trace"),
+        ("prompt=q", "must name prompt and trace, or prompt and answer"),
+        ("answer=a,trace=t", "must name prompt and trace"),
         ("prompt=q,trace=t,reply=a", "'reply=a' is not known"),
         ("prompt=q,trace=", "'trace=' is not known"),
         ("prompt=q,trace=t,label.=x", "'label.=x' is not known"),

@@ -184,7 +184,7 @@ def test_groups_without_a_gradient_keep_their_reason(rolled: api.Workspace) -> N
     report = api.gradients(rolled, equal, api.GradientSettings())
     assert (report.n_computed, report.n_without) == (0, 5)
     assert report.by_reason == {"no-variance": 5}
-    with pytest.raises(InputError, match="all 5 of its problems have equal rewards"):
+    with pytest.raises(InputError, match="all of its 5 problems have equal rewards"):
         api.gradients(rolled, equal, api.GradientSettings(target=equal))
     empty = store.upsert_rollout_set(
         rolled, replace(api.get_rollout_set(rolled, "sums"), id="o-empty", name="empty")

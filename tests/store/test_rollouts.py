@@ -94,6 +94,7 @@ def test_a_batch_enters_whole_or_not_at_all(rolled: Workspace) -> None:
 
 def test_sets_are_found_by_name_id_beginning_and_as_the_latest(rolled: Workspace) -> None:
     store.upsert_rollout_set(rolled, replace(SET, id="o-22", name="more"))
+    store.add_groups(rolled, "o-22", [group("1+1", 1.0)])
     found = {
         wanted: store.get_rollout_set(rolled, wanted).id for wanted in ("latest", "sums", "o-2")
     }

@@ -48,24 +48,24 @@ def test_a_selection_comes_back_whole(workspace: Workspace) -> None:
     assert replace(saved, created_at="") == SELECTION
 
 
-def test_saving_twice_keeps_one_and_takes_the_new_name(workspace: Workspace) -> None:
+def test_saving_twice_keeps_one_and_the_name_that_it_had(workspace: Workspace) -> None:
     first = save_selection(workspace, SELECTION)
     save_selection(workspace, replace(SELECTION, name="second"))
-    assert [one.name for one in list_selections(workspace)] == ["second"]
+    assert [one.name for one in list_selections(workspace)] == ["first"]
     assert get_selection(workspace).choices == first.choices
     with pytest.raises(NotFoundError):
-        get_selection(workspace, "first")
+        get_selection(workspace, "second")
 
 
-def test_saving_again_tells_the_name_that_went_and_keeps_one_without_another(
-    workspace: Workspace,
-) -> None:
-    assert save_selection(workspace, SELECTION).was_named == ""
-    assert save_selection(workspace, SELECTION).was_named == ""
-    assert save_selection(workspace, replace(SELECTION, name="second")).was_named == "first"
+def test_saving_again_tells_the_name_that_was_not_given(workspace: Workspace) -> None:
+    assert save_selection(workspace, replace(SELECTION, name="")).refused_name == ""
+    assert save_selection(workspace, SELECTION).refused_name == ""  # it had none
+    assert save_selection(workspace, SELECTION).refused_name == ""
+    again = save_selection(workspace, replace(SELECTION, name="second"))
+    assert (again.name, again.refused_name) == ("first", "second")
     again = save_selection(workspace, replace(SELECTION, name=""))
-    assert (again.name, again.was_named) == ("second", "")
-    assert get_selection(workspace, "second").was_named == ""
+    assert (again.name, again.refused_name) == ("first", "")
+    assert get_selection(workspace, "first").refused_name == ""
 
 
 def test_a_name_is_given_to_one_selection_only(workspace: Workspace) -> None:

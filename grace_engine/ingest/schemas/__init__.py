@@ -20,6 +20,19 @@ def detect(fields: Fields) -> Schema | None:
     return next((schema for schema in _SCHEMAS if schema.matches(fields)), None)
 
 
+def detect_among(records: Sequence[Fields]) -> Schema | None:
+    """The schema of the first record that one fits, and that enough of the others are of."""
+    passed_over: set[str] = set()
+    for record in records:
+        schema = detect(record)
+        if schema is None or schema.name in passed_over:
+            continue
+        if not schema.share or sum(map(schema.matches, records)) >= schema.share * len(records):
+            return schema
+        passed_over.add(schema.name)
+    return None
+
+
 def schema_named(name: str) -> Schema:
     """The schema that ``--format`` names; ``InputError`` when there is none of that name."""
     require_one_of("Format", name, tuple(SCHEMAS))
@@ -33,6 +46,7 @@ def no_schema_fits(path: str, records: Sequence[Fields]) -> SchemaError:
     guessed = f"It looks like --map '{mapping}'. If that is not so, say" if guess else "Say"
     return SchemaError(
         f"{path}: no known format fits records with the fields {names_of(records[0])}. {guessed} "
-        "which field is which with --map prompt=FIELD,trace=FIELD,answer=FIELD, or name a format "
-        f"with --format ({', '.join(SCHEMAS)})."
+        "which field is which with --map prompt=FIELD,trace=FIELD,answer=FIELD (of problems "
+        "without a trace --map prompt=FIELD,reference=FIELD), or name a format with --format "
+        f"({', '.join(SCHEMAS)})."
     )

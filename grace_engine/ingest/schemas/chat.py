@@ -12,6 +12,7 @@ from grace_engine.ingest.schemas import (
     math,
     numina_math,
     openr1_math,
+    problem,
     reasoned_reply,
     steps_list,
 )
@@ -23,6 +24,7 @@ _RICHER = (
     math.SCHEMA,
     numina_math.SCHEMA,
     openr1_math.SCHEMA,
+    problem.SCHEMA,
     reasoned_reply.SCHEMA,
     steps_list.SCHEMA,
 )

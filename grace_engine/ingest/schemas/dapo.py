@@ -18,10 +18,12 @@ from grace_engine.ingest.drafts import (
     optional_answer,
 )
 from grace_engine.ingest.schemas import reasoned_reply, rendered_chat, steps_list
-from grace_engine.ingest.usual_names import RESPONSES, first_text
+from grace_engine.ingest.usual_names import RESPONSES, first_text, single_labels
 
 # They find a trace in such a record.
 _RICHER = (reasoned_reply.SCHEMA, rendered_chat.SCHEMA, steps_list.SCHEMA)
+# The answer stands beside the reward model's once more.
+_NO_LABELS = ("prompt", "solution", "answer")
 
 
 def _matches(fields: Fields) -> bool:
@@ -45,7 +47,8 @@ def _drafts(fields: Fields) -> Iterator[ProblemDraft]:
     yield ProblemDraft(
         prompt=prompt_of(turns),
         reference=optional_answer(reward, "ground_truth"),
-        labels=labels_in(fields, source="data_source", subject="ability"),
+        labels=single_labels(fields, but=_NO_LABELS)
+        | labels_in(fields, source="data_source", subject="ability"),
         images=tuple(image for turn in turns for image in turn.images),
     )
 
