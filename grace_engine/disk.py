@@ -20,7 +20,8 @@ def is_full(error: Exception) -> bool:
 
 def disk_fault(error: Exception, path: Path) -> StoreError | None:
     """The fault behind an error with the workspace file at ``path``; None if it is another's."""
-    said = str(error).partition("\n")[0]
+    said = (isinstance(error, OSError) and error.strerror) or str(error).partition("\n")[0]
+    what = f"workspace {'folder' if path.is_dir() else 'file'} {path}"
     if is_full(error):
         return DiskFullError(
             f"The disk that holds {path} is full, so this step was not stored; what was stored "
@@ -28,13 +29,10 @@ def disk_fault(error: Exception, path: Path) -> StoreError | None:
         )
     if _CLOSED.search(str(error)):
         return StoreError(
-            f"The workspace file {path} cannot be written ({said}). Make its folder writable, or "
-            "name another workspace."
+            f"The {what} cannot be written ({said}). Make it writable, or name another workspace."
         )
     return (
-        StoreError(f"The workspace file {path} cannot be used ({said}).")
-        if isinstance(error, OSError)
-        else None
+        StoreError(f"The {what} cannot be used ({said}).") if isinstance(error, OSError) else None
     )
 
 

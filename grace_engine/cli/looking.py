@@ -66,6 +66,9 @@ def traces(
             {"run": view.run.id, "weights": api.weights_json(weights), "traces": rows}
         )
         return
+    if not rows:
+        console.note(f"Run {view.run.id} has scored no trace yet. Run grace score.")
+        return
     shown = rows[:limit] if limit else rows
     console.table(
         f"Run {view.run.id}: {len(rows):,} traces",

@@ -56,7 +56,7 @@ def runs(workspace: WorkspaceOption = DEFAULT_WORKSPACE, as_json: JsonOption = F
         return
     console.table(
         "Background runs",
-        ["run", "state", "done", "failed", "began", "what", "says"],
+        ["run", "state", "done", "failed", "began", "what"],
         [
             (
                 job.id,
@@ -65,11 +65,11 @@ def runs(workspace: WorkspaceOption = DEFAULT_WORKSPACE, as_json: JsonOption = F
                 job.failures,
                 time.strftime("%Y-%m-%d %H:%M", time.localtime(job.status.began_at)),
                 job.spec.title,
-                job.says,
             )
             for job in found
         ],
     )
+    console.pairs({job.id: job.says for job in found if job.says})
 
 
 @console.speaks

@@ -94,7 +94,7 @@ def _say(done: "api.Rebuilt") -> None:
             console.note(f"{where} cannot be read ({why}).")
         console.note(f"The damaged file is kept as {done.salvage.kept}.")
         for group_of_tables, origin in done.salvage.origins.items():
-            came = f"read from {origin}" if origin else "not to be read from any file"
+            came = f"read from {origin}" if origin else "in no damaged file or backup any more"
             console.note(f"{group_of_tables.capitalize()}: {came}.")
     back = done.recovered
     if back.n_annotations or back.selections or back.runs:

@@ -137,6 +137,12 @@ def _find_head(model: nn.Module) -> Head | AutogradHead:
         changed = ids.clone()
         changed[:, -1] = ids[:, 0]
         model(input_ids=changed, use_cache=False)
+    if first_logits.isnan().any():
+        raise ModelError(
+            f"This {type(model).__name__} answers a plain question with logits that are no numbers "
+            "(NaN): its weights are damaged, or overflow in this precision. Check the files, or "
+            "try --dtype float32."
+        )
     hidden, hidden_changed = seen
     _require_causal(model, hidden, hidden_changed)
     config = model.config.get_text_config()
@@ -155,8 +161,8 @@ def _find_head(model: nn.Module) -> Head | AutogradHead:
         return other
     raise ModelError(
         f"The logits of {type(model).__name__} are no known function of its output layer, so its "
-        "step gradients cannot be trusted. Use another model of the family, or --proxy exact is "
-        "no way round either: please report the architecture."
+        "step gradients cannot be trusted, and --proxy exact goes the same way. Use another model, "
+        "and please report the architecture."
     )
 
 

@@ -1,5 +1,6 @@
 """How does a model come into memory: which class, dtype and device, and with which adapter?"""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,9 @@ from grace_engine.models.heads import AutogradHead, Head, find_head
 from grace_engine.models.locate import ModelFiles
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+# How transformers begins what is wrong with a configuration.
+_VALIDATOR = re.compile(r"Class validation error for validator '[^']*':\s*\w*Error: ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -138,7 +142,11 @@ def load_model(
     if adapter is not None:
         model = _with_adapter(model, adapter)
     model = model.to(device).eval().requires_grad_(requires_grad=False)
-    return LoadedModel(model=model, head=find_head(model), device=device)
+    try:
+        head = find_head(model)
+    except ModelError as error:
+        raise ModelError(f"{files.name} cannot be scored with. {error}") from error
+    return LoadedModel(model=model, head=head, device=device)
 
 
 def length_limit(config: Any) -> int:
@@ -176,5 +184,6 @@ def _load_sentence(files: ModelFiles, error: Exception) -> str:
 
 def _first_line(error: BaseException) -> str:
     """What an error says first; of a heading also what stands below it."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
+    said = _VALIDATOR.sub("its config.json contradicts itself: ", str(error).strip())
+    lines = said.splitlines() or [type(error).__name__]
     return " ".join(line.strip() for line in lines[: 1 + lines[0].endswith(":")])[:300]

@@ -9,6 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from grace_engine import api
+from grace_engine.config import IngestConfig, ScoreConfig
+from tests.conftest import SAMPLE
 
 
 def document(result: tuple[int, str, str]) -> dict:
@@ -270,6 +272,16 @@ def test_the_workspace_lists_deletes_and_compacts(grace, own_workspace) -> None:
     assert after["bytes_after"] <= after["bytes_before"]
     found = document(grace("workspace", "-w", root, "--json"))
     assert (found["datasets"], found["runs"]) == ([], [])
+
+
+def test_traces_of_a_run_that_scored_nothing_say_so(grace, tmp_path, sample_file) -> None:
+    workspace = api.open_workspace(tmp_path / "w", create=True)
+    api.ingest(workspace, [sample_file], IngestConfig(dataset="solutions"))
+    run = api.score(workspace, ScoreConfig(model=str(SAMPLE / "tiny-reasoner"), max_length=1)).run
+    status, out, err = grace("traces", "-w", workspace.root)
+    assert (status, out) == (0, "")
+    assert f"Run {run.id} has scored no trace yet. Run grace score." in err
+    assert document(grace("traces", "-w", workspace.root, "--json"))["traces"] == []
 
 
 def test_a_fault_is_one_sentence_and_one_json_document(grace, tmp_path) -> None:

@@ -1,5 +1,6 @@
 """Is a workspace that cannot be written still one to read, with a sentence for what cannot be?"""
 
+import errno
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from grace_engine import api
+from grace_engine.disk import disk_fault
 from grace_engine.errors import StoreError
 
 Grace = Callable[..., tuple[int, str, str]]
@@ -117,3 +119,12 @@ def test_a_file_without_write_permission_is_read_and_not_written(
     assert api.datasets(own_workspace)
     with pytest.raises(StoreError, match="cannot be written"):
         api.delete_dataset(own_workspace, "solutions")
+
+
+def test_a_fault_of_the_disk_is_told_in_its_words_and_names_what_it_is_of(tmp_path: Path) -> None:
+    fault = OSError(errno.EROFS, "Read-only file system", str(tmp_path))
+    assert str(disk_fault(fault, tmp_path)) == (
+        f"The workspace folder {tmp_path} cannot be written (Read-only file system). Make it "
+        "writable, or name another workspace."
+    )
+    assert "The workspace file" in str(disk_fault(fault, tmp_path / "grace.duckdb"))

@@ -63,34 +63,39 @@ def strike(job: Job, *, keeper_too: bool) -> None:
             keeper.resume()
 
 
-def wait_for(job: Job, phase: str) -> None:
-    """Until a phase of that name has begun, or the job is over; "" waits for nothing."""
-    deadline = time.monotonic() + PATIENCE
+def wait_for(job: Job, phase: str, units: int) -> None:
+    """Until a phase has begun and is units further, or the job is over; "" waits for nothing."""
+    deadline, first = time.monotonic() + PATIENCE, None
     while phase and time.monotonic() < deadline:
         now = read_job(job.folder)
-        if now.status.phase.startswith(phase) or not now.is_active:
+        if now.status.phase.startswith(phase):
+            first = now.status.done if first is None else first
+            if now.status.done - first >= units:
+                return
+        if not now.is_active:
             return
         time.sleep(0.005)
 
 
 def kill_often(
-    job: Job, command: list[str], moments: list[tuple[str, float]], check: Callable[[], None]
+    job: Job, command: list[str], moments: list[tuple[str, int, float]], check: Callable[[], None]
 ) -> tuple[Job, int]:
     """Kill a job and resume it, ``N_KILLS`` times; the job, and kills that found it at work.
 
     Args:
         job: Just started.
         command: Its command, but for the attempt after the last kill.
-        moments: Phases after whose beginning it may be killed, and within how many seconds; a
-            phase "" begins with the process.
+        moments: Phases in which it may be killed, after how many units at the most, and within
+            how many seconds from then on; a phase "" begins with the process. Units are what a
+            busy machine does not change.
         check: Called after each kill.
     """
     rng = random.Random(SEED)
     sys.stdout.write(f"seed {SEED}\n")
     n_at_work = 0
     for number in range(N_KILLS):
-        phase, seconds = rng.choice(moments)
-        wait_for(job, phase)
+        phase, units, seconds = rng.choice(moments)
+        wait_for(job, phase, rng.randint(0, units))
         time.sleep(rng.uniform(0.0, seconds))
         strike(job, keeper_too=rng.random() < 0.5)
         over = ended(job)
@@ -147,13 +152,13 @@ def test_a_scoring_run_that_is_killed_thirty_times_gives_the_grams_of_one_that_w
         assert n_grams == n_keys
         seen.append(n_traces)
 
-    # A kill while scoring comes within the time of some twenty traces, of 798.
+    # A kill while scoring comes within some thirty traces, of 798.
     all_of_it, model = reference.status.seconds, reference.status.result["seconds"]
     moments = [
-        ("", all_of_it / 3),
-        ("Rendering", all_of_it / 20),
-        ("Scoring", model / 40),
-        ("Scoring", model / 20),
+        ("", 0, all_of_it / 3),
+        ("Rendering", 0, all_of_it / 20),
+        ("Scoring", 10, model / 80),
+        ("Scoring", 20, model / 40),
     ]
     monkeypatch.setenv("COMMIT_SECONDS", str(model / 150))
     job = jobs.start(ingested.root, spec, command)
@@ -234,7 +239,7 @@ def test_an_ingest_that_is_killed_thirty_times_stores_what_one_stores_that_was_n
     job = jobs.start(disturbed.root, spec, command)
     # Kills land in the start, and in reading, cutting, staging and entering each of the files.
     all_of_it = reference.status.seconds
-    moments = [("", all_of_it / 6), *4 * [("Reading", 0.6 * all_of_it)]]
+    moments = [("", 0, all_of_it / 6), *4 * [("Reading", 0, 0.6 * all_of_it)]]
     try:
         job, n_at_work = kill_often(job, command, moments, whole_files_only)
         over = ended(job)

@@ -35,6 +35,7 @@ def test_the_log_is_printed_and_ends_with_how_the_run_stands(begin, tmp_path: Pa
     assert [event["event"] for event in document["events"]] == ["phase", "message", "finished"]
     table = grace("runs", *at)[1]
     assert "1 (1 third)" in table, "units that failed alone are counted"
+    assert table.splitlines()[-1].split(maxsplit=1) == [job.id, "All counted."]
     status, out, err = grace("logs", job.id, "-f", "--json", *at)
     assert (status, json.loads(out)["error"]["kind"]) == (1, "InputError")
 

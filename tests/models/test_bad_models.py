@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from grace_engine import api
 
@@ -53,6 +54,12 @@ def half(model: Path) -> None:
     (model / "model.safetensors").write_bytes(whole[: len(whole) // 2])
 
 
+def not_a_number(model: Path) -> None:
+    weights = load_file(model / "model.safetensors")
+    weights["model.norm.weight"][0] = float("nan")
+    save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
+
+
 BAD: dict[str, tuple[Change, str]] = {
     "no weights": (
         lambda model: (model / "model.safetensors").unlink(),
@@ -87,8 +94,9 @@ BAD: dict[str, tuple[Change, str]] = {
     ),
     "a config that contradicts itself": (
         rewrite("config.json", num_hidden_layers=9),
-        "`num_hidden_layers` (9) must be equal",
+        "its config.json contradicts itself: `num_hidden_layers` (9) must be equal",
     ),
+    "weights that are no numbers": (not_a_number, "logits that are no numbers (NaN)"),
     "half a download": (half, "is no readable safetensors file"),
     "remote code": (with_code, "comes with its own Python code. Read that code"),
 }
