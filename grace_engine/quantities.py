@@ -1,6 +1,9 @@
-"""How do bytes, seconds and shares read to a person?"""
+"""How do bytes, seconds, paces and shares read to a person?"""
 
 import math
+
+# Units a second below which the time of one says more.
+_SLOW = 0.1
 
 
 def size(n_bytes: float) -> str:
@@ -23,11 +26,34 @@ def percent(share: float) -> str:
     """A share for people, to a tenth of a percent, halves up: 9 of 80 is ``11.3%``; – for NaN."""
     if math.isnan(share):
         return "–"
+    return f"{_tenths(share):.1f}%"
+
+
+def points(difference: float) -> str:
+    """A difference of shares in percentage points: ``+10.0``, ``−6.3``; halves away from 0."""
+    tenths = _tenths(abs(difference))
+    return f"{'−' if difference < 0 and tenths else '+'}{tenths:.1f}"
+
+
+def _tenths(share: float) -> float:
+    """A share in percent, to a tenth, halves up."""
     # What is a half on paper may be a hair less in binary.
-    tenths = math.floor(round(1000 * share, 9) + 0.5)
-    return f"{tenths / 10:.1f}%"
+    return math.floor(round(1000 * share, 9) + 0.5) / 10
 
 
-def counted(count: int, what: str) -> str:
-    """How many of what: ``1 trace``, ``2,000 traces``."""
-    return f"{count:,} {what}" + ("" if count == 1 else "s")
+def pace(rate: float, unit: str) -> str:
+    """Units a second for people: ``1.3 steps a second``, below 0.1 ``28 s a step``.
+
+    Args:
+        rate: Units a second, above 0.
+        unit: Its plural.
+    """
+    if rate >= _SLOW:
+        return f"{rate:,.1f} {unit} a second"
+    one = unit.removesuffix("s")
+    return f"{duration(1 / rate)} {'an' if one[:1] in 'aeiou' else 'a'} {one}"
+
+
+def counted(count: int, what: str, several: str = "") -> str:
+    """How many of what: ``1 trace``, ``2,000 traces``; ``several`` where an s does not do."""
+    return f"{count:,} {what if count == 1 else several or what + 's'}"

@@ -14,7 +14,7 @@ from grace_engine.errors import InputError
 from grace_engine.jobs import EXIT_STATUS, JobSpec, Reporter, carry_out
 from grace_engine.jobs.folder import read_spec
 from grace_engine.policy.reasons import told_reasons
-from grace_engine.quantities import counted, duration
+from grace_engine.quantities import counted, duration, percent
 
 Outcome = tuple[str, Mapping[str, Any]]
 
@@ -133,8 +133,8 @@ def _train(folder: Path, workspace: api.Workspace, spec: JobSpec, reporter: Repo
     train = api.train_on_cluster if request.executor == "slurm" else api.train
     report = train(workspace, request, folder, reporter)
     planned, n_cells = report.planned, len(report.cells)
-    said = [f"{n_cells:,} of {planned.n_cells:,} trainings and evaluations are finished."]
-    said += [f"{a.arm}: {a.measure} {a.accuracy.mean:.1%}." for a in report.arms if a.accuracy]
+    said = [f"{planned.finished(n_cells)} {'is' if planned.n_cells == 1 else 'are'} finished."]
+    said += [f"{a.arm}: {a.measure} {percent(a.accuracy.mean)}." for a in report.arms if a.accuracy]
     return " ".join(said), {"selection": planned.selection, "n_cells": n_cells}
 
 

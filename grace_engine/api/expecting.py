@@ -2,10 +2,12 @@
 
 import statistics
 from dataclasses import dataclass
+from pathlib import Path
 
 from grace_engine import jobs
+from grace_engine.api.running import device_of
 from grace_engine.api.trained import finished_cells, training_cells, training_metrics
-from grace_engine.api.training import TrainPlan, examples_of_cell
+from grace_engine.api.training import TrainPlan, examples_of_cell, named_or_shipped
 from grace_engine.jobs import Job
 from grace_engine.quantities import duration
 from grace_engine.store import Workspace
@@ -54,8 +56,20 @@ def expected_time(workspace: Workspace, plan: TrainPlan) -> ExpectedTime:
 def _is_alike(job: Job, plan: TrainPlan) -> bool:
     """Whether what decides the time of a token was the same."""
     ours, theirs = plan.request.settings.document(), job.spec.settings.get("settings", {})
-    names = ("model", "lora", "dtype", "device", "batch_size", "gradient_checkpointing")
-    return all(ours[name] == theirs.get(name) for name in names)
+    names = ("revision", "lora", "dtype", "batch_size", "gradient_checkpointing")
+    if any(ours[name] != theirs.get(name) for name in names):
+        return False
+    if job.spec.settings.get("executor", "local") != plan.request.executor:
+        return False
+    if theirs.get("device") != ours["device"] and job.spec.device != device_of(ours["device"]):
+        return False
+    return _folder_or_id(ours["model"]) == _folder_or_id(theirs.get("model", ""))
+
+
+def _folder_or_id(model: str) -> Path | str:
+    """What a model's name means, without asking the hub: one folder may be named in many ways."""
+    folder = Path(named_or_shipped(model)).expanduser()
+    return folder.resolve() if folder.is_dir() else model
 
 
 def _rate(job: Job) -> float | None:

@@ -13,6 +13,7 @@ from grace_engine.config import OF, IngestConfig, ScoreConfig, require_one_of
 from grace_engine.duplicates import require_threshold
 from grace_engine.errors import InputError
 from grace_engine.jobs import Job, JobSpec
+from grace_engine.quantities import counted
 from grace_engine.records import Of
 from grace_engine.store import Workspace, check_counts, get_rollout_set, get_run
 
@@ -160,8 +161,6 @@ def start_training(workspace: Workspace, request: "TrainRequest") -> Job:
         ModelError: The device is not there.
         MissingExtraError: Slurm is asked for, and submitit is not installed.
     """
-    model = PurePath(request.settings.model).name or "the shipped model"
-    against = f", against {', '.join(request.against)}" if request.against else ""
     on_cluster = request.executor == "slurm"
     if on_cluster:
         from grace_engine.api.clusters import require_submitit
@@ -169,12 +168,31 @@ def start_training(workspace: Workspace, request: "TrainRequest") -> Job:
         require_submitit()
     spec = JobSpec(
         kind="train",
-        title=f"Train {model} on {PurePath(request.what).name}{against}"
-        + (", by Slurm" if on_cluster else ""),
+        title=_title_of(request),
         settings=request.document(),
         device="" if on_cluster else device_of(request.settings.device),
     )
     return begin(workspace, spec)
+
+
+def _title_of(request: "TrainRequest") -> str:
+    """What tells one training from another in a list."""
+    said = [
+        f"Train {PurePath(request.settings.model).name or 'the shipped model'} on "
+        f"{PurePath(request.what).name}"
+    ]
+    if request.budgets:
+        said.append(f"at {', '.join(f'{budget:g}%' for budget in request.budgets)}")
+    if request.against:
+        said.append(f"against {', '.join(request.against)}")
+    if request.n_seeds > 1:
+        said.append(counted(request.n_seeds, "seed"))
+    if request.evaluate_on:
+        first = f"{counted(request.n_problems, 'problem')} of " if request.n_problems else ""
+        said.append(f"judged on {first}{PurePath(request.evaluate_on).name}")
+    if request.executor == "slurm":
+        said.append("by Slurm")
+    return ", ".join(said)
 
 
 def start_rollouts(workspace: Workspace, problems: str, settings: "RolloutSettings") -> Job:

@@ -42,6 +42,11 @@ class Planned:
     asked: str = "greedy answers"
     steps: Mapping[str, int] = field(default_factory=dict)
 
+    def finished(self, n_finished: int) -> str:
+        """How many are finished, for people: ``2 of 3 trainings and evaluations``."""
+        cells = training.counted_cells(self.n_cells, evaluated=bool(self.n_problems))
+        return f"{n_finished:,} of {cells}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainReport:

@@ -11,6 +11,7 @@ import orjson
 from grace_engine import training
 from grace_engine.api.sample import sample_folder
 from grace_engine.api.train_inputs import Traces, cuts, held_out, told, trainable
+from grace_engine.api.train_progress import OfCell, TimeTold
 from grace_engine.api.trained import (
     ANSWERS,
     CELLS,
@@ -19,7 +20,6 @@ from grace_engine.api.trained import (
     Planned,
     TrainReport,
     training_report,
-    training_time_left,
 )
 from grace_engine.config import require_one_of
 from grace_engine.errors import InputError
@@ -42,9 +42,6 @@ from grace_engine.training.loading import weights_of
 
 Executor: TypeAlias = Literal["local", "slurm"]
 EXECUTORS: tuple[Executor, ...] = ("local", "slurm")
-
-# Seconds between two words on how much time is left.
-_SAID = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,8 +133,9 @@ def plan_training(
     training.cells_of(request.against, request.n_seeds, request.budgets)  # refuses at once
     training.require_logger(request.settings)
     request = replace(request, settings=training.with_processes(request.settings))
-    name = request.settings.model or str(sample_folder() / "tiny-reasoner-early")
-    files = locate_model(name, revision=request.settings.revision)
+    files = locate_model(
+        named_or_shipped(request.settings.model), revision=request.settings.revision
+    )
     tokenizer, config = load_tokenizer(files), load_config(files)
     n_parameters = _n_parameters(config)
     found = trainable(workspace, request.what)
@@ -160,7 +158,12 @@ def plan_training(
     prompts = (trace.prompt for trace in (found.pool if needs_pool else found.subset)())
     subset = look(found.subset, "the subset")
     pool = look(found.pool, "the pool") if needs_pool else None
-    at = _at_budgets(workspace, request, found.selection, subset, pool) if pool else {}
+    at = _at_budgets(workspace, request, found.selection, pool) if pool else {}
+    against = request.against
+    if own := _own_budget(at, subset):
+        del at[own]
+        # At its budget the selection itself is trained, beside the random draw of its tokens.
+        against = (*against, "random") if own < WHOLE else against
     return TrainPlan(
         request=request,
         model=files.name,
@@ -171,7 +174,7 @@ def plan_training(
         problems=problems,
         overlap=training.overlap(problems, prompts) if problems else None,
         held_out=held,
-        cells=training.cells_of(request.against, request.n_seeds, tuple(at)),
+        cells=training.cells_of(against, request.n_seeds, tuple(at)),
         tokenizer=tokenizer,
         files=files,
     )
@@ -210,11 +213,17 @@ def train(
         steps={cell.name: n_steps_of(plan, cell) for cell in plan.cells},
     )
     (folder / REPORT).write_bytes(orjson.dumps(asdict(intended)))
+    told = TimeTold(progress, folder)
     for number, cell in enumerate(plan.cells, 1):
         if training.read_result(cells / cell.name) is None:
             of = f"{cell.name}, {number} of {len(plan.cells)}"
-            _carry_out(plan, cell, cells / cell.name, _Named(progress, of, folder))
+            _carry_out(plan, cell, cells / cell.name, OfCell(progress, of, told))
     return training_report(folder)
+
+
+def named_or_shipped(model: str) -> str:
+    """A model as it is named, or the folder of the shipped one on the way where none is."""
+    return model or str(sample_folder() / "tiny-reasoner-early")
 
 
 def request_of(document: Mapping[str, Any]) -> TrainRequest:
@@ -251,12 +260,10 @@ def _at_budgets(
     workspace: Workspace,
     request: TrainRequest,
     selection: str,
-    subset: TrainPreview,
     pool: TrainPreview,
 ) -> dict[float, tuple[Example, ...]]:
-    """What each budget takes, but for budgets at which an arm that is asked for stands already."""
-    found = {}
-    own = {one.trace_id for one in subset.examples}
+    """What each budget takes, but for those that take what another takes, or the full arm is."""
+    found: dict[float, tuple[Example, ...]] = {}
     for budget, ids in cuts(workspace, selection, request.budgets).items():
         taken = tuple(one for one in pool.examples if one.trace_id in ids)
         if not taken:
@@ -264,31 +271,16 @@ def _at_budgets(
                 f"At a budget of {budget:g}% nothing is left that the model can be shown: use a "
                 "larger one."
             )
-        is_own = "random" in request.against and {one.trace_id for one in taken} == own
-        if not is_own and not (budget == WHOLE and "full" in request.against):
+        is_full = budget == WHOLE and "full" in request.against
+        if not is_full and taken not in found.values():
             found[budget] = taken
     return found
 
 
-class _Named:
-    """Progress whose phases say which cell they belong to, and how much time is left in all."""
-
-    def __init__(self, progress: Progress, of: str, folder: Path) -> None:
-        self._progress, self._of, self._folder = progress, of, folder
-        self._said = 0.0
-        self.fail, self.say = progress.fail, progress.say
-
-    def begin(self, what: str, total: int, unit: str, *, done: int = 0) -> None:
-        """A phase of this cell begins."""
-        self._progress.begin(f"{what} ({self._of})", total, unit, done=done)
-        self._said = 0.0
-
-    def advance(self, amount: int, *, tokens: int = 0) -> None:
-        """Count units; every now and then say what is left of all cells."""
-        self._progress.advance(amount, tokens=tokens)
-        if time.monotonic() - self._said > _SAID and (left := training_time_left(self._folder)):
-            self.say(str(left))
-            self._said = time.monotonic()
+def _own_budget(at: Mapping[float, Sequence[Example]], subset: TrainPreview) -> float | None:
+    """The budget that takes what the selection itself holds; None where none does."""
+    own = {one.trace_id for one in subset.examples}
+    return next((at_ for at_, taken in at.items() if {one.trace_id for one in taken} == own), None)
 
 
 def _carry_out(plan: TrainPlan, cell: Cell, folder: Path, progress: Progress) -> None:

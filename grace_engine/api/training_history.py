@@ -5,21 +5,24 @@ from dataclasses import dataclass
 from grace_engine import jobs, training
 from grace_engine.api.trained import finished_cells, training_plan_of
 from grace_engine.jobs import Job
+from grace_engine.quantities import counted, percent
 from grace_engine.store import Workspace
-from grace_engine.training import Interval
+from grace_engine.training import CellResult, Interval
 
 NOT_TRAINED = "not trained yet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HowTrained:
-    """What the latest run that judged a selection found; without one, how the latest run stands.
+    """What the run that judged a selection most found; without one, how the latest run stands.
 
     Attributes:
         run: Id of the run.
         state: Its state as people read it.
         n_finished: Trainings and evaluations that are finished.
         n_cells: Those that were asked for.
+        n_problems: Problems that the subset was judged on.
+        n_seeds: Finished trainings of the subset.
         measure: ``accuracy``, or ``pass@k``.
         accuracy: Of the subset; None before it was judged.
         against: The arm that it is held against: ``random``, else ``untrained``; "" for none.
@@ -30,6 +33,8 @@ class HowTrained:
     state: str
     n_finished: int
     n_cells: int
+    n_problems: int = 0
+    n_seeds: int = 0
     measure: str = "accuracy"
     accuracy: Interval | None = None
     against: str = ""
@@ -37,35 +42,70 @@ class HowTrained:
 
     def __str__(self) -> str:
         """For people, as a cell of a table."""
+        return ", ".join(filter(None, (self.found, self.judged_on, self.beside)))
+
+    @property
+    def found(self) -> str:
+        """The measure of the subset; before it was judged how the run stands."""
         if self.accuracy is None:
             return f"{self.state}, {self.n_finished:,} of {self.n_cells:,} finished"
-        text = f"{self.measure} {self.accuracy.mean:.1%}"
+        return f"{self.measure} {percent(self.accuracy.mean)}"
+
+    @property
+    def judged_on(self) -> str:
+        """Problems and seeds; "" before it was judged."""
+        if self.accuracy is None:
+            return ""
+        return f"{counted(self.n_problems, 'problem')} × {counted(self.n_seeds, 'seed')}"
+
+    @property
+    def beside(self) -> str:
+        """The difference to the arm that it is held against; "" without one."""
         if self.less is None:
-            return text
+            return ""
+        if self.less.is_nowhere:
+            return f"the same on every problem against {self.against}"
         verdict = ", no difference shown" if self.less.is_null else ""
-        return (
-            f"{text}, {self.less.mean:+.1%} ({self.less.low:+.1%} – {self.less.high:+.1%}) against "
-            f"{self.against}{verdict}"
-        )
+        return f"{self.less.difference} against {self.against}{verdict}"
 
 
 def how_trained(workspace: Workspace) -> dict[str, HowTrained]:
     """How each selection trained, by its id; selections that were never trained are left out."""
-    found: dict[str, HowTrained] = {}
+    most: dict[str, _Run] = {}
     for job in jobs.jobs(workspace.root):  # the latest first
         planned = training_plan_of(job.folder) if job.spec.kind == "train" else None
         if planned is None or not planned.selection:
             continue
-        known = found.get(planned.selection)
-        if known is None or known.accuracy is None:
-            said = _of_run(job, planned.n_cells)
-            if known is None or said.accuracy is not None:
-                found[planned.selection] = said
-    return found
+        run = _Run(job=job, n_cells=planned.n_cells, cells=finished_cells(job.folder))
+        known = most.setdefault(planned.selection, run)
+        if run.n_answers > known.n_answers:
+            most[planned.selection] = run
+    return {selection: _said_of(run) for selection, run in most.items()}
 
 
-def _of_run(job: Job, n_cells: int) -> HowTrained:
-    cells = finished_cells(job.folder)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    job: Job
+    n_cells: int
+    cells: tuple[CellResult, ...]
+
+    @property
+    def of_subset(self) -> list[CellResult]:
+        """The judged cells of the selection as it is."""
+        return [
+            one
+            for one in self.cells
+            if one.cell.arm == "subset" and not one.cell.budget and one.shares
+        ]
+
+    @property
+    def n_answers(self) -> int:
+        """Problems times seeds."""
+        return sum(len(one.shares) for one in self.of_subset)
+
+
+def _said_of(run: _Run) -> HowTrained:
+    job, cells, judged = run.job, run.cells, run.of_subset
     arms = {arm.arm: arm for arm in training.arms_of(cells)}
     subset = arms.get("subset")
     against = next((arms[name] for name in ("random", "untrained") if name in arms), None)
@@ -73,7 +113,9 @@ def _of_run(job: Job, n_cells: int) -> HowTrained:
         run=job.id,
         state=job.word,
         n_finished=len(cells),
-        n_cells=n_cells,
+        n_cells=run.n_cells,
+        n_problems=len(judged[0].shares) if judged else 0,
+        n_seeds=len(judged),
         measure=subset.measure if subset else "accuracy",
         accuracy=subset.accuracy if subset else None,
         against=against.arm if against else "",

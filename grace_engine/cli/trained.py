@@ -9,10 +9,12 @@ import typer
 from grace_engine import api
 from grace_engine.cli import console, running
 from grace_engine.cli.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption
+from grace_engine.errors import NotFoundError
 from grace_engine.jobs import Job
+from grace_engine.quantities import percent
 
 if TYPE_CHECKING:
-    from grace_engine.training import ArmResult, Interval
+    from grace_engine.training import ArmResult
 
 
 def register(app: typer.Typer) -> None:
@@ -22,12 +24,26 @@ def register(app: typer.Typer) -> None:
 
 @console.speaks
 def trained(
-    run: Annotated[str, typer.Argument(help="Run id, a unique beginning, or latest.")] = "latest",
+    run: Annotated[
+        str, typer.Argument(help="Run id, a unique beginning, or latest, that has found something.")
+    ] = "latest",
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     as_json: JsonOption = False,
 ) -> None:
     """What a training run found so far: accuracy of each arm, with intervals."""
-    report(api.get_job(api.open_workspace(workspace, create=False), run), as_json=as_json)
+    opened = api.open_workspace(workspace, create=False)
+    job = _latest(opened) if run == "latest" else api.get_job(opened, run)
+    report(job, as_json=as_json)
+
+
+def _latest(workspace: "api.Workspace") -> Job:
+    """The latest training that has found something; of later ones it is said how they stand."""
+    jobs = [job for job in api.list_jobs(workspace) if job.spec.kind == "train"]
+    for job in jobs:
+        if api.finished_cells(job.folder):
+            return job
+        console.note(f"Run {job.id} is {job.word} and has found nothing yet: {job.spec.title}.")
+    raise NotFoundError("No training of this workspace has finished yet.")
 
 
 def report(job: Job, *, as_json: bool, finished: bool = True) -> None:
@@ -43,7 +59,7 @@ def report(job: Job, *, as_json: bool, finished: bool = True) -> None:
         return
     planned = found.planned
     console.table(
-        f"Run {job.id}: {len(found.cells)} of {planned.n_cells} trainings and evaluations",
+        f"Run {job.id}: {planned.finished(len(found.cells))}",
         *_arms(found.arms, found.measure),
     )
     for label in dict.fromkeys(group.label for group in found.groups):
@@ -64,16 +80,16 @@ def report(job: Job, *, as_json: bool, finished: bool = True) -> None:
 
 def _arms(arms: "Sequence[ArmResult]", measure: str) -> tuple[list[str], list[tuple[object, ...]]]:
     sampled = measure != "accuracy"
-    columns = ["arm", "seeds", "steps", "tokens", measure, "95% interval"]
+    columns = ["arm", "seeds", "steps", "tokens a pass", measure, "95% interval"]
     columns += ["single answers right"] if sampled else []
     rows = []
     for arm in arms:
         row: list[object] = [arm.arm, arm.n_seeds, f"{arm.n_steps:,.0f}", f"{arm.n_tokens:,.0f}"]
-        row += [f"{arm.accuracy.mean:.1%}" if arm.accuracy else "not evaluated"]
-        row += [_between(arm.accuracy)]
+        row += [percent(arm.accuracy.mean) if arm.accuracy else "not evaluated"]
+        row += [arm.accuracy.range if arm.accuracy else ""]
         if sampled:
-            row += [f"{arm.share_right:.1%}" if arm.share_right is not None else ""]
-        rows.append((*row, _signed(arm.less), arm.verdict))
+            row += [percent(arm.share_right) if arm.share_right is not None else ""]
+        rows.append((*row, arm.less.difference if arm.less else "", arm.verdict))
     return [*columns, "subset less this", "says"], rows
 
 
@@ -88,8 +104,8 @@ def _groups(found: "api.TrainReport", label: str) -> None:
                 (
                     str(group.value),
                     group.n_problems,
-                    *(_with_interval(by_arm[a].accuracy) if a in by_arm else "" for a in arms),
-                    _signed(against.less) if against else "",
+                    *(_share(by_arm.get(arm)) for arm in arms),
+                    against.less.difference if against and against.less else "",
                 )
             )
     other = next((arm for arm in ("random", "untrained") if arm in arms), "")
@@ -100,7 +116,7 @@ def _groups(found: "api.TrainReport", label: str) -> None:
 def _curve(found: "api.TrainReport") -> None:
     console.table(
         f"By budget: {found.measure}",
-        ["arm", "of the pool", "seeds", "steps", "tokens", found.measure, "95% interval"],
+        ["arm", "of the pool", "seeds", "steps", "tokens a pass", found.measure, "95% interval"],
         [
             (
                 point.arm,
@@ -108,8 +124,8 @@ def _curve(found: "api.TrainReport") -> None:
                 point.n_seeds,
                 f"{point.n_steps:,.0f}",
                 f"{point.n_tokens:,.0f}",
-                f"{point.accuracy.mean:.1%}" if point.accuracy else "not evaluated",
-                _between(point.accuracy),
+                percent(point.accuracy.mean) if point.accuracy else "not evaluated",
+                point.accuracy.range if point.accuracy else "",
             )
             for point in found.curve
         ],
@@ -138,13 +154,5 @@ def _json(found: "api.TrainReport") -> dict[str, Any]:
     }
 
 
-def _between(found: "Interval | None") -> str:
-    return f"{found.low:.1%} – {found.high:.1%}" if found else ""
-
-
-def _with_interval(found: "Interval | None") -> str:
-    return f"{found.mean:.1%} ({_between(found)})" if found else ""
-
-
-def _signed(found: "Interval | None") -> str:
-    return f"{found.mean:+.1%} ({found.low:+.1%} – {found.high:+.1%})" if found else ""
+def _share(arm: "ArmResult | None") -> str:
+    return arm.accuracy.share if arm and arm.accuracy else ""

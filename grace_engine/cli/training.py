@@ -18,6 +18,7 @@ from grace_engine.cli.options import (
 )
 from grace_engine.errors import GraceError, InputError
 from grace_engine.jobs import Job
+from grace_engine.quantities import counted
 
 _LOOK = 0.5  # seconds between two looks at a run folder
 _SHOWN = 3  # examples of a preview
@@ -222,37 +223,39 @@ def _hand_over(
 
 
 def _say(plan: "api.TrainPlan", expected: str) -> None:
+    from grace_engine.training import counted_cells
+
     subset, settings = plan.subset, plan.request.settings
     how = f"LoRA {settings.lora}" if settings.lora else "all weights"
     if plan.overlap is not None:
         console.note(str(plan.overlap))
     console.note(
         f"{plan.model}, {how}, {settings.epochs:g} × at a rate of {settings.learning_rate:g}: "
-        f"{len(subset.examples):,} examples, {subset.n_tokens:,} tokens of which "
-        f"{subset.n_learned:,} are learned, {subset.n_steps:,} optimizer steps."
+        f"{counted(len(subset.examples), 'example')}, {subset.n_tokens:,} tokens of which "
+        f"{subset.n_learned:,} are learned, {counted(subset.n_steps, 'optimizer step')}."
     )
     if subset.rejected:
         reasons = ", ".join(f"{n:,} {why}" for why, n in subset.rejected_by_reason.items())
-        console.note(f"{len(subset.rejected):,} traces cannot be shown to the model: {reasons}.")
-    if subset.n_cut or subset.n_masked:
         console.note(
-            f"At {settings.max_length:,} tokens {subset.n_cut:,} examples lose their end; of "
-            f"{subset.n_masked:,} nothing would be learned."
+            f"{counted(len(subset.rejected), 'trace')} cannot be shown to the model: {reasons}."
         )
+    console.note(
+        f"At {settings.max_length:,} tokens {counted(subset.n_cut, 'example')} would lose the end; "
+        f"of {subset.n_masked:,} nothing would be learned."
+    )
     if plan.pool is not None:
         console.note(
-            f"The pool: {len(plan.pool.examples):,} examples, {plan.pool.n_tokens:,} tokens, "
-            f"{plan.pool.n_steps:,} optimizer steps."
+            f"The pool: {counted(len(plan.pool.examples), 'example')}, {plan.pool.n_tokens:,} "
+            f"tokens, {counted(plan.pool.n_steps, 'optimizer step')}."
         )
-    what = "trainings and evaluations" if plan.problems else "trainings"
     console.note(
-        f"{len(plan.cells):,} {what}: "
+        f"{counted_cells(len(plan.cells), evaluated=bool(plan.problems))}: "
         f"{', '.join(cell.name for cell in plan.cells)}. Memory about "
         f"{console.size(subset.memory)} ({subset.memory_basis})."
     )
     if plan.problems:
         console.note(
-            f"Judged on {len(plan.problems):,} problems by {plan.request.asking.measure}: "
+            f"Judged on {counted(len(plan.problems), 'problem')} by {plan.request.asking.measure}: "
             f"{plan.request.asking}."
         )
     else:
@@ -307,8 +310,8 @@ def _follow(workspace: "api.Workspace", job: Job) -> Job:
                 said = status.message
                 bars.say(said)
             if status.phase != phase or status.done < done:
-                phase, done = status.phase, 0
-                bars.begin(phase, status.total, status.unit)
+                phase, done = status.phase, status.done
+                bars.begin(phase, status.total, status.unit, done=done)
             if status.done > done:
                 bars.advance(status.done - done)
                 done = status.done

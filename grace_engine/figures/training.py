@@ -1,5 +1,6 @@
 """How does a training look while it runs, and how do its arms compare once it has ended?"""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ _METRICS = {
 _COLOURS = {"subset": "alignment", "random": "consistency"}
 # Points of two arms at one budget stand so far apart, as a share of it, that both can be read.
 _BESIDE = 0.03
+# By what factor the axis of budgets goes beyond them, and two of its labels have to differ.
+_ROOM, _LABEL = 1.2, 1.15
 
 
 def metrics_chart(metrics: pd.DataFrame, *, dark: bool) -> Any:
@@ -60,8 +63,7 @@ def arms_chart(arms: Sequence[ArmResult], *, dark: bool) -> Any:
         marker={"size": 11, "color": LINES["alignment"][dark]},
         error_x=_bars([found for _, found in shown]),
         customdata=[
-            f"{found.mean:.1%} ({found.low:.1%} – {found.high:.1%}), "
-            f"{arm.n_steps:,.0f} steps, {arm.n_tokens:,.0f} tokens a pass"
+            f"{found.share}, {arm.n_steps:,.0f} steps, {arm.n_tokens:,.0f} tokens a pass"
             for arm, found in shown
         ],
         hovertemplate="%{y}: %{customdata}<extra></extra>",
@@ -70,11 +72,21 @@ def arms_chart(arms: Sequence[ArmResult], *, dark: bool) -> Any:
     figure.update_layout(
         height=70 + 44 * len(shown),
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
-        xaxis={"title": f"{_named(shown[0][0].measure)}, % (95% interval)", "zeroline": False}
+        xaxis={
+            "title": f"{_named(shown[0][0].measure)}, % (95% interval)",
+            "zeroline": False,
+            "range": _with_room([found for _, found in shown]),
+        }
         if shown
         else {},
     )
     return figure
+
+
+def _with_room(found: Sequence[Interval]) -> list[float] | None:
+    """Ends of an axis, in %, where intervals are points that give it none; None to let it be."""
+    low, high = 100 * min(one.low for one in found), 100 * max(one.high for one in found)
+    return [low - 1.0, high + 1.0] if high - low < 1.0 else None
 
 
 def _bars(found: Sequence[Interval]) -> dict[str, Any]:
@@ -116,35 +128,54 @@ def budget_chart(curve: Sequence[BudgetPoint], measure: str, *, dark: bool) -> A
             marker={"size": 9},
             error_y=_bars([found for _, found in points]),
             customdata=[
-                f"{point.budget:.3g}%: {found.mean:.1%} ({found.low:.1%} – {found.high:.1%}), "
+                f"{point.budget:.3g}%: {found.share}, "
                 f"{point.n_steps:,.0f} steps, {point.n_tokens:,.0f} tokens a pass"
                 for point, found in points
             ],
             hovertemplate=f"{arm} at %{{customdata}}<extra></extra>",
         )
+    budgets = sorted({point.budget for point in curve if point.budget})
+    ends = [budgets[0] / _ROOM, budgets[-1] * _ROOM] if budgets else []
     for point in curve:
         if point.arm == "untrained" and point.accuracy is not None:
-            figure.add_hline(
-                100 * point.accuracy.mean,
-                line_dash="dot",
-                line_color="#9aa0a6",
-                annotation_text="model before",
-                annotation_position="bottom right",
+            figure.add_scatter(
+                x=ends,
+                y=[100 * point.accuracy.mean] * len(ends),
+                mode="lines",
+                name="model before",
+                line={"color": "#9aa0a6", "width": 2, "dash": "dot"},
+                hovertemplate=f"model before: {point.accuracy.share}<extra></extra>",
             )
-    budgets = sorted({point.budget for point in curve if point.budget})
+    ticks = _apart(budgets)
     figure.update_layout(
         height=340,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         xaxis={
             "title": "Budget, % of the pool's traces",
             "type": "log",
-            "tickvals": budgets,
-            "ticktext": [f"{budget:.3g}" for budget in budgets],
+            "range": [math.log10(end) for end in ends] or None,
+            "tickvals": ticks,
+            "ticktext": [f"{budget:.3g}" for budget in ticks],
+            "tickangle": 0,
+            "ticks": "outside",
+            "ticklen": 6,
+            "tickwidth": 2,
         },
         yaxis={"title": f"{_named(measure)}, % (95% interval)"},
         legend={"orientation": "h", "y": 1.08},
     )
     return figure
+
+
+def _apart(budgets: Sequence[float]) -> list[float]:
+    """Those of rising budgets whose labels have room, the roundest of neighbours."""
+    kept: list[float] = []
+    for budget in budgets:
+        if not kept or budget > _LABEL * kept[-1]:
+            kept.append(budget)
+        elif len(f"{budget:.3g}") < len(f"{kept[-1]:.3g}"):
+            kept[-1] = budget
+    return kept
 
 
 def _named(measure: str) -> str:

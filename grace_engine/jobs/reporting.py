@@ -25,6 +25,7 @@ from grace_engine.jobs.folder import (
 )
 from grace_engine.jobs.job import CANCELLED, KEPT
 from grace_engine.jobs.processes import boot, born
+from grace_engine.quantities import pace
 
 EXIT_STATUS: dict[State, int] = {"finished": 0, "failed": 1, "disk-full": 28, "cancelled": 130}
 """What the process of a job ends with, for its keeper: the last word may not fit on the disk."""
@@ -167,7 +168,7 @@ class Reporter:
             return
         self._logged = (time.monotonic(), status.done)
         total = f" of {status.total:,}" if status.total else ""
-        rate = f", {status.rate:,.1f}/s" if status.rate else ""
+        rate = f", {pace(status.rate, status.unit)}" if status.rate else ""
         log_line(f"{status.phase}: {status.done:,}{total} {status.unit}{rate}")
 
     def _write(self, write: Callable[[Path, Status], None] = write_status) -> None:

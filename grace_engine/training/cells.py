@@ -15,6 +15,7 @@ import orjson
 
 from grace_engine.config import require_one_of
 from grace_engine.errors import InputError
+from grace_engine.quantities import counted
 from grace_engine.records import OUTCOMES
 from grace_engine.training.comparing import Interval, mean_interval, paired_interval
 from grace_engine.training.evaluating import Evaluation
@@ -129,6 +130,13 @@ class ArmResult:
         if self.less.is_null:
             return "no difference shown"
         return "the subset is better" if self.less.mean > 0 else "the subset is worse"
+
+
+def counted_cells(n_cells: int, *, evaluated: bool) -> str:
+    """How many cells, for people: ``1 training``, ``3 trainings and evaluations``."""
+    if not evaluated:
+        return counted(n_cells, "training")
+    return counted(n_cells, "training and evaluation", "trainings and evaluations")
 
 
 def cells_of(

@@ -7,8 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from grace_engine.errors import InputError
+from grace_engine.quantities import percent, points
 
 _DRAWS, _AT_ONCE = 10_000, 500
+_ROUNDING = 1e-9  # of sums of shares
 LEVEL = 0.95
 """Share of resampled means that an interval holds."""
 
@@ -26,6 +28,28 @@ class Interval:
     mean: float
     low: float
     high: float
+
+    @property
+    def share(self) -> str:
+        """As a share for people: ``61.3% (50.0% – 71.3%)``."""
+        return f"{percent(self.mean)} ({self.range})"
+
+    @property
+    def range(self) -> str:
+        """The ends of a share for people: ``50.0% – 71.3%``."""
+        return f"{percent(self.low)} – {percent(self.high)}"
+
+    @property
+    def difference(self) -> str:
+        """As a difference of shares for people: ``+10.0 points (−6.2 to +26.2)``."""
+        if self.is_nowhere:
+            return "the same on every problem"
+        return f"{points(self.mean)} points ({points(self.low)} to {points(self.high)})"
+
+    @property
+    def is_nowhere(self) -> bool:
+        """Whether, as a difference, it is 0 on each problem: no resampling has another value."""
+        return max(abs(self.mean), abs(self.low), abs(self.high)) < _ROUNDING
 
     @property
     def is_null(self) -> bool:

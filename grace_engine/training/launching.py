@@ -115,8 +115,8 @@ def _see_through(
     progress: Progress,
 ) -> None:
     """Tell of each step that is written down, until the processes have ended."""
-    progress.begin("Training", total, "steps")
-    done, tokens = 0, 0
+    done, tokens = _last_step(folder)
+    progress.begin("Training", total, "steps", done=done)
     while True:
         over = work.poll() is not None
         step, n_tokens = _last_step(folder)

@@ -34,7 +34,9 @@ class TimeLeft:
     def __str__(self) -> str:
         """A sentence for people."""
         steps = counted(self.n_steps, "optimizer step")
-        text = f"About {duration(self.seconds)} left: {steps} of {self.step_seconds:.2g} s"
+        text = (
+            f"All of it: about {duration(self.seconds)} left, {steps} of {self.step_seconds:.2g} s"
+        )
         if not self.n_evaluations:
             return f"{text}."
         left = counted(self.n_evaluations, "evaluation")

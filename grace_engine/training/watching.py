@@ -38,9 +38,8 @@ def watcher_of(folder: Path, progress: Progress, stop_file: Path | None = None) 
             self._first = 0  # the step after a checkpoint; 0 where there was none
 
         def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
-            progress.begin("Training", state.max_steps, "steps")
+            progress.begin("Training", state.max_steps, "steps", done=state.global_step)
             if state.global_step:
-                progress.advance(state.global_step)
                 self._first = state.global_step + 1
             self._tokens = state.num_input_tokens_seen
 

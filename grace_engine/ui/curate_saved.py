@@ -33,6 +33,8 @@ _LIST, _SECOND, _NAME, _NEW_NAME, _RENAMED, _CLEAR = (
     "clear-name",
 )
 
+_TRAINED = ["trained", "judged_on", "beside"]
+
 
 def selections(live: Live, *, dark: bool) -> None:
     """Save the choice; the saved ones; what to do with the one that is picked."""
@@ -143,6 +145,7 @@ def _list(saved: list[Selection], workspace: str, linked: str) -> None:
     rows = []
     for one in saved[: curate_tables.MOST_ROWS]:
         chosen, ranked, tokens = counts.get(one.id, (0, 0, 0))
+        said = trained.get(one.id)
         rows.append(
             {
                 "picked": "●" if one.id == linked else "",
@@ -151,7 +154,9 @@ def _list(saved: list[Selection], workspace: str, linked: str) -> None:
                 "chosen": chosen,
                 "ranked": ranked,
                 "tokens": tokens,
-                "trained": str(trained.get(one.id, api.NOT_TRAINED)),
+                "trained": said.found if said else api.NOT_TRAINED,
+                "judged_on": said.judged_on if said else "",
+                "beside": said.beside if said else "",
                 "settings": _settings(one),
                 "by_hand": f"{one.n_kept} kept, {one.n_dropped} dropped" if one.overrides else "–",
                 "parent": one.parent,
@@ -159,7 +164,7 @@ def _list(saved: list[Selection], workspace: str, linked: str) -> None:
             }
         )
     tables.table(
-        pd.DataFrame(rows).drop(columns=["trained"] if of_problems else []),
+        pd.DataFrame(rows).drop(columns=_TRAINED if of_problems else []),
         height=min(35 * (len(rows) + 1) + 3, 260),
         key=_LIST,
         on_select=lambda: _pick([one.id for one in saved]),
@@ -171,7 +176,9 @@ def _list(saved: list[Selection], workspace: str, linked: str) -> None:
             "chosen": st.column_config.NumberColumn("Chosen", format="localized"),
             "ranked": st.column_config.NumberColumn("of", format="localized"),
             "tokens": st.column_config.NumberColumn("Tokens", format="localized"),
-            "trained": st.column_config.TextColumn("How it trained", width=115),
+            "trained": "How it trained",
+            "judged_on": "Judged on",
+            "beside": "Less the other arm",
             "settings": "Settings",
             "by_hand": "By hand",
             "parent": "Branch of",

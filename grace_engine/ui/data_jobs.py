@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection
+from pathlib import Path
 
 import pandas as pd
 import streamlit as st
@@ -11,7 +12,7 @@ from grace_engine.errors import GraceError
 from grace_engine.figures.frames import plain
 from grace_engine.jobs import Job, State
 from grace_engine.marks import marks_named
-from grace_engine.quantities import duration
+from grace_engine.quantities import duration, pace
 from grace_engine.ui import tables
 from grace_engine.ui.text import as_markdown
 
@@ -24,7 +25,7 @@ SAMPLE = (
 )
 """What the sample is. The time is that of ``grace sample`` in an empty folder."""
 
-_POLL_SECONDS = 1.0
+_POLL_SECONDS, _LEFT_SECONDS = 1.0, 20.0
 _SEEN, _FAULT, _BESIDE, _HIDDEN = "data-active", "data-fault", "data-beside", "data-hidden"
 _ICONS: dict[State, str] = {
     "starting": "hourglass_top",
@@ -176,9 +177,23 @@ def _active(workspace: str, job: Job) -> None:
             )
         share = min(1.0, status.done / status.total) if status.total else 0.0
         st.progress(share, text=as_markdown(_progress(job)))
-        if job.says:
-            st.caption(as_markdown(job.says))
+        if said := _says(job):
+            st.caption(as_markdown(said))
         _log(job)
+
+
+def _says(job: Job) -> str:
+    """What it said last; of a training how much is left of all of it now."""
+    if job.spec.kind == "train" and job.state == "running":
+        return _all_left(job.folder) or job.says
+    return job.says
+
+
+@st.cache_data(ttl=_LEFT_SECONDS, max_entries=8, show_spinner=False)
+def _all_left(folder: Path) -> str:
+    """What is left of a training; all of its steps are read for that, so not at each look."""
+    left = api.training_time_left(folder)
+    return str(left) if left else ""
 
 
 def _progress(job: Job) -> str:
@@ -195,11 +210,18 @@ def _progress(job: Job) -> str:
         + f" {status.unit}"
     ]
     if status.rate:
-        parts.append(f"{status.rate:,.1f} {status.unit} a second")
+        parts.append(pace(status.rate, status.unit))
     if status.tokens_rate:
         parts.append(f"{status.tokens_rate:,.0f} tokens a second")
     if status.seconds_left:
-        parts.append(f"about {duration(status.seconds_left)} left")
+        of = ""
+        if job.spec.kind == "train":  # of all of it, its message tells
+            of = (
+                " of this training"
+                if status.phase.startswith("Training")
+                else " of this evaluation"
+            )
+        parts.append(f"about {duration(status.seconds_left)} left{of}")
     if job.failures:
         parts.append(f"failed: {job.failures}")
     if job.state == "no-progress":

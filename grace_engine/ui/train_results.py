@@ -11,7 +11,8 @@ from grace_engine.errors import NotFoundError
 from grace_engine.figures.frames import plain
 from grace_engine.figures.training import arms_chart, budget_chart, metrics_chart
 from grace_engine.jobs import Job
-from grace_engine.training import ArmResult, BudgetPoint, Interval
+from grace_engine.quantities import counted, percent
+from grace_engine.training import ArmResult, BudgetPoint
 from grace_engine.ui import charts, tables, train_answers
 
 RUN = "training"
@@ -34,7 +35,8 @@ def results(jobs: Sequence[Job], *, dark: bool) -> None:
     chosen = st.selectbox(
         "Training",
         list(by_id),
-        format_func=lambda name: plain(f"{by_id[name].spec.title} · {name}"),
+        index=_opened_first(jobs),
+        format_func=lambda name: plain(_named(by_id[name])),
         key=RUN,
         bind="query-params",
     )
@@ -42,6 +44,17 @@ def results(jobs: Sequence[Job], *, dark: bool) -> None:
     every = _POLL_SECONDS if job.is_active else None
     st.fragment(_curves, run_every=every, key="train-curves")(job, dark=dark)
     _found(job, dark=dark)
+
+
+def _opened_first(jobs: Sequence[Job]) -> int:
+    """Place of the latest training that runs or has found something, else of the latest."""
+    told = (at for at, job in enumerate(jobs) if job.is_active or api.finished_cells(job.folder))
+    return next(told, 0)
+
+
+def _named(job: Job) -> str:
+    word = "" if job.state == "finished" else f" · {job.word}"
+    return f"{job.spec.title}{word} · {job.id}"
 
 
 def _curves(job: Job, *, dark: bool) -> None:
@@ -71,8 +84,8 @@ def _found(job: Job, *, dark: bool) -> None:
     planned = report.planned
     st.markdown("##### Was it worth it?")
     st.text(
-        f"{len(report.cells)} of {planned.n_cells} trainings and evaluations are finished"
-        + (f", judged on {planned.n_problems:,} problems." if planned.n_problems else ".")
+        f"{planned.finished(len(report.cells))} {'is' if planned.n_cells == 1 else 'are'} finished"
+        + (f", judged on {counted(planned.n_problems, 'problem')}." if planned.n_problems else ".")
     )
     if not planned.n_problems:
         st.info("Nothing was evaluated: name problems under Judged on.")
@@ -83,7 +96,7 @@ def _found(job: Job, *, dark: bool) -> None:
         alt="Share of right answers of each arm with its interval",
     )
     frame = _arms_frame(report.arms, report.measure)
-    tables.table(frame, alt="What each arm found")
+    tables.table(frame, alt="What each arm found", column_config=_separated(frame))
     st.caption(f"{report.measure.capitalize()}: {planned.asked}. {_NOTE}")
     tables.save_csv("Arms as CSV", f"arms-{job.id}", lambda: frame)
     if report.curve:
@@ -102,21 +115,22 @@ def _report(folder: Path, n_finished: int) -> api.TrainReport:
 
 def _arms_frame(arms: Sequence[ArmResult], measure: str) -> pd.DataFrame:
     rows = []
+    of = ", all seeds" if any(arm.n_seeds > 1 for arm in arms) else ""
     for arm in arms:
         row: dict[str, object] = {
             "arm": arm.arm,
             "seeds": arm.n_seeds,
             "steps": round(arm.n_steps),
             "tokens a pass": round(arm.n_tokens),
-            measure: _between(arm.accuracy),
+            measure: arm.accuracy.share if arm.accuracy else "",
         }
         if measure != "accuracy" and arm.share_right is not None:
-            row["single answers right"] = f"{arm.share_right:.1%}"
+            row["single answers right"] = percent(arm.share_right)
         row |= {
-            "subset less this": _signed(arm.less),
+            "subset less this": arm.less.difference if arm.less else "",
             "says": arm.verdict,
             "held-out loss": arm.held_out_loss,
-            **arm.by_outcome,
+            **{f"{outcome}{of}": n for outcome, n in arm.by_outcome.items()},
         }
         rows.append(row)
     return pd.DataFrame(rows)
@@ -130,7 +144,9 @@ def _budgets(job: Job, report: api.TrainReport, *, dark: bool) -> None:
         alt="Accuracy with its interval against the budget, for the subset and a random draw",
     )
     frame = pd.DataFrame([_point(point, report.measure) for point in report.curve])
-    tables.table(frame, alt="What each budget found, and what it cost")
+    tables.table(
+        frame, alt="What each budget found, and what it cost", column_config=_separated(frame)
+    )
     tables.save_csv("Budgets as CSV", f"budgets-{job.id}", lambda: frame)
 
 
@@ -141,7 +157,7 @@ def _point(point: BudgetPoint, measure: str) -> dict[str, object]:
         "seeds": point.n_seeds,
         "steps": round(point.n_steps),
         "tokens a pass": round(point.n_tokens),
-        measure: _between(point.accuracy),
+        measure: point.accuracy.share if point.accuracy else "",
     }
 
 
@@ -158,9 +174,9 @@ def _labels(job: Job, report: api.TrainReport) -> None:
     for group in report.groups:
         if group.label == label:
             row: dict[str, object] = {str(label): str(group.value), "problems": group.n_problems}
-            row |= {arm.arm: _between(arm.accuracy) for arm in group.arms}
+            row |= {arm.arm: arm.accuracy.share if arm.accuracy else "" for arm in group.arms}
             row |= {
-                f"subset less {arm.arm}": _signed(arm.less)
+                f"subset less {arm.arm}": arm.less.difference if arm.less else ""
                 for arm in group.arms
                 if arm.arm in ("random", "untrained")
             }
@@ -170,9 +186,7 @@ def _labels(job: Job, report: api.TrainReport) -> None:
     tables.save_csv("Kinds as CSV", f"kinds-{job.id}-{label}", lambda: frame)
 
 
-def _between(found: Interval | None) -> str:
-    return f"{found.mean:.1%} ({found.low:.1%} – {found.high:.1%})" if found else ""
-
-
-def _signed(found: Interval | None) -> str:
-    return f"{found.mean:+.1%} ({found.low:+.1%} – {found.high:+.1%})" if found else ""
+def _separated(frame: pd.DataFrame) -> dict[str, object]:
+    """Whole numbers with separators of thousands."""
+    whole = [str(name) for name in frame if pd.api.types.is_integer_dtype(frame[name])]
+    return {name: st.column_config.NumberColumn(format="localized") for name in whole}

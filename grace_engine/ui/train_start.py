@@ -11,7 +11,15 @@ from grace_engine.marks import marks_named
 from grace_engine.quantities import counted, size
 from grace_engine.records import Selection
 from grace_engine.store import WorkspaceUsage
-from grace_engine.training import AGAINST, Lora, TrainPreview, TrainSettings, percents, preset
+from grace_engine.training import (
+    AGAINST,
+    Lora,
+    TrainPreview,
+    TrainSettings,
+    counted_cells,
+    percents,
+    preset,
+)
 from grace_engine.ui import data_jobs, data_score, train_judging
 from grace_engine.ui.text import as_markdown, facts_html, fault_markdown
 
@@ -185,7 +193,8 @@ def _preview(workspace: str, request: api.TrainRequest) -> None:
         f"At {settings.max_length:,} tokens": f"{subset.n_cut:,} lose their end; of "
         f"{subset.n_masked:,} nothing would be learned",
         "Memory": f"about {size(subset.memory)} ({subset.memory_basis})",
-        "Trainings": f"{len(plan.cells):,}: {', '.join(cell.name for cell in plan.cells)}",
+        "To do": f"{counted_cells(len(plan.cells), evaluated=bool(plan.problems))}: "
+        f"{', '.join(cell.name for cell in plan.cells)}",
         "Judged on": f"{counted(len(plan.problems), 'problem')}, {request.asking}"
         if plan.problems
         else "nothing",

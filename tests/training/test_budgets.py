@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,8 +72,10 @@ def test_a_budget_takes_the_first_of_the_ranking_and_none_is_trained_twice(
         *("subset-10pct-0", "random-10pct-0", "subset-50pct-0", "random-50pct-0"),
     ]
     alone = api.plan_training(mine, request(budgets=(25.0, 100.0)))
-    assert [cell.name for cell in alone.cells] == [
-        *("subset-0", "subset-25pct-0", "random-25pct-0", "subset-100pct-0")
+    assert [cell.name for cell in alone.cells] == [*("subset-0", "random-0", "subset-100pct-0")]
+    close = api.plan_training(mine, request(budgets=(10.0, 10.1), against=("untrained",)))
+    assert [cell.name for cell in close.cells] == [
+        *("untrained", "subset-0", "subset-10pct-0", "random-10pct-0")
     ]
 
 
@@ -150,3 +153,17 @@ def test_the_time_is_expected_at_the_pace_of_an_earlier_run(
     assert expected.seconds == pytest.approx(plan.subset.n_tokens / 50.0)
     other = api.plan_training(mine, api.request_of(request().document() | {"what": "other"}))
     assert api.expected_time(mine, other).run == expected.run
+
+
+def test_the_pace_of_a_model_is_found_by_whatever_name_it_has(mine: api.Workspace) -> None:
+    """The shell leaves the shipped model's name out, and the page says its path."""
+    cell = run_folder(mine) / "cells" / "subset-0"
+    cell.mkdir(parents=True)
+    lines = [{"step": step, "at": 2.0 * step, "n_tokens": 100 * step} for step in range(1, 6)]
+    (cell / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    asked = request()
+    plan = api.plan_training(mine, asked)
+    for name, is_found in (("", True), (str(EARLY.parent / "tiny-reasoner"), False)):
+        settings = replace(plan.request.settings, model=name)
+        named = replace(plan, request=replace(asked, settings=settings))
+        assert bool(api.expected_time(mine, named).run) is is_found

@@ -155,7 +155,10 @@ def test_what_is_left_is_told_from_the_pace_of_the_steps() -> None:
     found = time_left(planned, [done], {"subset-0": lines}, evaluates=True)
     assert (found.n_steps, found.n_evaluations, found.step_seconds) == (15, 2, 2.0)
     assert found.seconds == pytest.approx(15 * 2.0 + 2 * 30.0)
-    assert "About 2 min left: 15 optimizer steps of 2 s and 2 evaluations of 30 s." in str(found)
+    assert (
+        "All of it: about 2 min left, 15 optimizer steps of 2 s and 2 evaluations of 30 s."
+        in str(found)
+    )
     assert time_left(planned, [], {"subset-0": lines[:2]}, evaluates=True) is None
     unknown = time_left(planned, [], {"subset-0": lines}, evaluates=True)
     assert unknown.seconds == pytest.approx(30.0)
