@@ -206,7 +206,7 @@ def said_of_name(saved: Selection) -> str:
         return ""
     return (
         f"This very choice is saved as {saved.name!r} already ({saved.id}) and keeps that name: "
-        f"rename it to have it as {saved.refused_name!r}."
+        f"grace rename-selection {saved.id} {saved.refused_name!r} would rename it."
     )
 
 

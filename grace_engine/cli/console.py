@@ -27,7 +27,7 @@ from rich.text import Text
 
 from grace_engine.errors import GraceError
 from grace_engine.marks import marks_named
-from grace_engine.quantities import duration as duration, size as size
+from grace_engine.quantities import duration as duration, pace, size as size
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -139,7 +139,7 @@ class _RateColumn(TextColumn):
         done = task.completed - task.fields["before"]
         if not done or elapsed <= 0:
             return ""
-        rate = f"{done / elapsed:,.1f} {task.fields['unit']}/s"
+        rate = pace(done / elapsed, task.fields["unit"])
         tokens = task.fields["tokens"]
         failed = f"  {task.fields['failed']:,} failed" if task.fields["failed"] else ""
         return rate + (f"  {tokens / elapsed:,.0f} tokens/s" if tokens else "") + failed

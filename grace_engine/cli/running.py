@@ -12,6 +12,7 @@ from grace_engine.cli import console
 from grace_engine.cli.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption
 from grace_engine.errors import InputError
 from grace_engine.jobs import Job
+from grace_engine.quantities import pace
 
 RunArgument = Annotated[
     str, typer.Argument(help="Run id, a unique beginning of one, or latest.", show_default=False)
@@ -175,7 +176,7 @@ def _done(job: Job) -> str:
     if not status.phase:
         return ""
     total = f" of {status.total:,}" if status.total else ""
-    rate = f", {status.rate:,.1f}/s" if job.is_active and status.rate else ""
+    rate = f", {pace(status.rate, status.unit)}" if job.is_active and status.rate else ""
     return f"{status.phase}: {status.done:,}{total} {status.unit}{rate}"
 
 

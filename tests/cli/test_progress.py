@@ -16,14 +16,22 @@ def test_a_resumed_phase_counts_what_was_done_and_rates_what_is_new() -> None:
     progress = ShellProgress()
     progress.begin("Scoring", 100, "traces", done=70)
     assert any("70/100" in cell for cell in drawn(progress))
-    assert not any("traces/s" in cell for cell in drawn(progress))
+    assert not any("traces a second" in cell for cell in drawn(progress))
 
     progress._bars.tasks[-1].start_time -= 10.0
     progress.advance(20)
 
-    (rate,) = [cell for cell in drawn(progress) if "traces/s" in cell]
+    (rate,) = [cell for cell in drawn(progress) if "traces a second" in cell]
     assert 1.9 < float(rate.split()[0]) <= 2.0
     assert any("90/100" in cell for cell in drawn(progress))
+
+
+def test_a_slow_phase_says_how_long_a_unit_takes() -> None:
+    progress = ShellProgress()
+    progress.begin("Training", 9, "steps")
+    progress._bars.tasks[-1].start_time -= 60.0
+    progress.advance(2)
+    assert any("30 s a step" in cell for cell in drawn(progress))
 
 
 def test_a_phase_that_counts_nothing_shows_no_count() -> None:
