@@ -75,7 +75,7 @@ def broken() -> Iterator[tuple[str, bytes, str]]:
     yield ".jsonl", b'{"question": "1+1?"}\n', "known format"
     yield ".jsonl", LINE.replace(b"1+1?", b""), "No record"
     yield ".jsonl", LINE.replace(b"1+1?", b"1\\u0000"), "No record"
-    yield ".jsonl", LINE.replace(b"#### 2", b""), "known format"
+    yield ".jsonl", LINE.replace(b"#### 2", b"So two."), "known format"
     yield ".jsonl", LINE.replace(b"#### 2", b"#### "), "No record"
     yield ".jsonl", LINE.decode().encode("utf-16"), "UTF-16"
     yield ".json", LINE.decode().encode("utf-16-be"), "UTF-16"

@@ -11,6 +11,7 @@ import pytest
 from grace_engine import api, store
 from grace_engine.errors import InputError
 from grace_engine.judging import draw
+from grace_engine.report import subjects
 from grace_engine.store import verification
 from tests.judging.conftest import N_STEPS
 from tests.judging.played import asked_for, blocks, play
@@ -128,6 +129,13 @@ def test_a_step_is_judged_anew_where_what_is_read_beside_it_is_another(
     ]  # fmt: skip
 
 
+@pytest.fixture
+def few_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interval of two prompts and more, so that it can be worked out by hand."""
+    monkeypatch.setattr(subjects, "FEWEST", 2)
+
+
+@pytest.mark.usefixtures("few_are_enough")
 def test_macro_is_the_mean_of_traces_and_micro_that_of_steps(
     workspace: api.Workspace, asking: Asking
 ) -> None:
@@ -143,6 +151,7 @@ def test_macro_is_the_mean_of_traces_and_micro_that_of_steps(
     assert validity.micro.high == pytest.approx(min(1.0, 0.8 + reach))
 
 
+@pytest.mark.usefixtures("few_are_enough")
 def test_intervals_take_traces_of_one_prompt_as_one(
     workspace: api.Workspace, asking: Asking
 ) -> None:

@@ -44,11 +44,11 @@ def test_a_choice_that_is_saved_under_another_name_says_so(
 
     save(app, "sixteen")
 
-    said = f"{found} was named 'fifteen' and is now named 'sixteen'."
+    said = f"This very choice is saved as 'fifteen' already ({found}) and keeps that name:"
     assert said in app.toast[0].value.replace("\\", "")
-    _, _, err = grace("curate", "--name", "fifteen", "-w", own_workspace.root)
-    said = f"{found} was named 'sixteen' and is now named 'fifteen'."
+    _, _, err = grace("curate", "--name", "sixteen", "-w", own_workspace.root)
     assert said in " ".join(err.split())
+    assert [one.name for one in api.list_selections(own_workspace)] == ["fifteen"]
     assert grace("curate", "--name", "fifteen", "-w", own_workspace.root, "--budget", 3)[0] == 1
 
 
