@@ -12,8 +12,9 @@ from grace_engine.api.scoring import default_model
 from grace_engine.digests import file_digest
 from grace_engine.jobs import having_device
 from grace_engine.progress import Progress, Silent
+from grace_engine.records import Trace
 from grace_engine.store import MeasuredTrace, Workspace
-from grace_engine.supervision import MeasureConfig, Measurer, TextPair
+from grace_engine.supervision import MeasureConfig, Measured, Measurer, TextPair
 
 # Traces that are measured, and stored, together: a run that is killed loses no more.
 _BATCH = 64
@@ -114,19 +115,23 @@ def _name_languages(workspace: Workspace, ids: Sequence[str], measurer: Measurer
     """Languages by another recipe than before, which take no model: nothing else is read anew."""
     for batch in store.iter_traces(workspace, ids=ids, batch=_BATCH):
         rows = [
-            MeasuredTrace(
-                trace_id=trace.id,
-                prompt=trace.prompt,
-                text=trace.text,
-                metric=_LANGUAGE,
-                value=one.value,
-                word=one.word,
-            )
+            _measured(trace, _LANGUAGE, one)
             for trace, one in zip(
                 batch, measurer.languages([trace.text for trace in batch]), strict=True
             )
         ]
         store.add_trace_metrics(workspace, rows, measurer.recipes)
+
+
+def _measured(trace: Trace, metric: str, found: Measured) -> MeasuredTrace:
+    return MeasuredTrace(
+        trace_id=trace.id,
+        prompt=trace.prompt,
+        text=trace.text,
+        metric=metric,
+        value=found.value,
+        word=found.word,
+    )
 
 
 def _measure(
@@ -136,14 +141,7 @@ def _measure(
     for batch in store.iter_traces(workspace, ids=ids, batch=_BATCH):
         found = measurer.measure([TextPair(prompt=t.prompt, text=t.text) for t in batch])
         rows = [
-            MeasuredTrace(
-                trace_id=trace.id,
-                prompt=trace.prompt,
-                text=trace.text,
-                metric=name,
-                value=one.value,
-                word=one.word,
-            )
+            _measured(trace, name, one)
             for trace, metrics in zip(batch, found, strict=True)
             for name, one in metrics.items()
         ]

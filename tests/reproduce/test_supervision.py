@@ -151,7 +151,10 @@ def test_a_whole_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert len(trained["right"]) == 4
     assert trained["n_tokens"] <= 700
     assert trained["n_parameters"] < 1_700_000
-    assert len(supervision_tables(whole)) == 4
+    # Four problems may be too few to tell any dataset from another: then nothing correlates.
+    trained = [one for one in whole.found.values() if one.get("variant") and "right" in one]
+    outcomes = {one["right"].count("1") for one in trained}
+    assert len(supervision_tables(whole)) == 3 + (len(outcomes) > 1)
 
 
 def found_by_hand() -> dict[str, dict[str, Any]]:
