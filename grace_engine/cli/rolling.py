@@ -123,9 +123,10 @@ def rollout(
     with console.progress() as bars:
         report = api.rollout(opened, problems, settings, bars, planned=plan)
     outcomes = ", ".join(f"{count:,} {what}" for what, count in report.by_outcome.items())
+    unknown = ", their tokens are not known" if report.n_asked else ""
     console.note(
-        f"{counted(report.n_asked, 'problem')} asked in {console.duration(report.seconds)}, "
-        + (f"{report.n_tokens:,} tokens" if report.n_tokens else "their tokens are not known")
+        f"{counted(report.n_asked, 'problem')} asked in {console.duration(report.seconds)}"
+        + (f", {report.n_tokens:,} tokens" if report.n_tokens else unknown)
         + (f"; rollouts: {outcomes}" if outcomes else "")
         + (f"; problems without any: {told_reasons(report.by_reason)}" if report.by_reason else "")
         + f"; {report.n_before:,} were asked before. "

@@ -10,6 +10,7 @@ from grace_engine.config import CurateConfig
 from grace_engine.errors import InputError, ModelError
 from grace_engine.policy.reasons import told_reasons
 from grace_engine.records import RolloutSet
+from tests.conftest import SAMPLE
 
 
 @pytest.fixture
@@ -73,3 +74,13 @@ def test_a_name_on_a_server_that_is_no_model_here_hints_at_the_flag(
     store.upsert_rollout_set(workspace, served)
     with pytest.raises(ModelError, match="of the same policy with --model"):
         api.plan_gradient(workspace, "o-served", api.GradientSettings())
+
+
+def test_a_second_run_asks_nothing_and_says_nothing_of_tokens(tmp_path: Path, grace) -> None:
+    (tmp_path / "sums.jsonl").write_text('{"prompt": "What is 2 + 3?", "answer": "5"}\n')
+    model, root = SAMPLE / "tiny-reasoner-early", tmp_path / "w"
+    words = ("rollout", tmp_path / "sums.jsonl", "--model", model, "-n", 2, "-w", root)
+    more = ("--max-new-tokens", 8)
+    assert " tokens; " in grace(*words, *more)[2]
+    status, _, err = grace(*words, *more)
+    assert (status, "0 problems asked in" in err, "tokens" in err) == (0, True, False), err
