@@ -22,11 +22,14 @@ EASY = AnswerPair(answer=r"\frac{1}{2}", reference="0.5")
 
 
 def workers(parent: int | None = None) -> list[psutil.Process]:
-    return [
-        child
-        for child in psutil.Process(parent).children()
-        if "grace_engine.answers.worker" in child.cmdline()
-    ]
+    return [child for child in psutil.Process(parent).children() if is_worker(child)]
+
+
+def is_worker(child: psutil.Process) -> bool:
+    try:
+        return "grace_engine.answers.worker" in child.cmdline()
+    except psutil.NoSuchProcess:  # it ended since, and may still wait to be read
+        return False
 
 
 def until(right) -> None:
