@@ -146,11 +146,13 @@ def problem_curve(
 
     Returns:
         A row for each of ``SHARES``: ``share`` (0 to 1), ``n``, ``value`` (mean of the taken),
-        ``lowest_value``, ``tokens`` of all their rollouts and ``pass_rate``, their mean. Shares
-        that kept problems alone exceed are left out.
+        ``lowest_value``, ``tokens`` of all their rollouts (NaN where they were not recorded of
+        every rollout) and ``pass_rate``, their mean. Shares that kept problems alone exceed are
+        left out.
     """
     in_order = ranked_problems(view, config, problem_candidates(view, config, said))
-    return curve_of(in_order, view.table.pass_rates, "pass_rate")
+    found = curve_of(in_order, view.table.pass_rates, "pass_rate")
+    return found if view.tokens_known else found.assign(tokens=math.nan)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -9,7 +9,7 @@ from grace_engine import ingest as reading, store
 from grace_engine.api.scoring import default_model
 from grace_engine.config import require_name
 from grace_engine.digests import file_digest, text_digest
-from grace_engine.errors import InputError, ModelError, NotFoundError
+from grace_engine.errors import InputError, ModelError, NotFoundError, SchemaError
 from grace_engine.jobs import having_device
 from grace_engine.models.load import device_name
 from grace_engine.policy.models import find_policy
@@ -221,7 +221,13 @@ def _problems_of(workspace: Workspace, name: str) -> tuple[str, list[Problem]]:
     if path.is_file():
         called = path.name.partition(".")[0]
         items = reading.traces_of(path, dataset=called, segmenter=reading.parse_segmenter("auto"))
-        found = [_posed(item) for item in items if isinstance(item, (Trace, Problem))]
+        try:
+            found = [_posed(item) for item in items if isinstance(item, (Trace, Problem))]
+        except SchemaError as error:
+            raise SchemaError(
+                f"{error} Only grace ingest takes these: ingest the file, then name its dataset "
+                "here."
+            ) from error
     else:
         called = name
         found = [_posed(item) for item in _of_dataset(workspace, name)]

@@ -1,5 +1,7 @@
 """What would every other budget give? The curve of traces and of problems."""
 
+import math
+
 import pandas as pd
 import streamlit as st
 
@@ -32,7 +34,7 @@ def curve(
         "share": taken.n_selected / len(taken.order),
         "value": float(pd.Series(taken.values[taken.selected]).mean()),
         name: mean,
-        "tokens": float(taken.tokens),
+        "tokens": math.nan if found["tokens"].isna().all() else float(taken.tokens),
     }
     charts.chart(
         curve_chart(found, now, unit, dark=dark),

@@ -277,7 +277,8 @@ def _curve(live: LiveProblems, *, dark: bool) -> None:
     curate_curve.curve(rl_load.curve(live), live.taken, measured, "problems", dark=dark)
     st.caption(
         "The dashed line is the present choice. Strata and overrides hold throughout. The mean "
-        "value is of the problems that have one; tokens are those of all rollouts."
+        "value is of the problems that have one; tokens are those of all rollouts"
+        + ("." if live.view.tokens_known else ", which were not recorded of every one here.")
     )
     words = rl_problem.flags(live.source.id, live.config, budget=False)
     st.code(curate_frames.command("curve", words, live.workspace), language="shell")

@@ -40,6 +40,9 @@ def test_a_budget_of_tokens_is_refused_where_they_are_not_known(workspace: api.W
     assert not view.tokens_known
     with pytest.raises(InputError, match="tokens of the rollouts of given are not known"):
         api.curate_problems(workspace, CurateConfig(strategy="accgreedy", budget="1000tok"))
+    curve = api.problem_curve(view, CurateConfig(strategy="accgreedy"), None)
+    assert curve["tokens"].isna().all()
+    assert curve["n"].max() == 3
 
 
 def test_a_share_is_told_in_problems_and_the_best_value_has_no_sign(
@@ -84,3 +87,11 @@ def test_a_second_run_asks_nothing_and_says_nothing_of_tokens(tmp_path: Path, gr
     assert " tokens; " in grace(*words, *more)[2]
     status, _, err = grace(*words, *more)
     assert (status, "0 problems asked in" in err, "tokens" in err) == (0, True, False), err
+
+
+def test_a_file_that_fits_no_schema_is_sent_to_ingest(grace, tmp_path: Path) -> None:
+    file = tmp_path / "odd.jsonl"
+    file.write_text('{"puzzle": "2 + 2?", "key": "4"}\n')
+    status, _, err = grace("rollout", file, "-n", 2, "-w", tmp_path / "w")
+    assert status == 1
+    assert "Only grace ingest takes these: ingest the file, then name its dataset here." in err
