@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -48,16 +49,42 @@ def scored_workspace(
     return api.open_workspace(folder, create=False)
 
 
-@pytest.fixture
-def open_app(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
-    """Open the app over a workspace, at a link."""
+OpenPage = Callable[..., AppTest]
 
-    def open_at(workspace: Path, **link: str) -> AppTest:
+
+@pytest.fixture
+def open_page(monkeypatch: pytest.MonkeyPatch) -> OpenPage:
+    """Open a page over a workspace, at a link; "" is the page that opens first."""
+
+    def open_at(page: str, workspace: Path, /, **link: str | list[str]) -> AppTest:
         monkeypatch.setenv("GRACE_WORKSPACE", str(workspace))
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+        if page:
+            app.switch_page(f"pages/{page}.py")
         for name, value in link.items():
             app.query_params[name] = value
         return app.run()
+
+    return open_at
+
+
+@pytest.fixture
+def open_app(open_page: OpenPage) -> OpenPage:
+    return partial(open_page, "")
+
+
+@pytest.fixture
+def open_curate(open_page: OpenPage) -> OpenPage:
+    return partial(open_page, "curate")
+
+
+@pytest.fixture
+def open_data(open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
+    """Open the Data page over a workspace, at a link; what it may read, too."""
+
+    def open_at(workspace: Path, allowed: Path | None = None, /, **link: str) -> AppTest:
+        monkeypatch.setenv("GRACE_ALLOWED_PATHS", str(allowed or workspace))
+        return open_page("data", workspace, **link)
 
     return open_at
 

@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from streamlit.testing.v1 import AppTest
 
 from grace_engine import api
-from tests.pages.conftest import ROOT, serve
-from tests.pages.test_browser import ARGUMENTS
+from tests.pages.conftest import OpenPage, serve
+from tests.pages.looking import ARGUMENTS
 
 TYPED = {
     "inspect": ("alpha=0.3&dataset=a&dataset=b", "/"),
@@ -57,14 +57,11 @@ def test_a_typed_address_opens_its_page_on_the_first_visit_and_later(
 
 
 @pytest.fixture
-def open_at(scored_workspace: api.Workspace, monkeypatch: pytest.MonkeyPatch):
+def open_at(scored_workspace: api.Workspace, open_app: OpenPage) -> OpenPage:
     """Open the page that opens first with a trace in its address."""
-    monkeypatch.setenv("GRACE_WORKSPACE", str(scored_workspace.root))
 
     def opened(trace: str) -> AppTest:
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-        app.query_params["trace"] = trace
-        app.run()
+        app = open_app(scored_workspace.root, trace=trace)
         assert not app.exception
         return app
 

@@ -19,13 +19,13 @@ from playwright.sync_api import (
 
 from grace_engine import api
 from tests.pages.conftest import HOSTILE_NAME, HOSTILE_PROMPT, HOSTILE_STEPS, Studio, serve
+from tests.pages.looking import ARGUMENTS
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=20_000)
 
 CELLS = ".st-key-heatmap .mark-rect.role-mark path"
 CURRENT = ".g-step[aria-current]"
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 @pytest.fixture(scope="module")

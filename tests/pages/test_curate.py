@@ -3,8 +3,6 @@
 import json
 import re
 import shutil
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,58 +10,12 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from grace_engine import api, store
-from grace_engine.config import Budget, CurateConfig, History, IngestConfig, Weights
-from grace_engine.errors import InputError
-from grace_engine.export.formats import FORMATS
+from grace_engine import api
+from grace_engine.config import CurateConfig, History, IngestConfig, Weights
 from grace_engine.figures import selection as figures
 from grace_engine.figures.frames import minus
-from grace_engine.records import Selection
-from grace_engine.ui import curate_export, curate_frames
-from tests.pages.conftest import HOSTILE_NAME, ROOT
-
-MakeView = Callable[..., api.RunView]
-
-
-@pytest.fixture
-def open_curate(monkeypatch: pytest.MonkeyPatch):
-    """Open the page over a workspace, at a link."""
-
-    def open_at(workspace: Path, **link: str) -> AppTest:
-        monkeypatch.setenv("GRACE_WORKSPACE", str(workspace))
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-        app.switch_page("pages/curate.py")
-        for name, value in link.items():
-            app.query_params[name] = value
-        return app.run()
-
-    return open_at
-
-
-@pytest.fixture
-def view_of(view_of_lengths: MakeView) -> MakeView:
-    """A run of random gradients whose traces each have a record of their own."""
-
-    def make(*lengths: int, **columns: list[object]) -> api.RunView:
-        return view_of_lengths(*lengths, record_digest=[""] * len(lengths), **columns)
-
-    return make
-
-
-def numbers(app: AppTest) -> dict[str, str]:
-    return {metric.label: metric.value for metric in app.metric}
-
-
-def address(app: AppTest) -> dict[str, str]:
-    return {
-        name: value if isinstance(value, str) else value[-1]
-        for name, value in app.query_params.items()
-    }
-
-
-def says(app: AppTest) -> str:
-    return "\n".join(str(text.value) for text in [*app.text, *app.markdown, *app.caption])
-
+from tests.pages.conftest import HOSTILE_NAME
+from tests.pages.looking import address, numbers, shown
 
 # What is shown
 
@@ -181,7 +133,7 @@ def test_overrides_are_counted_and_can_be_ignored(
 # Sections
 
 
-def test_why_says_what_grace_why_says(open_curate, scored_workspace: api.Workspace) -> None:
+def test_why_says_what_grace_why_shown(open_curate, scored_workspace: api.Workspace) -> None:
     view = api.run_view(scored_workspace)
     trace = str(view.traces["trace_id"].iloc[7])
     found = api.why(view, CurateConfig(), None, trace)
@@ -272,8 +224,8 @@ def test_a_choice_is_saved_compared_branched_renamed_and_deleted(
     assert api.get_selection(own_workspace, "mine").id == first
 
     app.slider(key="budget-slider").set_value(50.0).run()
-    assert "10 enter, 0 leave, 10 stay" in says(app)
-    assert f"Overlap (Jaccard) {10 / 20:.3f}" in says(app)
+    assert "10 enter, 0 leave, 10 stay" in shown(app)
+    assert f"Overlap (Jaccard) {10 / 20:.3f}" in shown(app)
 
     app.button(key="branch").click().run()
     assert address(app)["budget"] == "25%"
@@ -285,7 +237,7 @@ def test_a_choice_is_saved_compared_branched_renamed_and_deleted(
 
     app.selectbox(key="second-box").set_value(first).run()
     assert numbers(app)["In both"] == "10"
-    assert "Budget 30% → 25%" in says(app)
+    assert "Budget 30% → 25%" in shown(app)
 
     app.text_input(key=f"new-name-{second}-0").set_value("other")
     app.button(key="rename-it").click().run()
@@ -310,8 +262,8 @@ def test_a_selection_by_history_only_is_branched_and_every_state_has_a_link(
 
     assert not app.exception
     assert app.toggle(key="history-only").value is True
-    assert "10 stay" in says(app)
-    assert "0 enter, 0 leave" in says(app)
+    assert "10 stay" in shown(app)
+    assert "0 enter, 0 leave" in shown(app)
     words = app.code[0].value.split()
     second = save(app, "branched")
     branch = api.get_selection(own_workspace, second)
@@ -356,70 +308,6 @@ def test_the_page_goes_on_where_it_was_left(open_curate, scored_workspace: api.W
     assert app.selectbox(key="strategy").value == "longest"
 
 
-@pytest.mark.parametrize("as_format", FORMATS)
-def test_a_selection_is_exported_within_the_workspace(
-    open_curate, own_workspace: api.Workspace, as_format: str
-) -> None:
-    chosen = api.curate(own_workspace, "25%")
-    store.rename_selection(own_workspace, chosen.id, "../../out")  # as an older version let it be
-    app = open_curate(own_workspace.root, section="Selections", selection=chosen.id)
-
-    app.selectbox(key="export-format").set_value(as_format).run()
-    app.checkbox(key="export-annotate").set_value(True).run()
-    app.button(key="export-it").click().run()
-
-    assert not app.exception
-    assert not app.error
-    file = own_workspace.root / "exports" / "out" / f"{as_format}-annotated.jsonl"
-    assert json.loads(file.read_bytes().splitlines()[0])["grace"]
-    manifest = json.loads((file.parent / "manifest.json").read_bytes())
-    assert manifest["file"] == file.name
-    assert "traces in" in says(app)
-
-
-def test_another_export_of_the_same_name_is_not_replaced_unasked(
-    open_curate, own_workspace: api.Workspace
-) -> None:
-    chosen = api.curate(own_workspace, "25%", name="same")
-    file = own_workspace.root / "exports" / "same" / "original.jsonl"
-    file.parent.mkdir(parents=True)
-    file.write_bytes(b"mine\n")
-    app = open_curate(own_workspace.root, section="Selections", selection=chosen.id)
-
-    app.button(key="export-it").click().run()
-    assert not app.exception
-    assert len(app.error) == 1
-    assert "Tick “Replace another export”" in app.error[0].value
-    assert "overwrite" not in app.error[0].value
-    assert file.read_bytes() == b"mine\n"
-
-    app.checkbox(key="export-replace").set_value(True).run()
-    app.button(key="export-it").click().run()
-    assert not app.error
-    assert file.read_bytes() != b"mine\n"
-
-
-def test_an_export_never_follows_a_link_out_of_the_workspace(
-    own_workspace: api.Workspace, tmp_path: Path
-) -> None:
-    chosen = api.curate(own_workspace, "25%", name="trap")
-    (tmp_path / "outside").mkdir()
-    (own_workspace.root / "exports").symlink_to(tmp_path / "outside")
-
-    with pytest.raises(InputError, match="leads out of the workspace"):
-        curate_export.target(str(own_workspace.root), chosen, "original", annotate=False)
-
-
-@pytest.mark.parametrize("name", ["..", "/etc/passwd", "a\\b\0c", "  ", "x" * 500])
-def test_names_of_selections_never_become_paths(tmp_path: Path, name: str) -> None:
-    chosen = replace(A_SELECTION, name=name)
-
-    path = curate_export.target(str(tmp_path), chosen, "messages", annotate=False)
-
-    assert path.parent.parent == tmp_path.resolve() / "exports"
-    assert path.name == "messages.jsonl"
-
-
 # Hostile names
 
 
@@ -460,147 +348,3 @@ def test_hostile_categories_are_escaped_in_plotly() -> None:
     drawn = [*figure["layout"]["yaxis"]["ticktext"], *np.ravel(figure["data"][0]["customdata"])]
     assert all("<" not in text for text in drawn)
     assert "&lt;b&gt;a&lt;/b&gt;" in drawn
-
-
-# Pure parts
-
-
-def test_the_traces_nearest_the_cut_are_those_of_smallest_margin(
-    view_of: MakeView,
-) -> None:
-    view = view_of(*[2] * 12)
-    taken = api.live_choice(view, CurateConfig(budget="50%"))
-    order = taken.order.tolist()
-
-    near = curate_frames.near_cut(view, taken, 2)
-
-    assert near["trace_id"].tolist() == taken.trace_ids[order[4:8]].tolist()
-    assert near["selected"].tolist() == [True, True, False, False]
-    assert near["margin"].tolist() == pytest.approx((taken.values - taken.cut)[order[4:8]])
-
-
-def test_kept_dropped_and_capped_traces_are_not_near_the_cut(view_of: MakeView) -> None:
-    view = view_of(*[2] * 6, prompt_digest=["p"] * 3 + ["q"] * 3)
-    taken = api.live_choice(view, CurateConfig(budget="100%", cap_per_prompt=1))
-
-    near = curate_frames.near_cut(view, taken)
-
-    assert near["selected"].tolist() == [True, True]
-
-
-def test_each_stratum_has_its_own_cut(view_of: MakeView) -> None:
-    view = view_of(*[2] * 8, dataset=["a"] * 4 + ["b"] * 4)
-    taken = api.live_choice(view, CurateConfig(budget="50%", per="dataset"))
-
-    near = curate_frames.near_cut(view, taken).set_index("trace_id")
-
-    assert sorted(near.loc[near["margin"] == 0, "stratum"]) == ["a", "b"]
-    assert near["selected"].sum() == 4
-
-
-def test_share_correct_counts_only_what_is_labelled() -> None:
-    traces = pd.DataFrame({"label.is_correct": [True, False, None, True, None]})
-
-    assert curate_frames.share_correct(
-        curate_frames.correctness(traces), np.array([True, True, True, False, True])
-    ) == (
-        pytest.approx(1 / 2),
-        pytest.approx(2 / 3),
-    )
-    assert curate_frames.share_correct(np.array([np.nan]), np.array([True])) is None
-
-
-@pytest.mark.parametrize(
-    ("kind", "amount", "text"),
-    [("fraction", 20.0, "20%"), ("fraction", 12.5, "12.5%"), ("traces", 5, "5"),
-     ("tokens", 12000, "12000tok")],
-)  # fmt: skip
-def test_a_budget_reads_back_as_it_was_written(kind: str, amount: float, text: str) -> None:
-    assert curate_frames.budget_of(kind, amount) == text
-    budget = Budget.parse(text)
-    assert (budget.kind, curate_frames.amount_of(budget)) == (kind, amount)
-
-
-def test_flags_leave_defaults_out_and_hold_all_else() -> None:
-    assert curate_frames.flags("r-1", Weights(), CurateConfig()) == [
-        "--run", "r-1", "--budget", "20%",
-    ]  # fmt: skip
-    weights = Weights(alpha=0.5, history=History.parse("window:2"), aggregate="min")
-    config = CurateConfig(
-        budget="9",
-        strategy="random",
-        seed=4,
-        per="label.a b",
-        cap_per_prompt=2,
-        overrides=False,
-    )
-
-    line = curate_frames.command("curate", curate_frames.flags("r-1", weights, config), "my w")
-
-    assert line == (
-        "grace curate --run r-1 --budget 9 --alpha 0.5 --history window:2 --aggregate min "
-        "--strategy random --seed 4 --per 'label.a b' --cap 2 --no-overrides --workspace 'my w'"
-    )
-
-
-def test_only_columns_with_some_values_split_a_budget() -> None:
-    traces = pd.DataFrame(
-        {
-            "dataset": ["a", "a"],
-            "label.level": ["1", "2"],
-            "label.same": ["x", "x"],
-            "line": [1, 2],
-        }
-    )
-
-    assert curate_frames.strata_columns(traces) == ["label.level"]
-
-
-def test_the_waterfall_ends_at_the_value(view_of: MakeView) -> None:
-    view = view_of(4, 3)
-    found = api.why(view, CurateConfig(), None, str(view.traces["trace_id"].iloc[0]))
-
-    figure = figures.why_chart(found.steps, found.value, found.cut, dark=True)
-
-    alignment, consistency, value = figure.data
-    tops = [base + part for base, part in zip(consistency.base, consistency.y, strict=True)]
-    assert tops[-1] == pytest.approx(found.value)
-    assert alignment.base[1] == pytest.approx(tops[0])
-    assert value.y == (found.value,)
-
-
-def test_the_curve_leaves_out_what_nobody_labelled(view_of: MakeView) -> None:
-    view = view_of(*[2] * 20)
-    curve = api.budget_curve(view, CurateConfig())
-    now = {"share": 0.2, "value": 0.1, "share_correct": float("nan"), "tokens": 10.0}
-
-    figure = figures.curve_chart(curve, now, dark=False)
-
-    titles = [note.text for note in figure.layout.annotations]
-    assert titles == ["Mean value", "Tokens"]
-
-
-def test_settings_that_differ_are_named() -> None:
-    other = replace(A_SELECTION, budget="5", alpha=0.1, overrides=True, n_kept=2)
-    a, b = (curate_frames.settings_of(one) for one in (A_SELECTION, other))
-
-    assert curate_frames.differing(a, b) == (
-        "Settings that differ: Budget 20% → 5; α 0.7 → 0.1; "
-        "Keeps and drops not respected → 2 kept, 0 dropped"
-    )
-    assert curate_frames.differing(a, a) == "All settings are the same."
-
-
-A_SELECTION = Selection(
-    id="s-00000000",
-    name="",
-    run_id="r-0",
-    strategy="grace",
-    alpha=0.7,
-    history="uniform",
-    aggregate="mean",
-    history_only=False,
-    budget="20%",
-    seed=0,
-    choices=(),
-)

@@ -5,11 +5,12 @@ from pathlib import Path
 from streamlit.testing.v1 import AppTest
 
 from grace_engine import api
-from tests.pages.test_curate import address, numbers, open_curate, save, says  # noqa: F401 - a fixture
+from tests.pages.looking import numbers, shown
+from tests.pages.test_curate import save
 
 
 def test_a_name_that_another_selection_has_is_refused_with_all_below_still_there(
-    open_curate,  # noqa: F811
+    open_curate,
     own_workspace: api.Workspace,
 ) -> None:
     first = api.curate(own_workspace, "20%", name="first")
@@ -35,7 +36,7 @@ def test_a_name_that_another_selection_has_is_refused_with_all_below_still_there
 
 
 def test_a_choice_that_is_saved_under_another_name_says_so(
-    open_curate,  # noqa: F811
+    open_curate,
     own_workspace: api.Workspace,
     grace,
 ) -> None:
@@ -53,7 +54,7 @@ def test_a_choice_that_is_saved_under_another_name_says_so(
 
 
 def test_what_rides_along_is_told_before_the_files_are_written(
-    open_curate,  # noqa: F811
+    open_curate,
     own_workspace: api.Workspace,
     tmp_path: Path,
 ) -> None:
@@ -64,13 +65,13 @@ def test_what_rides_along_is_told_before_the_files_are_written(
 
     app: AppTest = open_curate(own_workspace.root, **link)
 
-    assert f"{report.n_riding} traces that are not chosen would ride along" in says(app)
+    assert f"{report.n_riding} traces that are not chosen would ride along" in shown(app)
     app.selectbox(key="export-format").set_value("messages").run()
-    assert "ride along" not in says(app)
+    assert "ride along" not in shown(app)
 
 
 def test_strata_that_round_their_share_up_are_told(
-    open_curate,  # noqa: F811
+    open_curate,
     own_workspace: api.Workspace,
     grace,
 ) -> None:
@@ -78,9 +79,11 @@ def test_strata_that_round_their_share_up_are_told(
     n = int(numbers(app)["Traces"])
     assert n > 1
     said = f"Each stratum's share is rounded up: {n} traces are in, where 1% of all 39 is 1."
-    assert said in says(app)
+    assert said in shown(app)
     flags = ("--budget", "1%", "--per", "label.source", "-w", own_workspace.root)
     assert said in " ".join(grace("curate", *flags)[2].split())
 
-    assert "rounded up" not in says(open_curate(own_workspace.root, budget="1%"))
-    assert "rounded up" not in says(open_curate(own_workspace.root, budget="7", per="label.source"))
+    assert "rounded up" not in shown(open_curate(own_workspace.root, budget="1%"))
+    assert "rounded up" not in shown(
+        open_curate(own_workspace.root, budget="7", per="label.source")
+    )

@@ -11,13 +11,13 @@ from grace_engine.api import Why
 from grace_engine.config import CurateConfig, IngestConfig, ScoreConfig, Weights
 from grace_engine.ui import curate_frames
 from tests.conftest import SAMPLE
-from tests.pages.test_curate import address, numbers, open_curate  # noqa: F401 - a fixture
+from tests.pages.looking import address, numbers
 
 
 @pytest.mark.parametrize("what", ["alpha", "budget"])
 @pytest.mark.parametrize("selected", [True, False])
 def test_what_turns_a_trace_is_applied_by_a_button_and_turns_the_trace_that_is_shown(
-    open_curate,  # noqa: F811
+    open_curate,
     scored_workspace: api.Workspace,
     what: str,
     selected: bool,
@@ -40,7 +40,7 @@ def test_what_turns_a_trace_is_applied_by_a_button_and_turns_the_trace_that_is_s
 
 
 def test_a_trace_that_the_page_named_goes_with_its_run(
-    open_curate,  # noqa: F811
+    open_curate,
     own_workspace: api.Workspace,
     tmp_path: Path,
 ) -> None:

@@ -2,13 +2,10 @@
 
 import json
 import re
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from grace_engine import api
 from grace_engine.config import IngestConfig, ScoreConfig
@@ -17,7 +14,8 @@ from grace_engine.jobs import Job, JobSpec
 from grace_engine.jobs.folder import Status
 from grace_engine.ui import data_jobs, data_score
 from tests.conftest import SAMPLE
-from tests.pages.conftest import HOSTILE_NAME, HOSTILE_STEPS, ROOT
+from tests.pages.conftest import HOSTILE_NAME, HOSTILE_STEPS
+from tests.pages.looking import button, shown, wait_for_the_end
 
 PATIENCE = 180.0
 HOSTILE_DATASET = "<img src=x onerror=window.pwned=9>:red[x]"
@@ -33,43 +31,6 @@ RUNNING = Job(
     state="running",
     cancelling=False,
 )
-
-OpenData = Callable[..., AppTest]
-
-
-@pytest.fixture
-def open_data(monkeypatch: pytest.MonkeyPatch) -> OpenData:
-    """Open the Data page over a workspace, at a link."""
-
-    def open_at(workspace: Path, allowed: Path | None = None, **link: str) -> AppTest:
-        monkeypatch.setenv("GRACE_WORKSPACE", str(workspace))
-        monkeypatch.setenv("GRACE_ALLOWED_PATHS", str(allowed or workspace))
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-        app.switch_page("pages/data.py")
-        for name, value in link.items():
-            app.query_params[name] = value
-        return app.run()
-
-    return open_at
-
-
-def button(app: AppTest, begins: str):
-    return next(each for each in app.button if each.label.startswith(begins))
-
-
-def shown(app: AppTest) -> str:
-    """Everything that the page shows as text or HTML."""
-    kinds = (app.text, app.markdown, app.caption, app.info, app.error, app.warning, app.html)
-    return "\n".join(str(each.value) for kind in kinds for each in kind)
-
-
-def wait_for_the_end(workspace: Path) -> api.Workspace:
-    opened = api.open_workspace(workspace, create=False)
-    deadline = time.monotonic() + PATIENCE
-    while any(job.is_active for job in api.list_jobs(opened)):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    return opened
 
 
 def test_an_empty_workspace_offers_the_sample_and_makes_nothing(open_data, tmp_path: Path) -> None:

@@ -2,9 +2,7 @@
 
 from grace_engine import api
 from grace_engine.ui import data_check
-from tests.pages.test_data import button, open_data, shown, wait_for_the_end
-
-__all__ = ["open_data"]
+from tests.pages.looking import button, shown, wait_for_the_end
 
 
 def test_one_click_checks_all_answers_and_the_page_counts_them(

@@ -7,12 +7,11 @@ from streamlit.testing.v1 import AppTest
 from grace_engine import api
 from grace_engine.config import IngestConfig
 from tests.conftest import SAMPLE
-from tests.pages.test_curate import address
-from tests.pages.test_data import button, open_data, shown, wait_for_the_end  # noqa: F401 - a fixture
+from tests.pages.looking import address, button, shown, wait_for_the_end
 
 
 def test_a_link_holds_how_a_file_is_added(
-    open_data,  # noqa: F811
+    open_data,
     tmp_path: Path,
     sample_file: Path,
 ) -> None:
@@ -33,7 +32,7 @@ def test_a_link_holds_how_a_file_is_added(
 
 
 def test_another_file_goes_into_the_dataset_of_its_own_name(
-    open_data,  # noqa: F811
+    open_data,
     tmp_path: Path,
     sample_file: Path,
 ) -> None:
@@ -51,7 +50,7 @@ def test_another_file_goes_into_the_dataset_of_its_own_name(
 
 
 def test_a_link_holds_the_model_and_the_datasets_to_score(
-    open_data,  # noqa: F811
+    open_data,
     own_workspace: api.Workspace,
 ) -> None:
     source = SAMPLE / "planted" / "traces.jsonl"
@@ -67,7 +66,7 @@ def test_a_link_holds_the_model_and_the_datasets_to_score(
 
 
 def test_a_run_that_is_not_the_latest_is_resumed_from_the_table(
-    open_data,  # noqa: F811
+    open_data,
     tmp_path: Path,
     sample_file: Path,
 ) -> None:

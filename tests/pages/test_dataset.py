@@ -2,36 +2,24 @@
 
 import re
 import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from grace_engine import api
-from tests.pages.conftest import HOSTILE_NAME, ROOT
+from tests.pages.conftest import HOSTILE_NAME, OpenPage
 from tests.report.test_background import a_training
 
 PATIENCE = 180.0
 SECTIONS = ("Metrics", "Distributions", "Compared", "Ranking", "Duplicates", "Training", "Save")
 BARE = re.compile(r"(?<!\\)(?:<img|<script|<b>|:red\[)")
 
-OpenPage = Callable[..., AppTest]
-
 
 @pytest.fixture
-def open_dataset(monkeypatch: pytest.MonkeyPatch) -> OpenPage:
-    """Open the page over a workspace, at a link."""
-
-    def open_at(workspace: Path, **link: str | list[str]) -> AppTest:
-        monkeypatch.setenv("GRACE_WORKSPACE", str(workspace))
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
-        app.switch_page("pages/dataset.py")
-        for name, value in link.items():
-            app.query_params[name] = value
-        return app.run()
-
-    return open_at
+def open_dataset(open_page: OpenPage) -> OpenPage:
+    return partial(open_page, "dataset")
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from grace_engine import api
 from grace_engine.figures.frames import plain
 from tests.pages.conftest import HOSTILE_NAME, Studio, serve
-from tests.pages.test_browser import ARGUMENTS
+from tests.pages.looking import ARGUMENTS
 
 pytestmark = pytest.mark.browser
 LONG = 60_000

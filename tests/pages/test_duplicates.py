@@ -3,41 +3,18 @@
 import json
 import re
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from grace_engine import api
 from grace_engine.config import CurateConfig, IngestConfig
-from tests.pages.conftest import HOSTILE_NAME, HOSTILE_STEPS, ROOT
+from tests.pages.conftest import HOSTILE_NAME, HOSTILE_STEPS
+from tests.pages.looking import shown
 
 PATIENCE = 180.0
 # What a widget that reads Markdown would take for markup: not escaped.
 BARE = re.compile(r"(?<!\\)(?:<img|<script|:red\[)")
-
-OpenPage = Callable[..., AppTest]
-
-
-@pytest.fixture
-def open_page(monkeypatch: pytest.MonkeyPatch) -> OpenPage:
-    """Open a page over a workspace, at a link."""
-
-    def open_at(page: str, workspace: Path, **link: str) -> AppTest:
-        monkeypatch.setenv("GRACE_WORKSPACE", str(workspace))
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-        app.switch_page(f"pages/{page}.py")
-        for name, value in link.items():
-            app.query_params[name] = value
-        return app.run()
-
-    return open_at
-
-
-def shown(app: AppTest) -> str:
-    kinds = (app.text, app.caption, app.info, app.success, app.warning, app.error, app.html)
-    return "\n".join(str(each.value) for kind in kinds for each in kind)
 
 
 @pytest.fixture

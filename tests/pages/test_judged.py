@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from grace_engine import api
 from grace_engine.figures import frames, heatmap, palette
@@ -19,7 +18,7 @@ from grace_engine.ui import filtering, pane
 from grace_engine.ui.filtering import Filters
 from grace_engine.ui.frames import sort_options
 from tests.judging.played import asked_for, blocks, no, reply
-from tests.pages.conftest import ROOT
+from tests.pages.conftest import OpenPage
 from tests.served import Served
 
 MakeView = Callable[..., api.RunView]
@@ -127,16 +126,12 @@ def judged_workspace(
 
 
 def test_the_page_opens_the_worst_step_with_its_reason(
-    judged_workspace: api.Workspace, monkeypatch: pytest.MonkeyPatch
+    judged_workspace: api.Workspace, open_app: OpenPage
 ) -> None:
-    monkeypatch.setenv("GRACE_WORKSPACE", str(judged_workspace.root))
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
     link = {
         "signal": "Validity", "sort": "Lowest judge score", "order": "Ascending", "doubt": "any",
     }  # fmt: skip
-    for name, value in link.items():
-        app.query_params[name] = value
-    app.run()
+    app = open_app(judged_workspace.root, **link)
     assert not app.exception
     doubted = {one.trace_id for one in api.worst_steps(judged_workspace, limit=0)}
     assert app.query_params["trace"] in doubted
@@ -149,34 +144,28 @@ def test_the_page_opens_the_worst_step_with_its_reason(
 
 
 def test_the_worst_come_first_and_an_unjudged_trace_does_not_turn_the_page(
-    judged_workspace: api.Workspace, monkeypatch: pytest.MonkeyPatch
+    judged_workspace: api.Workspace, open_app: OpenPage
 ) -> None:
-    monkeypatch.setenv("GRACE_WORKSPACE", str(judged_workspace.root))
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
     doubted = {one.trace_id for one in api.worst_steps(judged_workspace, limit=0)}
     view = api.run_view(judged_workspace, "latest")
     read = {t for t in view.signals.trace_ids if api.judged_on(judged_workspace, t)}
-    app.query_params["trace"] = next(t for t in view.signals.trace_ids if t not in read)
-    app.run()
+    unread = next(t for t in view.signals.trace_ids if t not in read)
+    app = open_app(judged_workspace.root, trace=unread)
     app.selectbox(key="sort").set_value("Lowest judge score").run()
     assert not app.exception
     assert app.selectbox(key="order").value == "Ascending"
     assert app.query_params["trace"] in doubted
     app.selectbox(key="order").set_value("Descending").run()
     assert app.query_params["trace"] in read  # the unjudged stay last
-    fresh = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
-    fresh.query_params["sort"] = "Lowest judge score"
-    fresh.run()
+    fresh = open_app(judged_workspace.root, sort="Lowest judge score")
     assert fresh.query_params["trace"] in doubted
 
 
 def test_the_dataset_page_says_who_judged_how_much_at_which_cost(
-    judged_workspace: api.Workspace, monkeypatch: pytest.MonkeyPatch
+    judged_workspace: api.Workspace, open_page: OpenPage
 ) -> None:
     report = api.dataset_report(judged_workspace, "solutions")
-    monkeypatch.setenv("GRACE_WORKSPACE", str(judged_workspace.root))
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
-    app.switch_page("pages/dataset.py").run()
+    app = open_page("dataset", judged_workspace.root)
     assert not app.exception
     said = "\n".join(str(each.value) for each in app.text)
     (sentence,) = judged_sentences(report)

@@ -13,7 +13,7 @@ from grace_engine.config import IngestConfig
 from tests.conftest import SAMPLE
 from tests.jobs.conftest import ended, until
 from tests.pages.conftest import serve
-from tests.pages.test_browser import ARGUMENTS
+from tests.pages.looking import ARGUMENTS
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 LONG = 120_000

@@ -3,13 +3,12 @@
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from grace_engine import api
 from grace_engine.api import running
 from grace_engine.config import IngestConfig, ScoreConfig
 from tests.conftest import SAMPLE
-from tests.pages.conftest import ROOT
+from tests.pages.conftest import OpenPage
 
 
 def test_failed_traces_are_tried_again_by_the_settings_of_their_run(
@@ -28,17 +27,13 @@ def test_failed_traces_are_tried_again_by_the_settings_of_their_run(
 
 
 def test_the_button_of_a_run_by_flags_that_are_not_stored_says_so(
-    tmp_path: Path, sample_file: Path, monkeypatch: pytest.MonkeyPatch
+    open_data: OpenPage, tmp_path: Path, sample_file: Path
 ) -> None:
     workspace = api.open_workspace(tmp_path / "w", create=True)
     api.ingest(workspace, [sample_file], IngestConfig(dataset="solutions"))
     model = str(SAMPLE / "tiny-reasoner")
     run = api.score(workspace, ScoreConfig(model=model, max_length=150)).run
-    monkeypatch.setenv("GRACE_WORKSPACE", str(workspace.root))
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    app.switch_page("pages/data.py")
-    app.query_params["tab"] = "Rejected"
-    app.run()
+    app = open_data(workspace.root, tab="Rejected")
 
     button = app.button(key=f"retry-{run.id}")
     assert button.label == f"Try {run.n_rejected} of {run.id} again"

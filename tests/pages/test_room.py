@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.pages.conftest import Studio
-from tests.pages.test_browser import ARGUMENTS, CELLS
+from tests.pages.looking import ARGUMENTS
+from tests.pages.test_browser import CELLS
 
 pytestmark = pytest.mark.browser
 

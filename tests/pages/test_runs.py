@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from grace_engine import api
 from grace_engine.jobs import JobSpec, State, Status, folder, processes
-from tests.pages.conftest import ROOT
+from tests.pages.conftest import OpenPage
 
 ACTIVE, ENDED = ["Cancel"], ["Remove"]
 RESUMABLE = ["Resume", "Remove"]
@@ -29,17 +29,12 @@ SHOWN: dict[State, tuple[str, str, str, list[str]]] = {
 
 
 @pytest.fixture
-def open_with(
-    own_workspace: api.Workspace, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[State, str], AppTest]:
+def open_with(own_workspace: api.Workspace, open_data: OpenPage) -> Callable[[State, str], AppTest]:
     """Open the Data page over a workspace in which one run is in this state."""
 
     def open_at(state: State, message: str) -> AppTest:
         run(own_workspace.root, state, message)
-        monkeypatch.setenv("GRACE_WORKSPACE", str(own_workspace.root))
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-        app.switch_page("pages/data.py")
-        return app.run()
+        return open_data(own_workspace.root)
 
     return open_at
 
