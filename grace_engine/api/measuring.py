@@ -1,6 +1,7 @@
 """What are the metrics of a dataset's traces, none measured twice?"""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,17 @@ from grace_engine.jobs import having_device
 from grace_engine.progress import Progress, Silent
 from grace_engine.records import Trace
 from grace_engine.store import MeasuredTrace, Workspace
-from grace_engine.supervision import MeasureConfig, Measured, Measurer, TextPair
+from grace_engine.supervision import (
+    LANGUAGE,
+    WITHOUT_MODEL,
+    MeasureConfig,
+    Measured,
+    Measurer,
+    TextPair,
+)
 
 # Traces that are measured, and stored, together: a run that is killed loses no more.
 _BATCH = 64
-_LANGUAGE = "language"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,18 +70,15 @@ def measure(
     measurer = _measurer(workspace, config, told)
     known = store.trace_metrics(workspace, ids, measurer.recipes)
     missing = _missing(known, ids, measurer)
-    if unnamed := _of_no_language(known, ids, missing):
-        _name_languages(workspace, unnamed, measurer)
-        known = store.trace_metrics(workspace, ids, measurer.recipes)
     if missing:
         what = f"metrics in the foreground of {workspace.root}"
-        with having_device(measurer.device, what, told.say):
+        with _device(measurer, missing, what, told):
             _measure(workspace, missing, measurer, told)
         known = store.trace_metrics(workspace, ids, measurer.recipes)
     return Measurement(
         table=_table(known, ids),
         says=dict(measurer.says),
-        n_measured=len(missing),
+        n_measured=len(_of_more_than_language(missing)),
         seconds=dict(measurer.seconds),
     )
 
@@ -89,7 +93,8 @@ def unmeasured(
         MissingExtraError: A library for what is asked is not installed.
     """
     measurer = _measurer(workspace, config, Silent())
-    return _missing(store.trace_metrics(workspace, ids, measurer.recipes), ids, measurer)
+    known = store.trace_metrics(workspace, ids, measurer.recipes)
+    return _of_more_than_language(_missing(known, ids, measurer))
 
 
 def _measurer(workspace: Workspace, config: MeasureConfig | None, progress: Progress) -> Measurer:
@@ -100,27 +105,34 @@ def _measurer(workspace: Workspace, config: MeasureConfig | None, progress: Prog
     return Measurer(config, digest_of=digest_of, say=progress.say)
 
 
-def _missing(known: pd.DataFrame, ids: Sequence[str], measurer: Measurer) -> list[str]:
-    """Traces of which a model has something to read: they lack more than their language."""
-    counts = known.loc[known["metric"] != _LANGUAGE, "trace_id"].value_counts()
-    return [name for name in ids if counts.get(name, 0) < len(measurer.recipes) - 1]
+def _missing(
+    known: pd.DataFrame, ids: Sequence[str], measurer: Measurer
+) -> dict[str, frozenset[str]]:
+    """The metrics that each trace lacks; traces that lack none are not there.
+
+    A stored reason why there is no value is as good as one: what could not be made is not missing.
+    """
+    every = frozenset(measurer.recipes)
+    have = known.groupby("trace_id")["metric"].agg(frozenset).to_dict()
+    lacks = {name: every - have.get(name, frozenset()) for name in ids}
+    return {name: metrics for name, metrics in lacks.items() if metrics}
 
 
-def _of_no_language(known: pd.DataFrame, ids: Sequence[str], missing: Sequence[str]) -> list[str]:
-    there = {*known.loc[known["metric"] == _LANGUAGE, "trace_id"], *missing}
-    return [name for name in ids if name not in there]
+def _of_more_than_language(missing: Mapping[str, frozenset[str]]) -> list[str]:
+    """Traces of which more than the language is missing, which is found in no time."""
+    return [name for name, metrics in missing.items() if metrics != {LANGUAGE}]
 
 
-def _name_languages(workspace: Workspace, ids: Sequence[str], measurer: Measurer) -> None:
-    """Languages by another recipe than before, which take no model: nothing else is read anew."""
-    for batch in store.iter_traces(workspace, ids=ids, batch=_BATCH):
-        rows = [
-            _measured(trace, _LANGUAGE, one)
-            for trace, one in zip(
-                batch, measurer.languages([trace.text for trace in batch]), strict=True
-            )
-        ]
-        store.add_trace_metrics(workspace, rows, measurer.recipes)
+@contextmanager
+def _device(
+    measurer: Measurer, missing: Mapping[str, frozenset[str]], what: str, progress: Progress
+) -> Iterator[None]:
+    """Hold the device where a language model is to read something."""
+    if all(metrics <= WITHOUT_MODEL for metrics in missing.values()):
+        yield
+        return
+    with having_device(measurer.device, what, progress.say):
+        yield
 
 
 def _measured(trace: Trace, metric: str, found: Measured) -> MeasuredTrace:
@@ -135,18 +147,26 @@ def _measured(trace: Trace, metric: str, found: Measured) -> MeasuredTrace:
 
 
 def _measure(
-    workspace: Workspace, ids: Sequence[str], measurer: Measurer, progress: Progress
+    workspace: Workspace,
+    missing: Mapping[str, frozenset[str]],
+    measurer: Measurer,
+    progress: Progress,
 ) -> None:
-    progress.begin("Measuring", len(ids), "traces")
-    for batch in store.iter_traces(workspace, ids=ids, batch=_BATCH):
-        found = measurer.measure([TextPair(prompt=t.prompt, text=t.text) for t in batch])
-        rows = [
-            _measured(trace, name, one)
-            for trace, metrics in zip(batch, found, strict=True)
-            for name, one in metrics.items()
-        ]
-        store.add_trace_metrics(workspace, rows, measurer.recipes)
-        progress.advance(len(batch))
+    """Measure of each trace what it lacks, those that lack the same together."""
+    if left := _of_more_than_language(missing):
+        progress.begin("Measuring", len(left), "traces")
+    for metrics in dict.fromkeys(missing.values()):
+        ids = [name for name, lacks in missing.items() if lacks == metrics]
+        for batch in store.iter_traces(workspace, ids=ids, batch=_BATCH):
+            pairs = [TextPair(prompt=t.prompt, text=t.text) for t in batch]
+            rows = [
+                _measured(trace, name, one)
+                for trace, found in zip(batch, measurer.measure(pairs, metrics), strict=True)
+                for name, one in found.items()
+            ]
+            store.add_trace_metrics(workspace, rows, measurer.recipes)
+            if metrics != {LANGUAGE}:
+                progress.advance(len(batch))
 
 
 def _table(known: pd.DataFrame, ids: Sequence[str]) -> pd.DataFrame:
@@ -157,8 +177,8 @@ def _table(known: pd.DataFrame, ids: Sequence[str]) -> pd.DataFrame:
     words = known.pivot(index="trace_id", columns="metric", values="word")
     columns: dict[str, Any] = {}
     for metric in words.columns:
-        if metric == "language":
-            columns["language"] = words[metric].reindex(index)
+        if metric == LANGUAGE:
+            columns[LANGUAGE] = words[metric].reindex(index)
             continue
         columns[metric] = values[metric].reindex(index).astype("float64")
         columns[f"why.{metric}"] = words[metric].reindex(index)

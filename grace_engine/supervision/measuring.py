@@ -3,7 +3,7 @@
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +27,16 @@ from grace_engine.supervision.metrics import METRICS, Measured
 from grace_engine.supervision.reader import LONGEST_WINDOW, CausalReader
 from grace_engine.supervision.sentence_model import SentenceModel
 from grace_engine.supervision.settings import MeasureConfig
-from grace_engine.supervision.syntax import Parser
+from grace_engine.supervision.syntax import AUTO, Parser
 from grace_engine.supervision.texts import LEVEL, redundancy, sentences_of, symbolic_fraction
 from grace_engine.supervision.vectors import Vectors, alignment, flow
 
 SHARED = "perplexity and the trace's embedding"
 """What is read of a trace in one forward pass, among times."""
+
+LANGUAGE = "language"
+WITHOUT_MODEL = frozenset({LANGUAGE, "redundancy", "symbolic_fraction", "syntactic_depth"})
+"""Metrics for which no language model is loaded."""
 
 _EMPTY = Measured(word="the trace is empty")
 _NO_LANGUAGE = Measured(word=UNDETERMINED)
@@ -105,49 +109,65 @@ class Measurer:
         """Where models run."""
         return str(self._device)
 
-    def measure(self, pairs: Sequence[TextPair]) -> list[dict[str, Measured]]:
-        """Every metric that has a recipe, of each text."""
-        found: list[dict[str, Measured]] = [{} for _ in pairs]
+    def measure(
+        self, pairs: Sequence[TextPair], metrics: Collection[str] | None = None
+    ) -> list[dict[str, Measured]]:
+        """Metrics of each text: every one that has a recipe, or these of them.
+
+        No language model is loaded where ``metrics`` are all ``WITHOUT_MODEL``.
+        """
+        wanted = self.recipes.keys() & (self.recipes if metrics is None else metrics)
+        found: list[dict[str, Measured]] = [dict.fromkeys(wanted, _EMPTY) for _ in pairs]
+        if LANGUAGE in wanted:
+            for row in found:
+                row[LANGUAGE] = _NO_LANGUAGE
         texts = [pair.text for pair in pairs]
         whole = [k for k, text in enumerate(texts) if text.strip()]
-        for row in found:
-            row.update(dict.fromkeys(self.recipes, _EMPTY) | {"language": _NO_LANGUAGE})
         if whole:
-            self._measure_texts(found, texts, whole)
-            embedded = self._measure_losses(found, texts, whole)
-            self._measure_meaning(found, pairs, whole, embedded)
+            self._measure_texts(found, texts, whole, wanted)
+            embedded = self._measure_losses(found, texts, whole, wanted)
+            self._measure_meaning(found, pairs, whole, embedded, wanted)
         return found
 
-    def languages(self, texts: Sequence[str]) -> list[Measured]:
-        """The language of each text; no weights are loaded for it."""
-        return [Measured(word=language_of(text)) for text in texts]
-
     def _measure_texts(
-        self, found: list[dict[str, Measured]], texts: Sequence[str], whole: Sequence[int]
+        self,
+        found: list[dict[str, Measured]],
+        texts: Sequence[str],
+        whole: Sequence[int],
+        wanted: Collection[str],
     ) -> None:
         for name, of in (("redundancy", redundancy), ("symbolic_fraction", symbolic_fraction)):
-            with self._timed(name):
+            if name in wanted:
+                with self._timed(name):
+                    for k in whole:
+                        found[k][name] = Measured(value=of(texts[k]))
+        if LANGUAGE in wanted:
+            with self._timed(LANGUAGE):
                 for k in whole:
-                    found[k][name] = Measured(value=of(texts[k]))
-        with self._timed("language"):
-            for k in whole:
-                found[k]["language"] = Measured(word=language_of(texts[k]))
-        if self._parser:
+                    found[k][LANGUAGE] = Measured(word=language_of(texts[k]))
+        if self._parser and "syntactic_depth" in wanted:
             with self._timed("syntactic_depth"):
                 for k in whole:
-                    language = found[k]["language"].word
+                    language = language_of(texts[k])
                     found[k]["syntactic_depth"] = self._parser.depth(texts[k], language)
-        with self._timed("tokens"):
-            ids = self._loaded_reader().token_ids([texts[k] for k in whole])
-            for k, own in zip(whole, ids, strict=True):
-                found[k]["tokens"] = Measured(value=float(len(own)))
+        if "tokens" in wanted:
+            with self._timed("tokens"):
+                ids = self._loaded_reader().token_ids([texts[k] for k in whole])
+                for k, own in zip(whole, ids, strict=True):
+                    found[k]["tokens"] = Measured(value=float(len(own)))
 
     def _measure_losses(
-        self, found: list[dict[str, Measured]], texts: Sequence[str], whole: Sequence[int]
+        self,
+        found: list[dict[str, Measured]],
+        texts: Sequence[str],
+        whole: Sequence[int],
+        wanted: Collection[str],
     ) -> dict[str, Vectors]:
         """Perplexity; what the same forward pass says of a trace's meaning, where it is asked."""
+        if "perplexity" not in wanted:
+            return {}
         reader, different = self._loaded_reader(), list(dict.fromkeys(texts[k] for k in whole))
-        if self._embedding_files is None:
+        if self._embedding_files is None and "semantic_alignment" in wanted:
             with self._timed(SHARED):
                 reading = reader.read(different)
                 losses, vectors = reading.losses, list(reading.vectors)
@@ -170,25 +190,29 @@ class Measurer:
         pairs: Sequence[TextPair],
         whole: Sequence[int],
         embedded: Mapping[str, Vectors],
+        wanted: Collection[str],
     ) -> None:
-        embedder = self._loaded_embedder()
-        with self._timed("semantic_alignment"):
-            told = [t for k in whole for t in (pairs[k].prompt, pairs[k].text)]
-            of = {**embedded, **_embedded(embedder, [t for t in told if t not in embedded])}
-            for k in whole:
-                if not pairs[k].prompt.strip():
-                    found[k]["semantic_alignment"] = Measured(word="the prompt is empty")
-                    continue
-                cosine = alignment(of[pairs[k].prompt], of[pairs[k].text])
-                found[k]["semantic_alignment"] = _known(cosine)
-        with self._timed("semantic_flow"):
-            cut = {k: sentences_of(pairs[k].text) for k in whole}
-            of = _embedded(embedder, [s for own in cut.values() if len(own) > 1 for s in own])
-            for k, own in cut.items():
-                if len(own) < 2:
-                    found[k]["semantic_flow"] = Measured(word="it has one sentence")
-                    continue
-                found[k]["semantic_flow"] = _known(flow(np.stack([of[s] for s in own])))
+        if "semantic_alignment" in wanted:
+            with self._timed("semantic_alignment"):
+                told = [t for k in whole for t in (pairs[k].prompt, pairs[k].text)]
+                more = _embedded(self._loaded_embedder(), [t for t in told if t not in embedded])
+                of = {**embedded, **more}
+                for k in whole:
+                    if not pairs[k].prompt.strip():
+                        found[k]["semantic_alignment"] = Measured(word="the prompt is empty")
+                        continue
+                    cosine = alignment(of[pairs[k].prompt], of[pairs[k].text])
+                    found[k]["semantic_alignment"] = _known(cosine)
+        if "semantic_flow" in wanted:
+            with self._timed("semantic_flow"):
+                cut = {k: sentences_of(pairs[k].text) for k in whole}
+                sentences = [s for own in cut.values() if len(own) > 1 for s in own]
+                of = _embedded(self._loaded_embedder(), sentences)
+                for k, own in cut.items():
+                    if len(own) < 2:
+                        found[k]["semantic_flow"] = Measured(word="it has one sentence")
+                        continue
+                    found[k]["semantic_flow"] = _known(flow(np.stack([of[s] for s in own])))
 
     def _loaded_reader(self) -> CausalReader:
         if self._reader is None:
@@ -234,7 +258,7 @@ class Measurer:
             "redundancy": f"zlib, level {LEVEL}",
             "symbolic_fraction": "Unicode categories",
             "perplexity": f"{model}, {self._dtype}, windows of {self._window:,} tokens",
-            "language": "script and three short words",
+            LANGUAGE: "script and three short words",
         }
         if self._parser:
             found["syntactic_depth"] = self._parser.recipe
@@ -250,6 +274,9 @@ class Measurer:
             "semantic_alignment": embeddings,
             "semantic_flow": embeddings,
         }
+        if self._parser and self._config.parser == AUTO:
+            # Which pipeline reads a trace is decided by its language, so by how that is found.
+            parts["syntactic_depth"] = f"{self._parser.recipe} by {self.says[LANGUAGE]}"
         return {
             name: text_digest(f"1 {name} {parts.get(name, said)}")
             for name, said in self.says.items()

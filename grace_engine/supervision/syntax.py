@@ -46,9 +46,16 @@ class Parser:
 
     @property
     def recipe(self) -> str:
-        """Version of spaCy, and name and version of the pipeline where one was named."""
+        """Version of spaCy, and name and version of the pipeline, or of all that may be taken.
+
+        So a pipeline that is installed later makes depths that were missing for the lack of it.
+        """
         if self._wanted == AUTO:
-            return f"spacy {self._spacy.__version__} auto"
+            there = sorted({*self._spacy.util.get_installed_models()} & {*_PIPELINES.values()})
+            named = ", ".join(
+                f"{name} {self._spacy.util.get_package_version(name)}" for name in there
+            )
+            return f"spacy {self._spacy.__version__} auto ({named or 'no pipeline installed'})"
         meta = self._pipeline(self._wanted).meta
         return (
             f"spacy {self._spacy.__version__} {meta.get('lang')} {meta.get('name')} "

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from grace_engine import api, store
+from grace_engine.api import measuring
 from grace_engine.errors import InputError, NotFoundError
-from grace_engine.supervision import Measurer
+from grace_engine.supervision import MeasureConfig, Measured, Measurer
+from grace_engine.supervision.syntax import Parser
 from tests.conftest import SAMPLE
 
 
@@ -65,9 +67,9 @@ def test_nothing_is_measured_twice_and_a_changed_text_is_measured_anew(
     seen = []
     plain = Measurer.measure
 
-    def counted(self, pairs):
+    def counted(self, pairs, metrics):
         seen.extend(pairs)
-        return plain(self, pairs)
+        return plain(self, pairs, metrics)
 
     monkeypatch.setattr(Measurer, "measure", counted)
     again = api.dataset_report(scored_workspace_copy, "solutions")
@@ -90,11 +92,30 @@ def test_where_only_the_language_is_missing_no_model_reads_anything(
     before = api.dataset_report(scored_workspace_copy, "solutions").subjects[0].languages
     with scored_workspace_copy.database.unit() as connection:
         connection.execute("DELETE FROM trace_metrics WHERE metric = 'language'")
-    monkeypatch.delattr(Measurer, "measure")
+    monkeypatch.delattr(Measurer, "_loaded_reader")
     assert api.report_subjects(scored_workspace_copy, ["solutions"]).n_unmeasured == 0
     again = api.dataset_report(scored_workspace_copy, "solutions").subjects[0]
     assert again.languages == before
     assert again.n_traces == sum(before.values())
+
+
+def test_a_parser_that_is_named_later_measures_depth_alone_and_that_once(
+    own_workspace: api.Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("spacy", reason="spaCy is not installed")
+    ids, model = store.trace_ids(own_workspace, ["solutions"])[:6], str(SAMPLE / "tiny-reasoner")
+    first = measuring.measure(own_workspace, ids, MeasureConfig(model=model))
+    monkeypatch.delattr(Measurer, "_loaded_reader")
+    monkeypatch.setattr(Parser, "depth", lambda *_: Measured(word="no pipeline"))
+    config = MeasureConfig(model=model, parser="auto")
+    later = measuring.measure(own_workspace, ids, config)
+    assert (first.n_measured, later.n_measured) == (6, 6)
+    assert later.table["why.syntactic_depth"].tolist() == ["no pipeline"] * 6
+    assert later.table[first.table.columns].equals(first.table)
+    # That there is none is known: nobody looks again, until another pipeline may be taken.
+    assert measuring.measure(own_workspace, ids, config).n_measured == 0
+    monkeypatch.setattr(Parser, "recipe", "spacy 3 auto (pl_core_news_sm 3.8.0)")
+    assert measuring.measure(own_workspace, ids, config).n_measured == 6
 
 
 def test_a_report_that_was_interrupted_goes_on_where_it_stopped(
@@ -103,11 +124,11 @@ def test_a_report_that_was_interrupted_goes_on_where_it_stopped(
     monkeypatch.setattr("grace_engine.api.measuring._BATCH", 10)
     plain, seen = Measurer.measure, []
 
-    def interrupted(self, pairs):
+    def interrupted(self, pairs, metrics):
         seen.extend(pairs)
         if len(seen) > 20:
             raise KeyboardInterrupt
-        return plain(self, pairs)
+        return plain(self, pairs, metrics)
 
     with monkeypatch.context() as patch:
         patch.setattr(Measurer, "measure", interrupted)
@@ -116,9 +137,9 @@ def test_a_report_that_was_interrupted_goes_on_where_it_stopped(
     seen.clear()
     n_traces = api.datasets(own_workspace)[0].n_traces
 
-    def counted(self, pairs):
+    def counted(self, pairs, metrics):
         seen.extend(pairs)
-        return plain(self, pairs)
+        return plain(self, pairs, metrics)
 
     monkeypatch.setattr(Measurer, "measure", counted)
     api.dataset_report(own_workspace, "solutions")
