@@ -32,7 +32,7 @@ with load.faults_as_sentences():
     view = controls.choose_view(workspace)
     run = view.run
     with st.sidebar:
-        judge = controls.choose_judge(workspace)
+        judge = controls.choose_judge(workspace, run.id, len(view.values))
         view = replace(view, judged=load.judged(workspace, judge, view))
         full = controls.choose_colours()
         unscored.offer(run)

@@ -50,28 +50,24 @@ def judged_subjects(
     Args:
         workspace: Where they are.
         ids: By subject, its traces.
-        wanted: The judge's id, or ``latest``: the one that has read most of the traces, and of
-            several the one that was asked last.
+        wanted: The judge's id, ``latest``, or ``most-read``: the one that has read most of the
+            traces, and of several the one that was asked last.
 
     Raises:
         NotFoundError: A judge is named that is not there.
     """
-    known = store.list_judges(workspace)
-    judges = known if wanted == store.LATEST else [store.get_judge(workspace, wanted)]
-    most, best = 0, dict[str, JudgedSubject]()
-    for judge in judges:  # the latest first
-        if judge.n_traces <= most:
-            continue
-        found = {
-            name: judged
-            for name, own in ids.items()
-            if (judged := _judged(workspace, judge, list(own))) is not None
-        }
-        n_read = len({trace for one in found.values() for trace in one.shares.index})
-        if n_read > most:
-            most, best = n_read, found
-    if best:
-        [judge] = {one.judge.id: one.judge for one in best.values()}.values()
+    every = list(dict.fromkeys(trace for own in ids.values() for trace in own))
+    judge = (
+        store.chosen_judge(workspace, wanted, every)
+        if wanted != store.MOST_READ or store.list_judges(workspace)
+        else None
+    )
+    best = {
+        name: judged
+        for name, own in ids.items()
+        if judge and (judged := _judged(workspace, judge, list(own))) is not None
+    }
+    if judge and best:
         names = dict.fromkeys(m.name for one in best.values() for m in one.metrics)
         left = [METRICS[name].title for name in METRICS if name not in names]
         asks = f"{judge.model} was not asked for it; grace judge --metrics asks."
@@ -82,8 +78,8 @@ def judged_subjects(
             ],
             absent=dict.fromkeys(left, asks),
         )
-    if wanted != store.LATEST:
-        raise NotFoundError(f"The judge {judges[0].id} has read none of these traces.")
+    if judge and wanted != store.MOST_READ:
+        raise NotFoundError(f"The judge {judge.id} has read none of these traces.")
     return JudgedSubjects(
         of_subjects={},
         columns=[],
@@ -110,6 +106,7 @@ def _judged(workspace: Workspace, judge: Judge, ids: list[str]) -> JudgedSubject
         n_requests=spent.n_requests,
         tokens=spent.tokens,
         cost=spent.cost,
+        n_priced=spent.n_priced,
     )
 
 

@@ -57,6 +57,15 @@ class StepJudge:
         means = np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
         return means, np.where(counts > 0, lowest, np.nan)
 
+    def said(self, signals: SignalTable) -> str:
+        """Which judge it is, and how much of the run it has read, as the end of a sentence."""
+        n_read = int((~np.isnan(self.by_trace(signals)[0])).sum())
+        whole = len(signals.trace_ids)
+        return (
+            f"{self.judge.model} (judge {self.judge.id}), which has read {n_read:,} of {whole:,} "
+            "traces of this run"
+        )
+
     def of_traces(
         self, signals: SignalTable, places: npt.NDArray[np.intp]
     ) -> tuple[list[float | None], list[float | None]]:
@@ -65,13 +74,16 @@ class StepJudge:
         return nullable(means[places]), nullable(lowest[places])
 
 
-def step_judge(workspace: Workspace, view: RunView, judge: str = store.LATEST) -> StepJudge | None:
+def step_judge(
+    workspace: Workspace, view: RunView, judge: str = store.MOST_READ
+) -> StepJudge | None:
     """A judge's labels on the steps of a run's traces, as the run saw them.
 
     Args:
         workspace: Where they are.
         view: The run.
-        judge: Its id, a unique beginning of it, or ``latest``.
+        judge: Its id, a unique beginning of it, ``latest``, or ``most-read``: the one that has
+            read most of the run's traces, and of several the latest.
 
     Returns:
         None where no judge has read anything yet.
@@ -79,9 +91,9 @@ def step_judge(workspace: Workspace, view: RunView, judge: str = store.LATEST) -
     Raises:
         NotFoundError: A judge is named that is not there.
     """
-    if judge == store.LATEST and not store.list_judges(workspace):
+    if judge in (store.LATEST, store.MOST_READ) and not store.list_judges(workspace):
         return None
-    found = store.get_judge(workspace, judge)
+    found = store.chosen_judge(workspace, judge, run=view.run.id)
     signals = view.signals
     first = dict(zip(signals.trace_ids.tolist(), signals.offsets[:-1].tolist(), strict=True))
     n_steps = int(signals.offsets[-1])

@@ -88,14 +88,14 @@ def traces_in(workspace: Workspace, what: str) -> list[str]:
 
 
 def judge_averages(
-    workspace: Workspace, ids: Sequence[str], judge: str = store.LATEST
+    workspace: Workspace, ids: Sequence[str], judge: str = store.MOST_READ
 ) -> list[JudgedMetric]:
     """What a judge's labels of some traces come to, macro and micro, with intervals.
 
     Raises:
         NotFoundError: There is no such judge.
     """
-    found = store.get_judge(workspace, judge)
+    found = store.chosen_judge(workspace, judge, ids)
     listed = store.labels_of(workspace, ids=ids)
     frame = store.judged_frame(workspace, found.id, ids)
     return report.averages(
@@ -120,13 +120,13 @@ class JudgedDataset:
     metrics: tuple[JudgedMetric, ...]
 
 
-def judged_datasets(workspace: Workspace, judge: str = store.LATEST) -> list[JudgedDataset]:
+def judged_datasets(workspace: Workspace, judge: str = store.MOST_READ) -> list[JudgedDataset]:
     """The datasets of which a judge has read anything.
 
     Raises:
         NotFoundError: There is no such judge.
     """
-    found = store.get_judge(workspace, judge)
+    found = store.chosen_judge(workspace, judge)
     frame = store.judged_frame(workspace, found.id)
     listed = store.labels_of(workspace, ids=frame["trace_id"].unique().tolist())
     whole = {info.name: info.n_traces for info in store.datasets(workspace)}
@@ -148,28 +148,30 @@ def judged_datasets(workspace: Workspace, judge: str = store.LATEST) -> list[Jud
 
 
 def judged_on(
-    workspace: Workspace, trace_id: str, judge: str = store.LATEST, run: str | None = None
+    workspace: Workspace, trace_id: str, judge: str = store.MOST_READ, run: str | None = None
 ) -> list[JudgedStep]:
     """What a judge says of the steps of one trace, cut as now or as ``run`` saw them.
 
-    Nothing where no judge has read anything yet.
+    By default it is the judge that has read most of the run's traces, or of all. Nothing where no
+    judge has read anything yet.
 
     Raises:
         NotFoundError: A judge is named that is not there.
     """
-    if judge == store.LATEST and not store.list_judges(workspace):
+    if judge in (store.LATEST, store.MOST_READ) and not store.list_judges(workspace):
         return []
-    return store.judged_steps(workspace, store.get_judge(workspace, judge).id, [trace_id], run)
+    found = store.chosen_judge(workspace, judge, run=run)
+    return store.judged_steps(workspace, found.id, [trace_id], run)
 
 
 def worst_steps(
-    workspace: Workspace, judge: str = store.LATEST, limit: int = 20, metric: str = ""
+    workspace: Workspace, judge: str = store.MOST_READ, limit: int = 20, metric: str = ""
 ) -> list[JudgedStep]:
     """The steps that a judge thinks least of, the worst first; only those with a negative label.
 
     Args:
         workspace: Where they are.
-        judge: Its id, a unique beginning of it, or ``latest``.
+        judge: Its id, a unique beginning of it, ``latest``, or ``most-read``.
         limit: How many; 0 for all.
         metric: Only those that are negative by this one; "" for any.
 
@@ -179,7 +181,7 @@ def worst_steps(
     """
     if metric and metric not in JUDGE_METRICS:
         raise InputError(f"Metric {metric!r} is not known: use {', '.join(JUDGE_METRICS)}.")
-    steps = store.judged_steps(workspace, store.get_judge(workspace, judge).id)
+    steps = store.judged_steps(workspace, store.chosen_judge(workspace, judge).id)
     bad = [one for one in steps if (metric in one.negative if metric else one.negative)]
     bad.sort(key=lambda one: (one.score, -len(one.negative), one.trace_id, one.step))
     return bad[:limit] if limit else bad

@@ -22,6 +22,7 @@ from grace_engine.evaluation import (
     error_kinds,
     kinds_of,
 )
+from grace_engine.quantities import counted
 from grace_engine.records import CLEAN, JUDGE_METRICS, Annotation, Label
 from grace_engine.store import Workspace
 
@@ -85,7 +86,9 @@ def labels_for(workspace: Workspace, view: RunView, wanted: Sequence[str] = ()) 
         elif name in columns:
             traces[name] = columns[name]
         elif name.partition(":")[0] == JUDGE:
-            steps |= judge_labels(workspace, view, name)
+            judged, who = judge_labels(workspace, view, name)
+            steps |= judged
+            notes.append(who)
         elif name != VERDICTS:
             raise NotFoundError(
                 f"There is no trace label {name!r} in run {view.run.id}. There are: "
@@ -104,14 +107,17 @@ def labels_for(workspace: Workspace, view: RunView, wanted: Sequence[str] = ()) 
 
 def judge_labels(
     workspace: Workspace, view: RunView, wanted: str = JUDGE
-) -> dict[str, Sequence[Label]]:
+) -> tuple[dict[str, Sequence[Label]], str]:
     """What a judge says of each step, by trace: ``clean``, or the metrics that are negative.
+
+    Beside it a sentence that says which judge it is, and how many traces of the run it has read.
 
     Args:
         workspace: Where the run is.
         view: The run: steps are as it saw them.
-        wanted: ``judge`` for the one that was asked last, ``judge:ID`` for another, and
-            ``judge:ID:METRIC`` for its labels of one metric alone.
+        wanted: ``judge`` for the one that has read most of the run's traces (of several, the
+            latest), ``judge:ID`` for another, and ``judge:ID:METRIC`` for its labels of one
+            metric alone.
 
     Raises:
         NotFoundError: There is no such judge, or it has read none of these steps.
@@ -123,7 +129,7 @@ def judge_labels(
         raise InputError(
             f"{wanted} names no metric of a judge: use {', '.join(JUDGE_METRICS)} after the judge."
         )
-    found = store.get_judge(workspace, judge or store.LATEST)
+    found = store.chosen_judge(workspace, judge or store.MOST_READ, run=view.run.id)
     counts = _step_counts(view)
     steps: dict[str, list[Label]] = {}
     for one in store.judged_steps(workspace, found.id, run=view.run.id):
@@ -138,7 +144,10 @@ def judge_labels(
             f"The judge {found.id} ({found.model}) has no such label on a step of run "
             f"{view.run.id}. Run grace judge on its dataset."
         )
-    return dict(steps)
+    return dict(steps), (
+        f"{wanted}: labels by {found.model} (judge {found.id}), which has read {len(steps):,} of "
+        f"{counted(len(counts), 'trace')} of this run."
+    )
 
 
 def _require_good(name: str, of: Mapping[str, Label]) -> None:

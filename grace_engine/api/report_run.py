@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
 
-from grace_engine import report
+from grace_engine import report, store
 from grace_engine.api.measuring import unmeasured
 from grace_engine.api.reporting import ending_of, sources_of
 from grace_engine.api.running import begin, device_of
@@ -54,7 +54,7 @@ def start_report(
     *,
     target_size: str = "",
     run: str = "latest",
-    judge: str = "latest",
+    judge: str = store.MOST_READ,
     to: Path | None = None,
     overwrite: bool = False,
 ) -> Job:

@@ -68,7 +68,7 @@ def dataset_report(
     target_size: str = "",
     config: MeasureConfig | None = None,
     run: str = "latest",
-    judge: str = "latest",
+    judge: str = store.MOST_READ,
     progress: Progress | None = None,
 ) -> DatasetReport:
     """Measure a dataset or selection, and others beside it; what is stored is not measured again.
@@ -80,8 +80,8 @@ def dataset_report(
         target_size: Size of the model to be trained, such as ``8B``; "" for no advice.
         config: Models that measure; the shipped one where None.
         run: Whose GRACE signals are shown of datasets; a selection's are those of its own run.
-        judge: Whose labels are shown: its id, or ``latest``, the one that has read most of
-            these traces, and of several the one that was asked last.
+        judge: Whose labels are shown: its id, ``latest``, or ``most-read``, the one that has read
+            most of these traces, and of several the one that was asked last.
         progress: Told how far it is.
 
     Raises:

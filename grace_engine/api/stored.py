@@ -20,6 +20,7 @@ from grace_engine.store import (
     get_run as get_run,
     get_selection as get_selection,
     iter_groups as iter_groups,
+    judge_reads as judge_reads,
     list_checks as list_checks,
     list_judges as list_judges,
     list_policy_runs as list_policy_runs,

@@ -42,7 +42,12 @@ def judge(
     ],
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     metrics: Annotated[
-        str, typer.Option(help="What is asked of each step, apart by commas.")
+        str,
+        typer.Option(
+            help="What is asked of each step, apart by commas. Left out, all of them: "
+            f"{','.join(JUDGE_METRICS)}.",
+            show_default=False,
+        ),
     ] = ",".join(JUDGE_METRICS),
     sample: Annotated[int, typer.Option(min=0, help="Only that many traces; 0 for all.")] = 0,
     per: Annotated[
@@ -139,7 +144,11 @@ def judge(
 @console.speaks
 def judges(
     judge: Annotated[
-        str, typer.Argument(help="Id of a judge, or latest; all where left out.")
+        str,
+        typer.Argument(
+            help="Id of a judge, or latest; all where left out, and steps by the one that has "
+            "read most."
+        ),
     ] = "",
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     worst: Annotated[
@@ -151,7 +160,8 @@ def judges(
     """List judges with what they read and cost, and the steps that one thinks least of."""
     opened = api.open_workspace(workspace, create=False)
     listed = [api.get_judge(opened, judge)] if judge else api.list_judges(opened)
-    steps = api.worst_steps(opened, judge or "latest", worst, metric) if worst or metric else []
+    wanted = judge or next(iter(api.judge_reads(opened)), "latest")
+    steps = api.worst_steps(opened, wanted, worst, metric) if worst or metric else []
     if as_json:
         console.emit_json(
             {
@@ -172,21 +182,28 @@ def judges(
             "--judge-model NAME asks one."
         )
         return
+    from grace_engine.report.judge_tables import cost_text
+
     console.table(
         "Judges",
         ["judge", "model", "traces", "steps", "failed", "requests", "read", "written", "cost"],
         [
             (
                 one.id, one.model, one.n_traces, one.n_steps, one.n_failed, one.n_requests,
-                one.tokens_in, one.tokens_out, one.cost,
+                one.tokens_in, one.tokens_out,
+                cost_text(one.cost, one.n_priced, one.n_requests) or None,
             )
             for one in listed
         ],
     )  # fmt: skip
     _say_read(opened, listed)
+    if not (worst or metric):
+        return
+    meant = api.get_judge(opened, wanted)
     if steps:
         console.table(
-            f"Steps that {listed[0].id} thinks least of",
+            f"Steps that {meant.id} ({meant.model}, which read {counted(meant.n_traces, 'trace')}) "
+            "thinks least of",
             ["trace", "step", "says", "negative", "why"],
             [
                 (
@@ -196,8 +213,8 @@ def judges(
                 for one in steps
             ],
         )  # fmt: skip
-    elif worst or metric:
-        console.note(f"{listed[0].id} finds no step negative.")
+    else:
+        console.note(f"{meant.id} finds no step negative.")
 
 
 def _say_read(opened: "api.Workspace", listed: "list[Judge]") -> None:

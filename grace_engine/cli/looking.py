@@ -40,7 +40,7 @@ def traces(
     history: HistoryOption = "uniform",
     aggregate: AggregateOption = "mean",
     history_only: HistoryOnlyOption = False,
-    judge: JudgeOption = "latest",
+    judge: JudgeOption = "most-read",
     limit: Annotated[int, typer.Option(min=0, help="Rows of the table; 0 for all.")] = 20,
     as_json: JsonOption = False,
 ) -> None:
@@ -91,8 +91,8 @@ def traces(
     )  # fmt: skip
     if judged is not None:
         console.note(
-            f"judge: mean and lowest share of a step's labels by {judged.judge.model} "
-            f"({judged.judge.id}) that are positive."
+            "judge: mean and lowest share of a step's labels that are positive, labels by "
+            f"{judged.said(view.signals)}."
         )
     if len(shown) < len(rows):
         console.note(f"{len(rows) - len(shown):,} more: --limit 0 shows all.")
@@ -119,7 +119,7 @@ def show(
     history: HistoryOption = "uniform",
     aggregate: AggregateOption = "mean",
     history_only: HistoryOnlyOption = False,
-    judge: JudgeOption = "latest",
+    judge: JudgeOption = "most-read",
     as_json: JsonOption = False,
 ) -> None:
     """Show one trace: its steps with alignment, consistency, score and loss."""

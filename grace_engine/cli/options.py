@@ -40,7 +40,11 @@ RunOption = Annotated[
 ]
 JudgeOption = Annotated[
     str,
-    typer.Option("--judge", help="Judge whose labels are shown: its id, or latest; grace judges."),
+    typer.Option(
+        "--judge",
+        help="Judge whose labels are shown: its id, latest, or most-read, the one that has read "
+        "most of these traces; see grace judges.",
+    ),
 ]
 AlphaOption = Annotated[
     float, typer.Option("--alpha", help="Weight of alignment against consistency, 0 to 1.")

@@ -50,7 +50,7 @@ def report(
     run: Annotated[
         str, typer.Option(help="Scoring run whose signals are shown. Default: the latest.")
     ] = "latest",
-    judge: JudgeOption = "latest",
+    judge: JudgeOption = "most-read",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     background: BackgroundOption = False,
     overwrite: OverwriteOption = False,

@@ -33,7 +33,8 @@ class Judge:
         tokens_in: Tokens that it read.
         tokens_out: Tokens that it wrote.
         n_estimated: Requests whose tokens the server did not say: they are estimates.
-        cost: By the prices that were given; None where none were.
+        cost: Of ``n_priced`` requests, by the prices that were given; None where none were.
+        n_priced: Requests for which prices were given.
         created_at: ISO 8601, UTC.
         updated_at: ISO 8601, UTC.
     """
@@ -53,6 +54,7 @@ class Judge:
     tokens_out: int = 0
     n_estimated: int = 0
     cost: float | None = None
+    n_priced: int = 0
     created_at: str = ""
     updated_at: str = ""
 

@@ -35,7 +35,8 @@ def judged_sentences(report: DatasetReport) -> Iterator[str]:
     """Who judged how much of each subject, and what it cost."""
     whole = {subject.name: subject.n_traces for subject in report.subjects}
     for name, judged in report.judged.items():
-        cost = "" if judged.cost is None else f" and cost {judged.cost:.4g}"
+        spent = cost_text(judged.cost, judged.n_priced, judged.n_requests)
+        cost = f" and cost {spent}" if spent else ""
         yield (
             f"{judged.judge.model} (judge {judged.judge.id}) read {judged.n_traces:,} of "
             f"{whole[name]:,} traces of {name}; that took {judged.n_requests:,} requests, "
@@ -66,10 +67,18 @@ def judged_document(report: DatasetReport) -> dict[str, Any]:
             "n_requests": judged.n_requests,
             "tokens": judged.tokens,
             "cost": judged.cost,
+            "n_priced": judged.n_priced,
             "metrics": [asdict(metric) for metric in judged.metrics],
         }
         for name, judged in report.judged.items()
     }
+
+
+def cost_text(cost: float | None, n_priced: int, n_requests: int) -> str:
+    """``0.4879``, or ``0.4879 for 785 of them`` where others had no price; "" without one."""
+    if cost is None:
+        return ""
+    return f"{cost:.4g}" + (f" for {n_priced:,} of them" if n_priced < n_requests else "")
 
 
 def share_text(share: Share | Spread) -> str:

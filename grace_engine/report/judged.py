@@ -49,7 +49,8 @@ class JudgedSubject:
         n_traces: Traces that it has read.
         n_requests: Requests that these took.
         tokens: Tokens that these took.
-        cost: Their cost; None where no price was given.
+        cost: Of ``n_priced`` of the requests; None where no price was given.
+        n_priced: Requests for which there was a price.
     """
 
     judge: Judge
@@ -59,6 +60,7 @@ class JudgedSubject:
     n_requests: int
     tokens: int
     cost: float | None
+    n_priced: int
 
 
 def trace_shares(frame: pd.DataFrame) -> pd.DataFrame:

@@ -45,11 +45,14 @@ from grace_engine.store.grams import RunGrams, RunTrace, get_run_trace, read_gra
 from grace_engine.store.intake import IngestCount, Source, add_staged, add_traces
 from grace_engine.store.journal import Journal, read_journal
 from grace_engine.store.judgements import (
+    MOST_READ,
     Spent,
     add_judged_places,
     add_judgements,
+    chosen_judge,
     delete_judge,
     get_judge,
+    judge_reads,
     judged_frame,
     judged_steps,
     judgements,
@@ -124,6 +127,7 @@ from grace_engine.store.workspace import Workspace, open_workspace
 __all__ = [
     "LATEST",
     "MEMBERS",
+    "MOST_READ",
     "AnnotationLog",
     "Backup",
     "CheckCount",
@@ -169,6 +173,7 @@ __all__ = [
     "check",
     "check_counts",
     "checks_version",
+    "chosen_judge",
     "compact",
     "count_annotations",
     "count_traces",
@@ -197,6 +202,7 @@ __all__ = [
     "iter_groups",
     "iter_pairs",
     "iter_traces",
+    "judge_reads",
     "judged_frame",
     "judged_steps",
     "judgements",

@@ -18,7 +18,7 @@ from grace_engine.store.workspace import Workspace
 if TYPE_CHECKING:
     import pandas as pd
 
-LATEST = "latest"
+LATEST, MOST_READ = "latest", "most-read"
 
 _SPEC = ("model", "endpoint", "prompts", "temperature", "context", "extra")
 
@@ -35,12 +35,13 @@ WITH places AS (
 ), spent AS (
     SELECT judge_id, sum(n_requests)::BIGINT AS n_requests, sum(tokens_in)::BIGINT AS tokens_in,
         sum(tokens_out)::BIGINT AS tokens_out, sum(n_estimated)::BIGINT AS n_estimated,
-        sum(cost) AS cost
+        sum(cost) AS cost,
+        sum(n_requests) FILTER (cost IS NOT NULL)::BIGINT AS n_priced
     FROM judgements GROUP BY judge_id
 )
 SELECT judge_id, spec, created_at, updated_at, coalesce(n_traces, 0), coalesce(n_steps, 0),
     coalesce(n_failed, 0), coalesce(n_requests, 0), coalesce(tokens_in, 0),
-    coalesce(tokens_out, 0), coalesce(n_estimated, 0), cost
+    coalesce(tokens_out, 0), coalesce(n_estimated, 0), cost, coalesce(n_priced, 0)
 FROM judges LEFT JOIN steps USING (judge_id) LEFT JOIN spent USING (judge_id)
 WHERE $judge IS NULL OR judge_id = $judge
 ORDER BY touched DESC
@@ -61,6 +62,25 @@ JOIN judged_places AS places ON places.judge_id = $judge AND places.trace_id = c
 JOIN judgements USING (step_key)
 WHERE failure <> 'unfinished'
 ORDER BY cut.trace_id, cut.step
+"""  # noqa: S608
+
+# Of how many traces a judge has labelled a step, as they are cut now, or as a run saw its own.
+_READS = f"""
+WITH cut AS (
+    SELECT traces.trace_id, unnest(step_starts) AS step_start, unnest(step_ends) AS step_end
+    FROM {CUT_TRACES}
+    WHERE ($every OR traces.trace_id IN (SELECT unnest($ids::VARCHAR[])))
+    AND ($run IS NULL OR traces.trace_id IN (
+        SELECT trace_id FROM run_traces WHERE run_id = $run AND reason IS NULL
+    ))
+)
+SELECT judge_id, count(DISTINCT cut.trace_id) AS n_read
+FROM cut
+JOIN judged_places USING (trace_id, step_start, step_end)
+JOIN judges USING (judge_id)
+WHERE step_key IN (SELECT step_key FROM judgements WHERE label IS NOT NULL)
+GROUP BY judge_id, touched
+ORDER BY n_read DESC, touched DESC
 """  # noqa: S608
 
 _INCOMING = pa.schema(
@@ -96,6 +116,41 @@ def list_judges(workspace: Workspace) -> list[Judge]:
     """All judges, the latest first."""
     with workspace.database.reading() as connection:
         return _judges(connection, None)
+
+
+def judge_reads(
+    workspace: Workspace, ids: Sequence[str] | None = None, run: str | None = None
+) -> dict[str, int]:
+    """By judge, of how many traces it has labelled a step: most first, of several the latest.
+
+    Args:
+        workspace: Where they are.
+        ids: Only these traces.
+        run: Only those that this run has scored, cut as it saw them.
+    """
+    with workspace.database.reading() as connection:
+        rows = connection.execute(
+            _READS, {"run": run, "every": ids is None, "ids": list(ids or ())}
+        ).fetchall()
+    return dict(rows)
+
+
+def chosen_judge(
+    workspace: Workspace,
+    wanted: str = MOST_READ,
+    ids: Sequence[str] | None = None,
+    run: str | None = None,
+) -> Judge:
+    """The judge that is meant: ``most-read`` is the first of ``judge_reads``, as everywhere.
+
+    Where none has read any of these traces that is the latest.
+
+    Raises:
+        NotFoundError: A judge is named that is not there, or there is none.
+    """
+    if wanted == MOST_READ:
+        wanted = next(iter(judge_reads(workspace, ids, run)), LATEST)
+    return get_judge(workspace, wanted)
 
 
 def judgements(workspace: Workspace, judge_id: str) -> dict[tuple[str, str], Judgement]:
@@ -230,12 +285,14 @@ class Spent:
     Attributes:
         n_requests: Requests that were answered.
         tokens: Tokens read and written.
-        cost: None where no price was given.
+        cost: Of ``n_priced`` of them; None where no price was given.
+        n_priced: Requests that had a price.
     """
 
     n_requests: int
     tokens: int
     cost: float | None
+    n_priced: int
 
 
 def spent_on(workspace: Workspace, judge_id: str, ids: Sequence[str]) -> Spent:
@@ -243,12 +300,13 @@ def spent_on(workspace: Workspace, judge_id: str, ids: Sequence[str]) -> Spent:
     with workspace.database.reading() as connection:
         [row] = connection.execute(
             "SELECT coalesce(sum(n_requests), 0)::BIGINT, "
-            "coalesce(sum(tokens_in + tokens_out), 0)::BIGINT, sum(cost) FROM judgements "
+            "coalesce(sum(tokens_in + tokens_out), 0)::BIGINT, sum(cost), "
+            "coalesce(sum(n_requests) FILTER (cost IS NOT NULL), 0)::BIGINT FROM judgements "
             "WHERE judge_id = $judge AND step_key IN (SELECT step_key FROM judged_places "
             "WHERE judge_id = $judge AND trace_id IN (SELECT unnest($ids::VARCHAR[])))",
             {"judge": judge_id, "ids": list(ids)},
         ).fetchall()
-    return Spent(n_requests=row[0], tokens=row[1], cost=row[2])
+    return Spent(n_requests=row[0], tokens=row[1], cost=row[2], n_priced=row[3])
 
 
 def delete_judge(workspace: Workspace, wanted: str) -> str:
@@ -312,10 +370,11 @@ def _judges(connection: duckdb.DuckDBPyConnection, judge_id: str | None) -> list
             tokens_out=tokens_out,
             n_estimated=n_estimated,
             cost=cost,
+            n_priced=n_priced,
             **json.loads(spec),
         )
         for (
             found, spec, created_at, updated_at, n_traces, n_steps, n_failed, n_requests,
-            tokens_in, tokens_out, n_estimated, cost,
+            tokens_in, tokens_out, n_estimated, cost, n_priced,
         ) in connection.execute(_JUDGES, {"judge": judge_id}).fetchall()
     ]  # fmt: skip

@@ -157,22 +157,37 @@ def choose_colours() -> bool:
     )
 
 
-def choose_judge(workspace: str) -> str:
-    """The judge model whose labels are shown, where there are several; "" where there is none."""
+def choose_judge(workspace: str, run: str, n_traces: int) -> str:
+    """The judge model whose labels are shown, at first the one that has read most of the run.
+
+    It is said who it is and how much of the run's traces it has read; "" where there is no judge.
+    """
     judges = {one.id: one for one in load.list_judges(workspace)}
+    reads = load.judge_reads(workspace, run)
     if not judges:
         return ""
-    if len(judges) == 1:
-        return next(iter(judges))
-    chosen = st.selectbox(
-        "Judge",
-        list(judges),
-        format_func=lambda judge: f"{plain(judges[judge].model, 28)} · {judge.removeprefix('j-')}",
-        key=state.JUDGE,
-        bind="query-params",
-        help="The judge model whose labels of steps are shown, latest first.",
+    listed = [*reads, *(judge for judge in judges if judge not in reads)]
+    chosen = listed[0]
+    if len(listed) > 1:
+        chosen = (
+            st.selectbox(
+                "Judge",
+                listed,
+                format_func=lambda judge: (
+                    f"{plain(judges[judge].model, 28)} · {judge.removeprefix('j-')}"
+                ),
+                key=state.JUDGE,
+                bind="query-params",
+                help="The judge model whose labels of steps are shown: first the one that has read "
+                "most traces of this run, of several the latest.",
+            )
+            or chosen
+        )
+    st.caption(
+        f"Judge {plain(judges[chosen].model, 28)} has read {reads.get(chosen, 0):,} of "
+        f"{counted(n_traces, 'trace')} of this run."
     )
-    return chosen or next(iter(judges))
+    return chosen
 
 
 def choose_signal(*, judged: bool = False) -> str:

@@ -139,6 +139,11 @@ def list_judges(workspace: str) -> list[Judge]:
     return _judges(workspace, stamp(workspace))
 
 
+def judge_reads(workspace: str, run: str) -> dict[str, int]:
+    """By judge, how many traces of a run it has read, most first: the first is shown at first."""
+    return _judge_reads(workspace, run, stamp(workspace))
+
+
 def judged(workspace: str, judge: str, view: api.RunView) -> api.StepJudge | None:
     """What a judge says of the steps of a run; None where it has read none of them."""
     known = {one.id: one for one in list_judges(workspace)}
@@ -251,6 +256,12 @@ def _selections(workspace: str, stamp: str) -> list[Selection]:
 def _judges(workspace: str, stamp: str) -> list[Judge]:
     del stamp  # part of the key
     return api.list_judges(api.open_workspace(workspace, create=False))
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _judge_reads(workspace: str, run: str, stamp: str) -> dict[str, int]:
+    del stamp  # part of the key
+    return api.judge_reads(api.open_workspace(workspace, create=False), run=run)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

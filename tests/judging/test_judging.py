@@ -12,6 +12,7 @@ from grace_engine import api, store
 from grace_engine.errors import InputError
 from grace_engine.judging import draw
 from grace_engine.report import subjects
+from grace_engine.report.judge_tables import cost_text
 from grace_engine.store import verification
 from tests.judging.conftest import N_STEPS
 from tests.judging.played import asked_for, blocks, play
@@ -280,6 +281,21 @@ def test_the_shell_says_what_it_will_ask_and_what_came_of_it(
     assert "sums" in read
     assert "4 of 4" in read
     assert f"{document['metrics'][1]['macro']['mean']:.1%}" in read
+
+
+def test_a_cost_is_said_of_the_requests_that_it_covers(
+    workspace: api.Workspace, asking: Asking, grace: Any
+) -> None:
+    prices = {"price_in": 1.0, "price_out": 10.0}
+    api.judge(workspace, "sums", asking(metrics=("validity",), sample=1, **prices))
+    priced = api.get_judge(workspace).n_requests
+    judge = api.judge(workspace, "sums", asking(metrics=("validity",))).judge
+    assert (judge.n_requests, judge.n_priced) == (2 * N_STEPS, priced)
+    said = f"{priced * 200 / 1e6:.4g} for {priced} of them"  # 100 tokens at 1, 10 at 10 a million
+    assert said in grace("judges", "-w", workspace.root)[1]
+    spent = store.spent_on(workspace, judge.id, store.trace_ids(workspace, ["sums"]))
+    assert (spent.n_requests, spent.n_priced) == (2 * N_STEPS, priced)
+    assert cost_text(0.5, 9, 9) == "0.5"
 
 
 @pytest.mark.parametrize(

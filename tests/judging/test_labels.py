@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,40 @@ def test_signals_are_evaluated_against_a_judge(judged: api.Workspace, grace: Any
         api.evaluate(judged, labels=["judge:j-none"])
     with pytest.raises(NotFoundError, match="no such label"):
         api.evaluate(judged, labels=["judge:latest:coherence"])
+
+
+def test_the_judge_that_read_most_is_meant_wherever_none_is_named(
+    judged: api.Workspace, grace: Any, tmp_path: Path
+) -> None:
+    shutil.copytree(judged.root, tmp_path / "two")
+    workspace, served = api.open_workspace(tmp_path / "two", create=False), Served(doubting)
+    most = api.get_judge(workspace)
+    try:
+        settings = api.JudgeSettings(
+            endpoint=served.url, model="later", metrics=("utility",), sample=2
+        )
+        later = api.judge(workspace, "solutions", settings).judge
+        view = api.run_view(workspace)
+        assert api.get_judge(workspace).id == later.id
+        assert api.judge_reads(workspace) == {most.id: 6, later.id: 2}
+        assert api.judge_reads(workspace, run=view.run.id) == {most.id: 6, later.id: 2}
+        found = api.step_judge(workspace, view)
+        assert found is not None
+        assert found.judge.id == most.id
+        who = f"played (judge {most.id}), which has read 6 of {len(view.values)} traces"
+        assert who in found.said(view.signals)
+        (evaluation,) = api.evaluate(workspace, labels=["judge"], resamples=0)
+        assert any(who in note for note in evaluation.notes)
+        assert api.dataset_report(workspace, "solutions").judged["solutions"].judge.id == most.id
+        assert len(api.worst_steps(workspace)) == 6
+        assert most.id in grace("judges", "--worst", "1", "-w", workspace.root)[1]
+        assert api.step_judge(workspace, view, "latest").judge.id == later.id
+        # Of two that read as much it is the latest.
+        api.judge(workspace, "solutions", replace(settings, sample=6))
+        assert list(api.judge_reads(workspace)) == [later.id, most.id]
+        assert api.step_judge(workspace, view).judge.id == later.id
+    finally:
+        served.close()
 
 
 def test_the_shell_shows_what_a_judge_says(judged: api.Workspace, grace: Any) -> None:

@@ -74,6 +74,10 @@ def test_it_says_how_much_was_judged_by_whom_and_at_which_cost(
     assert whole.why["validity"] == {
         "not among those that were judged": whole.n_traces - n_read
     }  # fmt: skip
+    assert f"and cost {judged.cost:.4g}." in " ".join(judged_sentences(made))
+    more = replace(judged, n_requests=judged.n_requests + 7)  # without a price
+    said = " ".join(judged_sentences(replace(made, judged={"best": more})))
+    assert f"and cost {judged.cost:.4g} for {judged.n_requests:,} of them." in said
     assert "grace judge --metrics" in made.absent["Factuality"]
     assert "Coherence" in made.absent
 
@@ -114,7 +118,7 @@ def test_the_judge_that_read_most_is_shown_also_where_another_was_asked_later(
     assert {one.judge.id for one in found.judged.values()} == {made.judged["best"].judge.id}
     named = api.dataset_report(workspace, "solutions", judge=judge.id)
     assert named.judged["solutions"].judge.model == "later"
-    (part,) = api.judged_datasets(workspace)
+    (part,) = api.judged_datasets(workspace, judge.id)
     n_whole = made.subjects[0].n_traces
     assert (part.dataset, part.n_read, part.n_traces) == ("solutions", 2, n_whole)
     assert [metric.name for metric in part.metrics] == ["validity"]
