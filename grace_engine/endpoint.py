@@ -10,14 +10,24 @@ import http.client
 import itertools
 import json
 import os
+import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, Any, Protocol
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import (
+    BaseHandler,
+    HTTPHandler,
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    Request,
+    build_opener,
+)
 
 from grace_engine.errors import InputError, ResourceError, TraceRejected, UnreachableError
 
@@ -90,6 +100,60 @@ class Presence:
             return most - (now - self._missed_at)
 
 
+class Traffic:
+    """How many requests went out and what came of them; threads that ask one server share it.
+
+    Attributes:
+        n_sent: Requests that went out, every try counted.
+        n_answered: Those of them that brought an answer.
+        n_failed: Those that brought a fault, or nothing; the rest is under way.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open = weakref.WeakSet[socket.socket]()
+        self._is_over = False
+        self._opener = build_opener(_NoRedirect, *_telling_handlers(self._opened))
+        self.n_sent = self.n_answered = self.n_failed = 0
+
+    def text(self, request: Request, timeout: float) -> str:
+        """What the server answers within ``timeout`` seconds.
+
+        Raises:
+            HTTPError: It refuses, or redirects.
+            OSError, http.client.HTTPException: No answer came.
+        """
+        with self._lock:
+            self.n_sent += 1
+        until = time.monotonic() + timeout
+        try:
+            with self._opener.open(request, timeout=timeout) as answer:
+                found = _whole(answer, until)
+        except BaseException:
+            with self._lock:
+                self.n_failed += 1
+            raise
+        with self._lock:
+            self.n_answered += 1
+        return found
+
+    def end(self) -> None:
+        """Cut off what is under way, so that no thread waits for it any longer."""
+        with self._lock:
+            self._is_over = True
+            lines = list(self._open)
+        for line in lines:
+            with suppress(OSError):
+                socket.socket.shutdown(line, socket.SHUT_RDWR)
+
+    def _opened(self, line: socket.socket) -> None:
+        with self._lock:
+            self._open.add(line)
+            is_over = self._is_over
+        if is_over:
+            raise ConnectionAbortedError("it was ended")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """A server that speaks the OpenAI protocol.
@@ -101,6 +165,7 @@ class Endpoint:
         timeout: Seconds that one answer may take.
         pacing: When it may be asked.
         presence: Since when nobody answers there.
+        traffic: What was sent there, and came of it.
     """
 
     url: str
@@ -108,6 +173,7 @@ class Endpoint:
     timeout: float = 600.0
     pacing: Pacing = field(default_factory=_AtOnce)
     presence: Presence = field(default_factory=Presence, compare=False)
+    traffic: Traffic = field(default_factory=Traffic, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse what is no address, or holds a secret."""
@@ -188,9 +254,7 @@ class Endpoint:
         if key:
             headers["Authorization"] = f"Bearer {key}"
         request = Request(self.address, json.dumps(body).encode(), headers)  # noqa: S310 - as checked
-        until = time.monotonic() + self.timeout
-        with _opener.open(request, timeout=self.timeout) as answer:
-            return self.without_key(_whole(answer, until))
+        return self.without_key(self.traffic.text(request, self.timeout))
 
     def _excerpt(self, fault: HTTPError) -> str:
         try:
@@ -228,7 +292,28 @@ class _NoRedirect(HTTPRedirectHandler):
         return
 
 
-_opener = build_opener(_NoRedirect)
+def _telling_handlers(tell: Callable[[socket.socket], None]) -> tuple[BaseHandler, BaseHandler]:
+    """Handlers of http and https that tell of each connection that comes about."""
+
+    class Plain(http.client.HTTPConnection):
+        def connect(self) -> None:
+            super().connect()
+            tell(self.sock)
+
+    class Safe(http.client.HTTPSConnection):
+        def connect(self) -> None:
+            super().connect()
+            tell(self.sock)
+
+    class Http(HTTPHandler):
+        def http_open(self, req: Request) -> http.client.HTTPResponse:
+            return self.do_open(Plain, req)
+
+    class Https(HTTPSHandler):
+        def https_open(self, req: Request) -> http.client.HTTPResponse:
+            return self.do_open(Safe, req)
+
+    return Http(), Https()
 
 
 def _whole(answer: IO[bytes], until: float) -> str:

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from grace_engine import store
 from grace_engine.endpoint import Endpoint
@@ -14,6 +15,7 @@ from grace_engine.judging.asking import INVALID, UNANSWERED, UNFINISHED, Asker, 
 from grace_engine.judging.pacing import Budget, EndedError, Pace
 from grace_engine.judging.planning import JudgePlan, places_of, tasks_of
 from grace_engine.progress import Progress
+from grace_engine.quantities import counted
 from grace_engine.records import Judge, JudgedPlace, Judgement
 from grace_engine.store import Workspace
 
@@ -22,6 +24,8 @@ _COMMIT_SECONDS, _TOLD_SECONDS = 1.0, 15.0
 # So many questions in a row without a single use are no chance: the server or the model is wrong.
 _HOPELESS = 20
 _BATCH = 64
+# Seconds that threads have to end once what they wait for was cut off.
+_LONGEST_END = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +115,23 @@ class _End:
     fault: BaseException | None = None
 
 
+_Told: TypeAlias = Judgement | _End
+
+
+def _serve(asker: Asker, work: "queue.Queue[Task | None]", told: "queue.Queue[_Told]") -> None:
+    """What a thread does: a step after another."""
+    while (task := work.get()) is not None:
+        try:
+            asker.ask(task, told.put)
+            told.put(_End(task=task))
+        except EndedError as end:
+            if end.known is not None:
+                told.put(end.known)
+            told.put(_End(task=task, is_whole=False, fault=end.fault))
+        except BaseException as fault:  # noqa: BLE001 - it is raised where the run is
+            told.put(_End(task=task, is_whole=False, fault=fault))
+
+
 class _Run:
     """One run: threads that ask, and one that hands out, collects and stores."""
 
@@ -125,11 +146,13 @@ class _Run:
             timeout=settings.timeout,
             pacing=self._pace,
         )
-        self._asker = Asker(endpoint, settings, self.budget)
+        self._asker, self._traffic = Asker(endpoint, settings, self.budget), endpoint.traffic
+        self._threads: list[threading.Thread] = []
         self._work: queue.Queue[Task | None] = queue.Queue()
-        self._told: queue.Queue[Judgement | _End] = queue.Queue()
+        self._told: queue.Queue[_Told] = queue.Queue()
         self._kept: list[Judgement] = []
         self._doubtful: list[Judgement] = []
+        self._doubtful_ends: list[_End] = []
         self._failed: dict[str, str] = {}
         self._in_a_row = 0
         self._stored_at = self._said_at = time.monotonic()
@@ -154,23 +177,47 @@ class _Run:
         self._progress.begin("Judging", self._plan.n_steps, "steps", done=self._plan.n_done)
         for number in range(min(settings.concurrency, self._plan.n_pending)):
             # Daemons: a server that hangs must not hold up the end of the process.
-            threading.Thread(target=self._serve, daemon=True, name=f"judge-{number}").start()
+            thread = threading.Thread(
+                target=_serve,
+                args=(self._asker, self._work, self._told),
+                daemon=True,
+                name=f"judge-{number}",
+            )
+            self._threads.append(thread)
+            thread.start()
         try:
             self._hand_out()
         finally:
-            self._pace.over.set()
-            for _ in range(settings.concurrency):
-                self._work.put(None)
-            while not self._told.empty():
-                self._take(self._told.get(), may_raise=False)
-            self._commit()
+            self._end()
         if self._doubtful:
             # Whatever else was asked came back, or nothing was: only the former is theirs alone.
             if not self.n_requests:
                 raise _hopeless(self._doubtful)
             self._settle()
             self._commit()
+
+    def _end(self) -> None:
+        """Keep what came back, and end the threads: none may hold a database at the process's end.
+
+        What is under way is cut off. That it came to nothing is no failure of its step.
+        """
+        self._pace.over.set()
+        for _ in self._threads:
+            self._work.put(None)
+        self._drain()
         self._tell_spent()
+        self._traffic.end()
+        until = time.monotonic() + _LONGEST_END
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        self._drain()
+
+    def _drain(self) -> None:
+        while not self._told.empty():
+            told = self._told.get()
+            if isinstance(told, _End) or told.failure != UNANSWERED:
+                self._take(told, may_raise=False)
+        self._commit()
 
     def _hand_out(self) -> None:
         tasks = self._tasks()
@@ -214,20 +261,7 @@ class _Run:
                 if self._times[task.step_key] == 1:
                     yield task
 
-    def _serve(self) -> None:
-        """What a thread does: a step after another."""
-        while (task := self._work.get()) is not None:
-            try:
-                self._asker.ask(task, self._told.put)
-                self._told.put(_End(task=task))
-            except EndedError as end:
-                if end.known is not None:
-                    self._told.put(end.known)
-                self._told.put(_End(task=task, is_whole=False, fault=end.fault))
-            except BaseException as fault:  # noqa: BLE001 - it is raised where the run is
-                self._told.put(_End(task=task, is_whole=False, fault=fault))
-
-    def _take(self, told: Judgement | _End, *, may_raise: bool = True) -> None:
+    def _take(self, told: _Told, *, may_raise: bool = True) -> None:
         if isinstance(told, _End):
             self._finish(told)
             if told.fault is not None and may_raise:
@@ -256,11 +290,15 @@ class _Run:
 
     def _settle(self) -> None:
         self._kept += self._doubtful
-        self._doubtful = []
+        ends, self._doubtful, self._doubtful_ends = self._doubtful_ends, [], []
+        for end in ends:
+            self._finish(end)
 
     def _finish(self, end: _End) -> None:
-        """Count a step, and all that read alike, as done."""
-        if end.is_whole:
+        """Count a step, and all that read alike, as done, unless it may be the server's failure."""
+        if any(one.step_key == end.task.step_key for one in self._doubtful):
+            self._doubtful_ends.append(end)
+        elif end.is_whole:
             self._ended.add(end.task.step_key)
             self._count(end.task.step_key, self._times[end.task.step_key])
 
@@ -289,8 +327,12 @@ class _Run:
     def _tell_spent(self) -> None:
         self._said_at = time.monotonic()
         cost = self._plan.settings.cost(self.tokens_in, self.tokens_out)
+        sent, answered, failed = (
+            getattr(self._traffic, name) for name in ("n_sent", "n_answered", "n_failed")
+        )
         self._progress.say(
-            f"So far {self.n_requests:,} requests, {self.tokens_in:,} tokens read and "
+            f"So far {counted(sent, 'request')} sent, {answered:,} answered, {failed:,} failed, "
+            f"{sent - answered - failed:,} under way; {self.tokens_in:,} tokens read and "
             f"{self.tokens_out:,} written" + (f", cost {cost:.4g}." if cost is not None else ".")
         )
 

@@ -10,6 +10,7 @@ import pytest
 from grace_engine import api
 from grace_engine.errors import InputError, ResourceError, UnreachableError
 from grace_engine.judging import running
+from grace_engine.progress import Silent
 from tests.judging.conftest import N_STEPS
 from tests.judging.played import asked_for, blocks, play, reply, verdict
 from tests.served import Reply, Served
@@ -143,6 +144,58 @@ def test_a_server_that_cannot_be_used_ends_the_run_and_leaves_no_failure(
         api.judge(workspace, "sums", asking(**ONE))
     served.reply = play
     assert api.judge(workspace, "sums", asking(**ONE)).n_judged == N_STEPS
+
+
+class Heard(Silent):
+    """A progress that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.n_done = self.n_failed = 0
+
+    def say(self, message: str) -> None:
+        self.said.append(message)
+
+    def advance(self, amount: int, *, tokens: int = 0) -> None:
+        self.n_done += amount
+
+    def fail(self, reason: str, amount: int = 1) -> None:
+        self.n_failed += amount
+
+
+def test_it_says_how_many_requests_were_sent_and_failed_and_blames_no_step_for_the_server(
+    workspace: api.Workspace, served: Served, asking: Asking
+) -> None:
+    served.reply, heard = (lambda _body: (500, {})), Heard()
+    with pytest.raises(ResourceError):
+        api.judge(workspace, "sums", asking(**ONE, concurrency=1), heard)
+    n_sent = len(served.asked)
+    assert n_sent == 3 * N_STEPS
+    assert f"So far {n_sent} requests sent, 0 answered, {n_sent} failed, 0 under way" in " ".join(
+        heard.said
+    )
+    assert (heard.n_done, heard.n_failed) == (0, 0)
+
+
+def test_threads_that_wait_for_a_server_end_with_an_interrupted_run(
+    workspace: api.Workspace, served: Served, asking: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served.reply = lambda body: Reply(document=play(body)[1], seconds=60)
+
+    class Interrupting(Heard):
+        def say(self, message: str) -> None:
+            super().say(message)
+            if message.startswith("So far") and len(served.asked) == 4 and len(self.said) < 99:
+                self.said += [""] * 99  # once
+                raise KeyboardInterrupt
+
+    heard = Interrupting()
+    monkeypatch.setattr(running, "_TOLD_SECONDS", 0.1)
+    with pytest.raises(KeyboardInterrupt):
+        api.judge(workspace, "sums", asking(**ONE, concurrency=4), heard)
+    assert not [one for one in threading.enumerate() if one.name.startswith("judge-")]
+    assert heard.said[-1].startswith("So far 4 requests sent, 0 answered, 0 failed, 4 under way")
+    assert api.get_judge(workspace).n_failed == 0
 
 
 def test_a_model_that_is_never_of_use_is_given_up(
