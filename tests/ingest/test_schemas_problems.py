@@ -128,6 +128,16 @@ def test_a_guess_names_no_trace_where_none_could_be_one() -> None:
     assert "trace" in guess_mapping(traced)
 
 
+@pytest.mark.parametrize("name", ["trace", "cot", "rationale", "steps", "thought"])
+@pytest.mark.parametrize(
+    "text", ["三加五得八。所以是八个。", "３と５で８個です。", "Three\tand five."]
+)
+def test_a_trace_without_spaces_is_a_trace_and_no_label_of_a_problem(name: str, text: str) -> None:
+    record = {"prompt": "三加五？", name: text, "answer": "8"}
+    assert detect(record) is None
+    posed({"prompt": "三加五？", name: "8", "answer": "8"})  # the bare answer again
+
+
 @pytest.mark.parametrize("as_format", ["trl-grpo", "verl", "open-instruct"])
 def test_exports_of_problems_are_problems_again(
     as_format: Any, write_rows: Callable[..., Path]

@@ -6,6 +6,7 @@ a chat that ends with the user; open-instruct has it in ``messages``. Every othe
 label.
 """
 
+import unicodedata
 from collections.abc import Iterator
 
 from grace_engine.ingest.chats import Turn, is_chat, prompt_of, turns_of
@@ -113,9 +114,15 @@ def _tells_more(name: str, value: object) -> bool:
     if name in RESPONSES or name in REASONINGS or name.lower() in _CHOICES:
         return True
     if isinstance(value, str):
-        more = " " in value.strip() or "\n" in value
+        text = value.strip()
+        more = any(sign.isspace() for sign in text) or _n_unspaced(text) > 1
         return len(value) > _LONGEST_OTHER or (more and name_points("trace", name) > 0)
     return isinstance(value, list | dict) and name_points("trace", name) > 0
+
+
+def _n_unspaced(text: str) -> int:
+    """Letters of scripts without case, such as Han and kana, whose words no spaces part."""
+    return sum(unicodedata.category(sign) == "Lo" for sign in text)
 
 
 SCHEMA = Schema(name="problem", matches=_matches, drafts=_drafts, share=0.9)
