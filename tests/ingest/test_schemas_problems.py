@@ -135,7 +135,11 @@ def test_a_guess_names_no_trace_where_none_could_be_one() -> None:
 def test_a_trace_without_spaces_is_a_trace_and_no_label_of_a_problem(name: str, text: str) -> None:
     record = {"prompt": "三加五？", name: text, "answer": "8"}
     assert detect(record) is None
-    posed({"prompt": "三加五？", name: "8", "answer": "8"})  # the bare answer again
+
+
+def test_a_bare_word_under_the_name_of_a_trace_is_a_label() -> None:
+    assert posed({"prompt": ASKED, "solution": "42", "answer": "42"}).labels == {"solution": "42"}
+    assert posed({"prompt": ASKED, "process": "Add", "answer": "42"}).reference == "42"
 
 
 @pytest.mark.parametrize("as_format", ["trl-grpo", "verl", "open-instruct"])
