@@ -231,7 +231,11 @@ def _chart(
     )
     chart: alt.Chart = (
         alt.Chart(data)
-        .mark_rect(cursor="pointer", invalid="show")
+        .mark_rect(
+            cursor="pointer",
+            invalid="show",
+            strokeDash=_dashed_where("datum.doubted && !datum.selected"),
+        )
         .encode(
             x=x,
             y=y,
@@ -248,9 +252,6 @@ def _chart(
             strokeWidth=alt.when("datum.selected || datum.bad || datum.doubted")
             .then(alt.value(2.5))
             .otherwise(alt.value(1)),
-            strokeDash=alt.when("datum.doubted && !datum.selected")
-            .then(alt.value([4, 2]))
-            .otherwise(alt.value([1, 0])),
             tooltip=[
                 alt.Tooltip("row:N", title="Trace"),
                 alt.Tooltip("place:N", title="Step"),
@@ -290,15 +291,22 @@ def _chart(
 
 def _inner_frame(outer: alt.Chart, *, dark: bool) -> alt.Chart:
     """The frame of a bad or doubted step, as other cells have it, inside its outline."""
-    frame: alt.Chart = outer.mark_rect(filled=False, strokeWidth=2.5, aria=False).encode(
+    frame: alt.Chart = outer.mark_rect(
+        filled=False,
+        strokeWidth=2.5,
+        aria=False,
+        strokeDash=_dashed_where("datum.doubted && !datum.bad"),
+    ).encode(
         stroke=alt.when("datum.bad")
         .then(alt.value(_BAD[dark]))
         .otherwise(alt.value(_DOUBTED[dark])),
-        strokeDash=alt.when("datum.doubted && !datum.bad")
-        .then(alt.value([4, 2]))
-        .otherwise(alt.value([1, 0])),
     )
     return frame
+
+
+def _dashed_where(condition: str) -> alt.ExprRef:
+    """Of the mark: Vega-Lite leaves a rectangle's channel ``strokeDash`` out of the picture."""
+    return alt.ExprRef(f"{condition} ? [4, 2] : [1, 0]")
 
 
 def legend(scale: ColourScale, title: list[str]) -> alt.Legend:
