@@ -97,7 +97,7 @@ def opened(backup: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             fault = faults.meaning(error, backup)
             if isinstance(fault, StoreVersionError):
                 raise fault from error
-            said = str(error).partition("\n")[0]
+            said = str(error).partition("\n")[0].removeprefix("IO Error: ").rstrip("!.")
             raise InputError(f"{backup} is not a backup of a workspace ({said}).") from error
         if version > MIGRATIONS[-1].version:
             raise StoreVersionError(
