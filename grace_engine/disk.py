@@ -21,19 +21,31 @@ def is_full(error: Exception) -> bool:
 def disk_fault(error: Exception, path: Path) -> StoreError | None:
     """The fault behind an error with the workspace file at ``path``; None if it is another's."""
     said = (isinstance(error, OSError) and error.strerror) or str(error).partition("\n")[0]
-    what = f"workspace {'folder' if path.is_dir() else 'file'} {path}"
     if is_full(error):
         return DiskFullError(
             f"The disk that holds {path} is full, so this step was not stored; what was stored "
             "before is safe. Free some space and run the command again."
         )
     if _CLOSED.search(str(error)):
-        return StoreError(
-            f"The {what} cannot be written ({said}). Make it writable, or name another workspace."
-        )
+        return cannot_be_written(path, (isinstance(error, OSError) and error.strerror) or "")
     return (
-        StoreError(f"The {what} cannot be used ({said}).") if isinstance(error, OSError) else None
+        StoreError(f"The {_named(path)} cannot be used ({said}).")
+        if isinstance(error, OSError)
+        else None
     )
+
+
+def cannot_be_written(path: Path, why: str = "") -> StoreError:
+    """The fault of a workspace that is to be changed at ``path`` and is closed to that."""
+    because = f" ({why})" if why else ""
+    return StoreError(
+        f"The {_named(path)} cannot be written{because}. Make it writable, or name another "
+        "workspace."
+    )
+
+
+def _named(path: Path) -> str:
+    return f"workspace {'folder' if path.is_dir() else 'file'} {path}"
 
 
 def is_disk_full(error: BaseException) -> bool:

@@ -184,6 +184,7 @@ from .running import (
     forget_job as forget_job,
     get_job as get_job,
     list_jobs as list_jobs,
+    may_score as may_score,
     resume_job as resume_job,
     start_checking as start_checking,
     start_duplicates as start_duplicates,

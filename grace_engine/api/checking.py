@@ -65,14 +65,19 @@ def check_answers(
         InputError: ``timeout`` is not above 0.
         NotFoundError: A dataset does not exist.
         ResourceError: The process that checks cannot be started.
+        StoreError: The workspace cannot be written; that is found before anything is checked.
     """
+    workspace.database.require_writable()
     told, began = progress or Silent(), time.monotonic()
     limits = Limits(seconds=timeout)
     positions = store.unchecked_positions(workspace, datasets, seconds=timeout, again=again)
     told.begin("Checking answers", len(positions), "answers")
     now: Counter[str] = Counter(dict.fromkeys(OUTCOMES, 0))
     processes = max(1, min(_MOST_PROCESSES, (os.cpu_count() or 1) - 1))
-    with Checker(limits, processes=processes) as checker, _Storing(workspace, timeout) as storing:
+    with (
+        Checker(limits, processes=processes) as checker,
+        _Storing(workspace, timeout, told) as storing,
+    ):
         asked: deque[tuple[str, AnswerPair]] = deque()
         for check in checker.check(_remembered(workspace, positions, asked), told):
             trace_id, pair = asked.popleft()
@@ -103,8 +108,8 @@ def _remembered(
 class _Storing:
     """Checks on their way to the store, all of which have arrived at the end of the block."""
 
-    def __init__(self, workspace: Workspace, seconds: float) -> None:
-        self._workspace, self._seconds = workspace, seconds
+    def __init__(self, workspace: Workspace, seconds: float, told: Progress) -> None:
+        self._workspace, self._seconds, self._told = workspace, seconds, told
         self._waiting: list[CheckedTrace] = []
         self._since = time.monotonic()
 
@@ -112,7 +117,11 @@ class _Storing:
         return self
 
     def __exit__(self, *_fault: object) -> None:
-        self._store()
+        try:
+            self._store()
+        finally:
+            if self._waiting:  # what could not be stored is not done
+                self._told.advance(-len(self._waiting))
 
     def add(self, checked: CheckedTrace) -> None:
         """Keep one, and store all that wait where they are many or wait long."""

@@ -15,6 +15,7 @@ from grace_engine.jobs import EXIT_STATUS, JobSpec, Reporter, carry_out
 from grace_engine.jobs.folder import read_spec
 from grace_engine.policy.reasons import told_reasons
 from grace_engine.quantities import counted, duration, percent
+from grace_engine.store import LONG_SECONDS, patient
 
 Outcome = tuple[str, Mapping[str, Any]]
 
@@ -46,7 +47,9 @@ def main(folder: Path) -> int:
             raise InputError(
                 f"A run of kind {spec.kind!r} is not known to this version of the studio."
             )
-        return kinds[spec.kind](workspace, spec, reporter)
+        # What it holds in memory is not given up because someone looks into the database.
+        with patient(reporter.wait, reporter.say, seconds=LONG_SECONDS):
+            return kinds[spec.kind](workspace, spec, reporter)
 
     return EXIT_STATUS[carry_out(folder, os.getpid(), work)]
 
@@ -68,8 +71,8 @@ def _problem_sample(workspace: api.Workspace, _spec: JobSpec, reporter: Reporter
 def _scored(report: "api.ScoreReport") -> Outcome:
     reasons = ", ".join(f"{n:,} {reason}" for reason, n in report.by_reason.items())
     message = (
-        f"{report.n_scored:,} traces scored in {duration(report.seconds)}, {report.n_cached:,} "
-        f"were scored before, {report.n_rejected:,} cannot be scored"
+        f"{counted(report.n_scored, 'trace')} scored in {duration(report.seconds)}, "
+        f"{report.n_cached:,} were scored before, {report.n_rejected:,} cannot be scored"
         + (f" ({reasons})" if reasons else "")
         + "."
         + (
@@ -106,8 +109,9 @@ def _ingest(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outc
         return sum(getattr(count, what) for dataset, count in counts if of in ("", dataset))
 
     message = " ".join(
-        f"{total('added', name):,} traces added to {name}, {total('already_present', name):,} were "
-        f"there before, {total('rejected', name):,} rejected."
+        f"{counted(total('added', name), 'trace')} added to {name}, "
+        f"{total('already_present', name):,} were there before, "
+        f"{total('rejected', name):,} rejected."
         for name in datasets
     )
     result = {
@@ -122,8 +126,8 @@ def _ingest(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outc
 def _duplicates(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outcome:
     found = api.find_duplicates(workspace, **spec.settings, progress=reporter)
     message = (
-        f"{found.n_groups:,} groups of duplicate {found.of}, {found.n_spanning:,} of them across "
-        f"datasets: {found.n_members:,} of {found.n_traces:,} traces are in one."
+        f"{counted(found.n_groups, 'group')} of duplicate {found.of}, {found.n_spanning:,} across "
+        f"datasets; {found.n_members:,} of {counted(found.n_traces, 'trace')} in a group."
     )
     return message, {"finding": found.id, "n_groups": found.n_groups}
 

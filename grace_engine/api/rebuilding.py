@@ -18,6 +18,10 @@ from grace_engine.progress import Progress, Silent
 from grace_engine.quantities import size
 from grace_engine.store import Backup, Finding, Recovered, Salvage, Workspace, open_workspace
 
+# Kinds of which a journal says what there was, and one that is only remembered to be quick.
+_JOURNALED = ("traces", "scores", "selections", "annotations")
+_REMEMBERED = "digests of model files"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
@@ -49,6 +53,8 @@ class Rebuilt:
         ingested: Source files that were ingested again.
         missing: Source files that were not, and why.
         commands: What computes the rest again, to be typed.
+        held: Kinds of things (``GROUPS`` of tables) that the workspace holds now.
+        untold: Kinds that are in no file any more, if there were any: nothing that is left says so.
     """
 
     salvage: Salvage | None
@@ -56,6 +62,8 @@ class Rebuilt:
     ingested: tuple[FileIngest, ...]
     missing: tuple[tuple[str, str], ...]
     commands: tuple[str, ...]
+    held: frozenset[str]
+    untold: tuple[str, ...]
 
     @property
     def found_nothing_to_do(self) -> bool:
@@ -97,21 +105,33 @@ def rebuild(root: Path | str, progress: Progress | None = None) -> Rebuilt:
     except StoreError:
         workspace = Workspace(Path(root))  # its database is gone: an empty one to begin with
     progress.begin("Reading what can be read", 0, "tables")
+    has_journal = workspace.journal.exists()
     salvage = store.salvage(workspace)
     recovered = store.recover(workspace)
     cuts = _cuts_of(workspace)
     ingested, missing = _read_sources(workspace, progress)
-    if salvage and not workspace.journal.exists() and not store.datasets(workspace):
+    if salvage and not has_journal and not store.datasets(workspace):
         ingested += _ingest_jobs(workspace, progress)
     for dataset in sorted({each.dataset for each in ingested} & cuts.keys()):
         missing += _cut_as_before(workspace, dataset, cuts[dataset], progress)
+    held = store.kinds_held(workspace)
     return Rebuilt(
         salvage=salvage,
         recovered=recovered,
         ingested=tuple(ingested),
         missing=tuple(missing),
         commands=tuple(dict.fromkeys(_score_again(workspace, salvage, recovered))),
+        held=held,
+        untold=tuple(_untold(salvage, held, has_journal=has_journal)),
     )
+
+
+def _untold(salvage: Salvage | None, held: frozenset[str], *, has_journal: bool) -> Iterator[str]:
+    """Kinds of which nothing came back, where nobody can say whether there was anything."""
+    for kind, origin in salvage.origins.items() if salvage else ():
+        if origin or kind in held or kind == _REMEMBERED or (has_journal and kind in _JOURNALED):
+            continue
+        yield kind
 
 
 def _read_sources(

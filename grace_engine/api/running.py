@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from grace_engine.duplicates import require_threshold
 from grace_engine.errors import InputError
 from grace_engine.jobs import Job, JobSpec
 from grace_engine.quantities import counted
-from grace_engine.records import Of
+from grace_engine.records import Of, ScoringRun
 from grace_engine.store import Workspace, check_counts, get_rollout_set, get_run
 
 if TYPE_CHECKING:
@@ -79,6 +79,29 @@ def start_retry(workspace: Workspace, run_id: str) -> Job:
             "failed traces again."
         )
     return start_scoring(workspace, config)
+
+
+def may_score(job: Job, run: ScoringRun) -> bool:
+    """Whether a background run, by its settings, fills this scoring run.
+
+    Two runs may differ by what is not stored with them (``max_length``); then both may be meant.
+    """
+    from grace_engine.api.scoring import with_default_model
+
+    if job.spec.kind not in ("score", "sample"):
+        return False
+    known = {each.name for each in fields(ScoreConfig)} if job.spec.kind == "score" else set()
+    config = with_default_model(
+        ScoreConfig(**{name: value for name, value in job.spec.settings.items() if name in known})
+    )
+    same = ("model", "adapter", "proxy", "entropy_discount", "target")
+    return (
+        all(getattr(config, name) == getattr(run, name) for name in same)
+        and (config.with_marks, config.with_end_token) == (run.with_marks, run.with_end_token)
+        and tuple(config.parameters) == run.parameters
+        and config.dtype in ("auto", run.dtype)
+        and (not config.datasets or sorted(set(config.datasets)) == list(run.datasets))
+    )
 
 
 def start_sample(workspace: Workspace) -> Job:

@@ -28,6 +28,7 @@ from grace_engine.cli.options import (
     ZeroOption,
     weights_from,
 )
+from grace_engine.quantities import counted
 from grace_engine.records import is_of_problems
 
 # Settings that a choice of problems does not have.
@@ -176,7 +177,7 @@ def replay(
 
 def _say(report: "api.ExportReport", *, as_json: bool) -> None:
     console.note(
-        f"{report.n_traces:,} {report.what} in {report.n_lines:,} lines "
+        f"{report.n_traces:,} {report.what} in {counted(report.n_lines, 'line')} "
         f"({console.size(report.n_bytes)}) "
         f"→ {report.path}" + (", the same bytes as were there" if report.unchanged else "")
     )

@@ -100,8 +100,11 @@ def speaks(command: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(command)
     def spoken(*args: P.args, **kwargs: P.kwargs) -> T:
+        from grace_engine.store import patient  # takes its time, which --help has no use for
+
         try:
-            return command(*args, **kwargs)
+            with patient(note):
+                return command(*args, **kwargs)
         except GraceError as error:
             fault(str(error))
             if kwargs.get("as_json"):
@@ -215,8 +218,10 @@ class ShellProgress:
 
 @contextmanager
 def progress() -> Iterator[ShellProgress]:
-    """Bars for the length of a command."""
-    with ShellProgress() as bars:
+    """Bars for the length of a command, whose work waits long for a busy workspace."""
+    from grace_engine.store import LONG_SECONDS, patient
+
+    with ShellProgress() as bars, patient(bars.say, seconds=LONG_SECONDS):
         yield bars
 
 

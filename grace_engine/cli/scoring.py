@@ -130,19 +130,22 @@ def _say_plan(planned: "api.ScoringPlan", expected: "api.Estimate | None") -> No
         + (f", entropy discount {discount:g})." if discount else ").")
     )
     console.note(
-        f"{planned.n_traces:,} traces: {planned.n_cached:,} cached, {len(planned.rejected):,} "
-        f"cannot be scored, {len(planned.pending):,} to run ({planned.n_tokens:,} tokens)."
+        f"{counted(planned.n_traces, 'trace')}: {planned.n_cached:,} cached, "
+        f"{len(planned.rejected) + planned.n_left:,} cannot be scored{_left(planned)}, "
+        f"{len(planned.pending):,} to run ({planned.n_tokens:,} tokens)."
     )
-    if planned.n_left:
-        console.note(
-            f"{counted(planned.n_left, 'trace')} could not be scored before and would most likely "
-            "fail again, so they are left out: --retry-failed tries them again."
-        )
     if expected is not None:
         console.note(
             f"About {console.duration(max(1.0, expected.seconds))} and "
             f"{console.size(expected.disk_bytes)} of disk ({expected.basis})."
         )
+
+
+def _left(planned: "api.ScoringPlan") -> str:
+    """Of those that cannot be scored, how many are not tried again."""
+    if not planned.n_left:
+        return ""
+    return f" ({planned.n_left:,} of them failed before: --retry-failed tries again)"
 
 
 def _plan_json(planned: "api.ScoringPlan", expected: "api.Estimate | None") -> dict[str, Any]:

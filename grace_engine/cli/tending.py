@@ -10,6 +10,7 @@ from grace_engine import api
 from grace_engine.cli import console
 from grace_engine.cli.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption
 from grace_engine.cli.workspaces import group
+from grace_engine.quantities import counted
 
 
 def register(_app: typer.Typer) -> None:
@@ -93,22 +94,46 @@ def _say(done: "api.Rebuilt") -> None:
         for where, why in done.salvage.damage.items():
             console.note(f"{where} cannot be read ({why}).")
         console.note(f"The damaged file is kept as {done.salvage.kept}.")
-        for group_of_tables, origin in done.salvage.origins.items():
-            came = f"read from {origin}" if origin else "in no damaged file or backup any more"
-            console.note(f"{group_of_tables.capitalize()}: {came}.")
-    back = done.recovered
-    if back.n_annotations or back.selections or back.runs:
+    for kind, came in _came_back(done).items():
+        console.note(f"{kind.capitalize()}: {', '.join(came)}.")
+    if done.untold:
         console.note(
-            f"From the journal: {back.n_annotations:,} annotations, {len(back.selections):,} "
-            f"selections, {len(back.runs):,} runs."
+            f"In no file any more, if there were any: {', '.join(done.untold)}. A backup that lies "
+            "elsewhere may have them: grace workspace restore FILE."
         )
-    for each in done.ingested:
-        added = each.count.added if each.count else 0
-        console.note(f"{added:,} traces of {each.path} ingested again into {each.dataset}.")
     for what, why in done.missing:
         console.fault(f"{what} did not come back: {why}. Put it where it was, and run this again.")
     for command in done.commands:
         console.note(f"Grams have to be computed again: {command}")
+
+
+def _came_back(done: "api.Rebuilt") -> dict[str, list[str]]:
+    """Of each kind of thing that came back, from where."""
+    back = done.recovered
+    added = sum(each.count.added for each in done.ingested if each.count)
+    came = {
+        kind: [f"read from {origin}"]
+        for kind, origin in (done.salvage.origins if done.salvage else {}).items()
+        if origin and kind in done.held
+    }
+    files = counted(len({each.path for each in done.ingested}), "source file")
+    for kind, count, what in (
+        ("traces", added, f"{counted(added, 'trace')} ingested again from {files}"),
+        ("scores", len(back.runs), f"{counted(len(back.runs), 'run')} from the journal"),
+        (
+            "selections",
+            len(back.selections),
+            f"{counted(len(back.selections), 'selection')} from the journal",
+        ),
+        (
+            "annotations",
+            back.n_annotations,
+            f"{counted(back.n_annotations, 'annotation')} from the journal",
+        ),
+    ):
+        if count:
+            came.setdefault(kind, []).append(what)
+    return came
 
 
 def _rebuilt(done: "api.Rebuilt") -> dict[str, Any]:
@@ -123,6 +148,7 @@ def _rebuilt(done: "api.Rebuilt") -> dict[str, Any]:
         "ingested": [each.path for each in done.ingested],
         "missing": [{"what": what, "why": why} for what, why in done.missing],
         "commands": list(done.commands),
+        "untold": list(done.untold),
     }
 
 

@@ -1,6 +1,7 @@
 """How does the shell say what a workspace holds, and delete or compact it?"""
 
 from dataclasses import asdict
+from pathlib import PurePath
 from typing import Annotated, Any
 
 import typer
@@ -63,7 +64,7 @@ def show(
         [
             (
                 r.id,
-                r.model,
+                PurePath(r.model).name,
                 r.gradient,
                 ", ".join(r.datasets),
                 r.n_scored,

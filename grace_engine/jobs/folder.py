@@ -84,6 +84,7 @@ class Status:
         rate: Units a second of the phase.
         tokens_rate: Tokens a second of the phase; 0 where none are read.
         message: The last thing that it said; of a job that ended badly, why.
+        waits: It waits for another process, as the message says.
         number: Its place in the order in which jobs of the workspace were started, from 1.
         attempt: 1, and one more each time that it was resumed.
         began_at: When this attempt began.
@@ -111,6 +112,7 @@ class Status:
     rate: float = 0.0
     tokens_rate: float = 0.0
     message: str = ""
+    waits: bool = False
     number: int = 0
     attempt: int = 1
     began_at: float = 0.0

@@ -137,7 +137,7 @@ def read_job(folder: Path) -> Job | None:
         if state in ACTIVE:
             state = "cancelled" if asked else "died"
     now = time.monotonic()
-    works = state == "running"
+    works = state == "running" and not status.waits
     quiet = max(0.0, now - status.progress_clock) if works else 0.0
     return Job(
         id=folder.name,

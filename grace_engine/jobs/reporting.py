@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from grace_engine.disk import is_disk_full
-from grace_engine.errors import GraceError
+from grace_engine.errors import GraceError, StoreBusyError
 from grace_engine.jobs.folder import (
     CANCEL,
     State,
@@ -57,6 +57,7 @@ class Reporter:
             first,
             state="running",
             message="",
+            waits=False,
             progress_at=now,
             progress_clock=time.monotonic(),
             boot=boot(),
@@ -81,6 +82,7 @@ class Reporter:
                 self._status,
                 phase=what,
                 message="",
+                waits=False,
                 done=done,
                 total=total,
                 unit=unit,
@@ -116,8 +118,18 @@ class Reporter:
 
     def say(self, message: str) -> None:
         """Keep a sentence: the last one in the status, all in the events and the log."""
+        self._tell(message, waits=False)
+
+    def wait(self, message: str) -> None:
+        """Say whom it waits for; until it says something else, it is not without progress."""
+        self._tell(message, waits=True)
+
+    def _tell(self, message: str, *, waits: bool) -> None:
         with self._lock:
-            self._status = replace(self._status, message=message)
+            status = self._status
+            # A wait is no standstill, neither while it lasts nor just after it.
+            since = time.monotonic() if waits or status.waits else status.progress_clock
+            self._status = replace(status, message=message, waits=waits, progress_clock=since)
         log_line(message)
         self._event(event="message", message=message)
 
@@ -129,6 +141,7 @@ class Reporter:
             self._status = replace(
                 self._status,
                 state=state,
+                waits=False,
                 rate=0.0,
                 tokens_rate=0.0,
                 message=message,
@@ -184,9 +197,9 @@ class Reporter:
 
 
 def log_line(message: str) -> None:
-    """A line of the log: what a job prints goes there."""
+    """A line of the log, with its time; what a job prints goes there."""
     with suppress(OSError):  # a full disk must not end the work itself
-        sys.stdout.write(f"{time.strftime('%H:%M:%S')}  {message}\n")
+        sys.stdout.write(f"{time.strftime('%H:%M:%S')} · {message}\n")
         sys.stdout.flush()
 
 
@@ -217,6 +230,8 @@ def carry_out(
                 message = f"Ended from outside, by {name}. {KEPT}"
         except Exception as fault:  # noqa: BLE001 - the run folder must say how it ended
             state, message = _fault(fault, folder)
+            if signals and isinstance(fault, StoreBusyError):
+                state, message = "cancelled", f"Cancelled; the last seconds are lost. {fault}"
         reporter.end(state, message, result)
     return state
 

@@ -1,6 +1,7 @@
 """How does a model come into memory: which class, dtype and device, and with which adapter?"""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ from grace_engine.models.locate import ModelFiles
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
+# Weights that do not fit which a sentence names.
+_NAMED = 2
 # How transformers begins what is wrong with a configuration.
 _VALIDATOR = re.compile(r"Class validation error for validator '[^']*':\s*\w*Error: ")
 
@@ -114,6 +117,7 @@ def load_model(
     logging.disable_progress_bar()  # loading has a line of its own in our progress
 
     config = load_config(files, trust_remote_code=trust_remote_code)
+    _require_causal(files, config)
     device = device or resolve_device("auto")
     # What does not fit is said below in a sentence, not by the library's table.
     loud = logging.get_verbosity()
@@ -133,11 +137,11 @@ def load_model(
         raise ModelError(_load_sentence(files, error)) from error
     finally:
         logging.set_verbosity(loud)
-    missing = sorted(report["missing_keys"]) + sorted(str(k) for k in report["mismatched_keys"])
-    if missing:
+    if misfits := _misfits(report):
+        more = f"; and {len(misfits) - _NAMED:,} more" if len(misfits) > _NAMED else ""
         raise ModelError(
-            f"The weights of {files.name} do not fit its configuration: {len(missing)} are missing "
-            f"or of another shape ({', '.join(missing[:3])}). Download or export it again."
+            f"The weights of {files.name} do not fit its configuration: "
+            f"{'; '.join(misfits[:_NAMED])}{more}. Download or export it again."
         )
     if adapter is not None:
         model = _with_adapter(model, adapter)
@@ -147,6 +151,37 @@ def load_model(
     except ModelError as error:
         raise ModelError(f"{files.name} cannot be scored with. {error}") from error
     return LoadedModel(model=model, head=head, device=device)
+
+
+def _require_causal(files: ModelFiles, config: Any) -> None:
+    """``ModelError`` for an encoder: the library would load it as if it read from left to right."""
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+        MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+    )
+
+    kind = config.model_type
+    names = (MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_FOR_MASKED_LM_MAPPING_NAMES)
+    is_encoder = not getattr(config, "is_decoder", True)
+    is_pair = getattr(config, "is_encoder_decoder", False)
+    if is_encoder and not is_pair and all(kind in known for known in names):
+        raise ModelError(
+            f"{files.name} is not a causal language model: its config.json says {kind}, which "
+            "reads a text in both directions. Name a model that continues texts."
+        )
+
+
+def _misfits(report: Any) -> list[str]:
+    """Weights that are missing or of another shape than the configuration asks for, in words."""
+    shapes = [
+        f"{name} is {_shape(there)} in the file and {_shape(asked)} in the config"
+        for name, there, asked in sorted(report["mismatched_keys"], key=lambda each: str(each[0]))
+    ]
+    return [*shapes, *(f"{name} is missing" for name in sorted(report["missing_keys"]))]
+
+
+def _shape(sizes: Iterable[int]) -> str:
+    return " × ".join(map(str, sizes)) or "one number"
 
 
 def length_limit(config: Any) -> int:

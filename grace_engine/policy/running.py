@@ -227,22 +227,29 @@ class _Taking:
             "Policy gradients", before + len(self._plan.pending), "problems", done=before
         )
         found: list[ProblemGradient] = []
+        told = 0  # of those that wait to be stored
         committed = time.monotonic()
-        for group in self._groups(self._plan.rollouts.id, self._plan.pending):
-            one, n_tokens = self._one(group, gradient, mean, sketch)
-            found.append(one)
-            if one.reason:
-                self.failures[one.reason] += 1
-                self._progress.fail(one.reason)
-            else:
-                self.n_computed += 1
-            self.n_tokens += n_tokens
-            if time.monotonic() - committed > _COMMIT_SECONDS:
+        try:
+            for group in self._groups(self._plan.rollouts.id, self._plan.pending):
+                one, n_tokens = self._one(group, gradient, mean, sketch)
+                found.append(one)
+                if one.reason:
+                    self.failures[one.reason] += 1
+                    self._progress.fail(one.reason)
+                else:
+                    self.n_computed += 1
+                self.n_tokens += n_tokens
+                if time.monotonic() - committed > _COMMIT_SECONDS:
+                    store.add_gradients(self._workspace, run.id, found)
+                    found, told, committed = [], 0, time.monotonic()
+                self._progress.advance(1, tokens=n_tokens)
+                told = len(found)
+            if found:
                 store.add_gradients(self._workspace, run.id, found)
-                found, committed = [], time.monotonic()
-            self._progress.advance(1, tokens=n_tokens)
-        if found:
-            store.add_gradients(self._workspace, run.id, found)
+                told = 0
+        finally:
+            if told:  # what was not stored is not done
+                self._progress.advance(-told)
 
     def _one(
         self,

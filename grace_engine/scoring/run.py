@@ -83,7 +83,12 @@ def run_scoring(workspace: Workspace, plan: ScoringPlan, progress: Progress) -> 
                 for traces in rendered_again(workspace, plan, ids):
                     _score_window(traces, scorer, writer, progress)
         finally:
-            writer.flush()
+            try:
+                writer.flush()
+            finally:
+                # What could not be stored is not done, and is so counted by whoever was told.
+                if writer.n_waiting:
+                    progress.advance(-writer.n_waiting)
             n_scored, n_tokens = writer.n_scored, writer.n_tokens
             failures += writer.failures
     return ScoreReport(
@@ -124,6 +129,11 @@ class _Writer:
                 ScoredTrace(rendered=trace, gram_key=trace.digest, gram=outcome)  # type: ignore[arg-type]
             )
 
+    @property
+    def n_waiting(self) -> int:
+        """Outcomes that are not committed yet."""
+        return len(self._scored) + len(self._failed)
+
     def flush_when_due(self) -> None:
         """Commit if the last commit is some seconds past."""
         if time.monotonic() - self._last >= _COMMIT_SECONDS:
@@ -151,8 +161,8 @@ def _score_window(
                 writer.add(trace, outcome)
                 if isinstance(outcome, TraceRejected):
                     progress.fail(outcome.reason)
-            writer.flush_when_due()
             progress.advance(len(batch), tokens=sum(len(trace.token_ids) for trace in batch))
+            writer.flush_when_due()
             taken.update(indices)
             if scorer.tokens_per_batch != budget:
                 break  # memory was scarce: batch the rest anew by the smaller budget

@@ -60,6 +60,7 @@ from grace_engine.store.judgements import (
     spent_on,
     upsert_judge,
 )
+from grace_engine.store.patience import LONG_SECONDS, patient
 from grace_engine.store.policy_runs import (
     add_gradients,
     delete_policy_run,
@@ -91,7 +92,14 @@ from grace_engine.store.rollouts import (
     upsert_rollout_set,
 )
 from grace_engine.store.runs import get_run, list_runs, upsert_run
-from grace_engine.store.salvaging import Recovered, Salvage, missing_sources, recover, salvage
+from grace_engine.store.salvaging import (
+    Recovered,
+    Salvage,
+    kinds_held,
+    missing_sources,
+    recover,
+    salvage,
+)
 from grace_engine.store.scored import (
     ScoredTrace,
     add_scored,
@@ -126,6 +134,7 @@ from grace_engine.store.workspace import Workspace, open_workspace
 
 __all__ = [
     "LATEST",
+    "LONG_SECONDS",
     "MEMBERS",
     "MOST_READ",
     "AnnotationLog",
@@ -206,6 +215,7 @@ __all__ = [
     "judged_frame",
     "judged_steps",
     "judgements",
+    "kinds_held",
     "known_gram_keys",
     "labels_of",
     "link_cached",
@@ -221,6 +231,7 @@ __all__ = [
     "log_entries",
     "missing_sources",
     "open_workspace",
+    "patient",
     "reached_gradients",
     "reached_problems",
     "reached_traces",

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ import duckdb
 from grace_engine.errors import InputError, StoreVersionError
 from grace_engine.store import faults, journal
 from grace_engine.store.engine import connect, require_path
-from grace_engine.store.migrations import MIGRATIONS, copy_database, schema_version
+from grace_engine.store.migrations import MIGRATIONS, copy_database, schema_version, writer
 from grace_engine.store.workspace import Workspace
 
 
@@ -89,19 +89,28 @@ def opened(backup: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A backup to read from; ``InputError`` where the file is none."""
     if not backup.is_file():
         raise InputError(f"There is no file {backup}. grace workspace check lists the backups.")
-    try:
-        with faults.in_sentences(backup), connect(backup, read_only=True) as connection:
+    with ExitStack() as stack:
+        try:
+            connection = stack.enter_context(connect(backup, read_only=True))
             version = schema_version(connection)
-            if version > MIGRATIONS[-1].version:
-                raise StoreVersionError(
-                    f"The backup {backup} was written by a newer version of the studio (schema "
-                    f"{version}). Install the newest version: pip install --upgrade grace-studio."
-                )
-            if not version:
-                raise InputError(f"{backup} is a database, but not of a workspace.")
-            yield connection
-    except duckdb.Error as error:
-        raise InputError(f"{backup} is no backup of a workspace ({error}).") from error
+        except duckdb.Error as error:
+            fault = faults.meaning(error, backup)
+            if isinstance(fault, StoreVersionError):
+                raise fault from error
+            said = str(error).partition("\n")[0].removeprefix("IO Error: ").rstrip("!.")
+            raise InputError(f"{backup} is not a backup of a workspace ({said}).") from error
+        if version > MIGRATIONS[-1].version:
+            raise StoreVersionError(
+                f"The backup {backup} was written by a newer version of the studio (schema "
+                f"{version}, and this version knows schemas up to {MIGRATIONS[-1].version}). "
+                f"Install {writer(connection)}, or restore another backup."
+            )
+        if not version:
+            raise InputError(
+                f"{backup} is not a backup of a workspace (a database with other tables)."
+            )
+        stack.enter_context(faults.in_sentences(backup))
+        yield connection
 
 
 def stamp() -> str:

@@ -8,17 +8,24 @@ DuckDB's own lock: units that only read take theirs together.
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 
+from grace_engine.disk import cannot_be_written
 from grace_engine.errors import NotFoundError, StoreBusyError
 from grace_engine.store import engine, faults, locks, migrations
+from grace_engine.store.patience import Wait
 
 BUSY_TIMEOUT = 30.0  # many people on a busy machine wait long, and none of them is stuck
 _OPEN_NAP = 0.05  # seconds between two tries to open the file: that is dear
+_OPEN_SECONDS = 2.0  # for which who waits long keeps others away meanwhile
+
+T = TypeVar("T")
 
 _threads = locks.Threads()
 
@@ -57,6 +64,11 @@ class Database:
         """
         return not (os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK))
 
+    def require_writable(self) -> None:
+        """``StoreError`` where the file cannot be written, before work that would be in vain."""
+        if self.is_read_only:
+            raise cannot_be_written(self.path)
+
     def size(self) -> int:
         """Bytes of the file and of its write-ahead log."""
         return sum(file.stat().st_size for file in (self.path, log_of(self.path)) if file.exists())
@@ -91,26 +103,40 @@ class Database:
 
         What it sees was committed before it began, and stays so to its end. Raises as ``unit``.
         """
-        deadline = time.monotonic() + self.busy_timeout
         self._require()
-        with self.held(deadline, alone=False):
-            # A log that its writer left behind is merged by the next one who may write.
-            if self.is_read_only or not log_of(self.path).exists():
-                with self._open(deadline, alone=False) as connection:
-                    if self.is_read_only or migrations.is_up_to_date(connection):
-                        migrations.bring_up_to_date(connection, self.path, may_write=False)
-                        with _transaction(connection):
-                            yield connection
-                        return
-        with self.unit() as connection:
+        wait = Wait(self.path, self.busy_timeout)
+        with ExitStack() as stack:
+            connection = _enter(stack, wait, partial(self._shared, wait))
+            if connection is None:
+                stack.close()
+                connection = stack.enter_context(self.unit())
             yield connection
 
     @contextmanager
     def exclusive(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """The open file without a transaction, for copies of the whole; else use ``unit``."""
-        deadline = time.monotonic() + self.busy_timeout
         self._require()
-        with self.held(deadline), self._open(deadline, alone=True) as connection:
+        wait = Wait(self.path, self.busy_timeout)
+        with ExitStack() as stack:
+            yield _enter(stack, wait, partial(self._alone, wait))
+
+    @contextmanager
+    def _shared(self, wait: Wait) -> Iterator[duckdb.DuckDBPyConnection | None]:
+        """A transaction beside others that read; None where the file has to be written first."""
+        with self._turn(wait, alone=False):
+            # A log that its writer left behind is merged by the next one who may write.
+            if self.is_read_only or not log_of(self.path).exists():
+                with self._open(wait, alone=False) as connection:
+                    if self.is_read_only or migrations.is_up_to_date(connection):
+                        migrations.bring_up_to_date(connection, self.path, may_write=False)
+                        with _transaction(connection):
+                            yield connection
+                        return
+        yield None
+
+    @contextmanager
+    def _alone(self, wait: Wait) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._turn(wait, alone=True), self._open(wait, alone=True) as connection:
             migrations.bring_up_to_date(connection, self.path, may_write=not self.is_read_only)
             yield connection
 
@@ -135,32 +161,43 @@ class Database:
         return kept
 
     @contextmanager
-    def held(self, deadline: float | None = None, *, alone: bool = True) -> Iterator[None]:
-        """Keep all other threads and processes of the studio off the file, which is not opened.
+    def held(self) -> Iterator[None]:
+        """Keep all other threads and processes of the studio off the file, which is not opened."""
+        wait = Wait(self.path, self.busy_timeout)
+        with ExitStack() as stack:
+            _enter(stack, wait, partial(self._turn, wait, alone=True))
+            yield
 
-        Where not ``alone``, those that read stay.
-        """
-        deadline = deadline or time.monotonic() + self.busy_timeout
+    @contextmanager
+    def _turn(self, wait: Wait, *, alone: bool) -> Iterator[None]:
+        """The turn at the file; where not ``alone``, beside those that read."""
         with ExitStack() as stack:
             try:
-                stack.enter_context(_threads.turn(self.path, deadline, alone=alone))
+                stack.enter_context(_threads.turn(self.path, wait.deadline, alone=alone))
             except TimeoutError:
                 raise StoreBusyError(
                     f"The workspace database {self.path} is in use by another task of this process "
-                    f"({os.getpid()}) and did not come free within {self.busy_timeout:g} s. "
+                    f"({os.getpid()}) and did not come free within {wait.seconds:g} s. "
                     "Wait until it is done and try again."
                 ) from None
             stack.enter_context(faults.in_sentences(self.path))
             try:
-                stack.enter_context(locks.process_turn(self.path, deadline, alone=alone))
+                stack.enter_context(
+                    locks.process_turn(self.path, wait.deadline, alone=alone, tell=wait.tell)
+                )
             except TimeoutError as late:
-                raise faults.busy(self.path, late.args[0], self.busy_timeout) from None
+                raise faults.busy(self.path, late.args[0], wait.seconds) from None
             yield
 
     @contextmanager
-    def _open(self, deadline: float, *, alone: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open the file, again and again while a process that is not the studio's holds it."""
+    def _open(self, wait: Wait, *, alone: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the file, again and again while a process that is not the studio's holds it.
+
+        In a long wait not for long: those of the studio that only read may be let in.
+        """
         attach = engine.attached if alone else engine.shared
+        soon = time.monotonic() + _OPEN_SECONDS
+        deadline = min(soon, wait.deadline) if wait.is_long else wait.deadline
         for _ in locks.attempts(deadline, _OPEN_NAP, _OPEN_NAP):
             with ExitStack() as stack:
                 try:
@@ -170,10 +207,25 @@ class Database:
                     if not faults.is_busy(error):
                         raise
                     holder = faults.holder_named_by(error)
+                    wait.tell(holder)
                     continue
                 yield connection
                 return
-        raise faults.busy(self.path, holder, self.busy_timeout)
+        raise faults.busy(self.path, holder, wait.seconds)
+
+
+def _enter(stack: ExitStack, wait: Wait, enter: Callable[[], AbstractContextManager[T]]) -> T:
+    """Enter what needs a turn, in as many rounds as the wait has."""
+    while True:
+        try:
+            entered = stack.enter_context(enter())
+        except StoreBusyError:
+            if not wait.begins_again():
+                raise
+        else:
+            wait.came()
+            return entered
+        time.sleep(_OPEN_NAP)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -83,13 +83,17 @@ class Threads:
 
 
 @contextmanager
-def process_turn(path: Path, deadline: float, *, alone: bool) -> Iterator[None]:
+def process_turn(
+    path: Path, deadline: float, *, alone: bool, tell: Callable[[int | None], None]
+) -> Iterator[None]:
     """The turn of this thread among those of all processes, by two lock files beside ``path``.
 
     ``NAME.queue`` is held while one waits for ``NAME.lock``, which is held during the turn and
     names the process that is alone. DuckDB's own lock is on the database file, which a compaction
     replaces: who opened the old file a moment before would lock what no longer counts. Where
     nobody has ever written, and nobody can, there are no lock files and no turns.
+
+    ``tell`` is told again and again, while it waits, the process id of who is alone.
 
     Raises:
         TimeoutError: It had not come at ``deadline``; its argument is the process id of who is
@@ -99,15 +103,17 @@ def process_turn(path: Path, deadline: float, *, alone: bool) -> Iterator[None]:
     lock, queue = (_opened(path.with_name(f"{path.name}.{kind}")) for kind in ("lock", "queue"))
     try:
         for file in (queue, lock):
-            if file is not None and not _locked(file, how, deadline):
+            if file is not None and not _locked(file, how, deadline, lambda: tell(_holder(lock))):
                 raise TimeoutError(_holder(lock))
         if queue is not None:
             fcntl.flock(queue, fcntl.LOCK_UN)
         if alone:
             _sign(lock, str(os.getpid()))
-        yield
-        if alone:
-            _sign(lock, "")  # who cannot sign must not be taken for us
+        try:
+            yield
+        finally:
+            if alone:
+                _sign(lock, "")  # who cannot sign must not be taken for us
     finally:
         for file in (lock, queue):
             if file is not None:
@@ -123,12 +129,13 @@ def _opened(path: Path) -> int | None:
     return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
 
 
-def _locked(file: int, how: int, deadline: float) -> bool:
+def _locked(file: int, how: int, deadline: float, tell: Callable[[], None]) -> bool:
     """Whether the lock was had before ``deadline``."""
     for _ in attempts(deadline, _NAP, _LONGEST_NAP):
         with suppress(BlockingIOError):
             fcntl.flock(file, how | fcntl.LOCK_NB)
             return True
+        tell()
     return False
 
 

@@ -289,7 +289,7 @@ def bring_up_to_date(
         raise StoreVersionError(
             f"The workspace database {path} was written by a newer version of the studio: its "
             f"schema is number {version}, and this version knows schemas up to {newest}. Install "
-            f"{_writer(connection)}, or open another workspace."
+            f"{writer(connection)}, or open another workspace."
         )
     if not may_write:
         raise StoreError(
@@ -316,8 +316,8 @@ def bring_up_to_date(
     connection.execute("COMMIT")
 
 
-def _writer(connection: duckdb.DuckDBPyConnection) -> str:
-    """The version of the studio that a newer database needs, and how it is installed."""
+def writer(connection: duckdb.DuckDBPyConnection) -> str:
+    """The version of the studio that a newer database needs, as something to install."""
     try:
         [(wrote,)] = connection.execute(
             "SELECT studio FROM schema_migrations ORDER BY version DESC LIMIT 1"
@@ -326,6 +326,8 @@ def _writer(connection: duckdb.DuckDBPyConnection) -> str:
         wrote = None
     if wrote is None:
         return f"the newest version (pip install --upgrade {_STUDIO})"
+    if wrote == version_of(_STUDIO):
+        return f"a newer state of version {wrote} than this one"
     return f"version {wrote} or newer (pip install '{_STUDIO}>={wrote}')"
 
 

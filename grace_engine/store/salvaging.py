@@ -105,6 +105,16 @@ def recover(workspace: Workspace) -> Recovered:
     return Recovered(n_annotations=len(entries), runs=tuple(runs), selections=names)
 
 
+def kinds_held(workspace: Workspace) -> frozenset[str]:
+    """The groups of tables (``GROUPS``) in which there is a row at all."""
+    with workspace.database.reading() as connection:
+        return frozenset(
+            group
+            for group, tables in GROUPS.items()
+            if any(connection.table(table).limit(1).fetchall() for table in tables)
+        )
+
+
 def missing_sources(workspace: Workspace) -> list[Row]:
     """Files that were ingested and that the database lacks, as the journal has them."""
     journal = read_journal(workspace)

@@ -124,7 +124,7 @@ def write(
 def _written(report: api.ExportReport) -> None:
     same = ", the same bytes as were there" if report.unchanged else ""
     st.text(
-        f"{report.n_traces:,} {report.what} in {report.n_lines:,} lines "
+        f"{report.n_traces:,} {report.what} in {counted(report.n_lines, 'line')} "
         f"({size(report.n_bytes)}){same}:\n"
         f"{plain(str(report.path))}"
     )

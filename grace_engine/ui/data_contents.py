@@ -1,5 +1,6 @@
 """What is in the workspace, how large is it, and what goes when something is deleted?"""
 
+import itertools
 from collections.abc import Callable
 from pathlib import PurePath
 
@@ -31,7 +32,9 @@ def contents(workspace: str, held: WorkspaceUsage | None) -> None:
         st.fragment(_holdings, run_every=follows, key="data-holdings")(workspace)
         _deletion(workspace, held, jobs)
     if jobs:
-        with st.expander(f"Background runs ({len(jobs)})", icon=":material/history:"):
+        undone = any(data_jobs.is_left_undone(job, jobs) for job in jobs)
+        label = f"Background runs ({len(jobs)})"
+        with st.expander(label, icon=":material/history:", expanded=undone):
             data_jobs.history(workspace, jobs)
 
 
@@ -90,14 +93,12 @@ def _datasets(held: WorkspaceUsage) -> pd.DataFrame:
 
 
 def _runs(held: WorkspaceUsage, jobs: list[Job]) -> pd.DataFrame:
-    scoring = any(job.is_active and job.spec.kind in ("score", "sample") for job in jobs)
+    under_way = _under_way(held, jobs)
     return pd.DataFrame(
         [
             {
                 "run": each.id,
-                "model": PurePath(each.model).name
-                if PurePath(each.model).is_absolute()
-                else each.model,
+                "model": PurePath(each.model).name,
                 "gradient": each.gradient,
                 "datasets": ", ".join(each.datasets),
                 "scored": each.n_scored,
@@ -106,7 +107,7 @@ def _runs(held: WorkspaceUsage, jobs: list[Job]) -> pd.DataFrame:
                 "state": "complete"
                 if not each.n_pending
                 else "under way"
-                if scoring and each is held.runs[0]
+                if each.id in under_way
                 else "in part",
                 "Grams": size(held.run_bytes.get(each.id, 0)),
                 "model named as": each.model,
@@ -115,6 +116,16 @@ def _runs(held: WorkspaceUsage, jobs: list[Job]) -> pd.DataFrame:
             for each in held.runs
         ]
     )
+
+
+def _under_way(held: WorkspaceUsage, jobs: list[Job]) -> set[str]:
+    """Ids of the scoring runs that background runs work on: the latest that each may mean."""
+    found: set[str] = set()
+    for job in jobs:
+        if job.is_active:
+            meant = (run.id for run in held.runs if api.may_score(job, run))
+            found.update(itertools.islice(meant, 1))
+    return found
 
 
 def _deletion(workspace: str, held: WorkspaceUsage, jobs: list[Job]) -> None:

@@ -1,7 +1,7 @@
 """What runs in the background, how far is it, and how does a curator end it?"""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +12,7 @@ from grace_engine.errors import GraceError
 from grace_engine.figures.frames import plain
 from grace_engine.jobs import Job, State
 from grace_engine.marks import marks_named
-from grace_engine.quantities import duration, pace
+from grace_engine.quantities import counted, duration, pace
 from grace_engine.ui import tables
 from grace_engine.ui.text import as_markdown
 
@@ -27,6 +27,9 @@ SAMPLE = (
 
 _POLL_SECONDS, _LEFT_SECONDS = 1.0, 20.0
 _SEEN, _FAULT, _BESIDE, _HIDDEN = "data-active", "data-fault", "data-beside", "data-hidden"
+_FOLLOWED = "data-followed"
+# Ended runs that have a box at once; the others are counted below them.
+_BOXES = 3
 _ICONS: dict[State, str] = {
     "starting": "hourglass_top",
     "queued": "hourglass_top",
@@ -52,7 +55,10 @@ def known_jobs(workspace: str) -> list[Job]:
 
 
 def panel(workspace: str, kinds: Collection[str] = ()) -> None:
-    """What runs now, or how the last run ended; follows it while there is something to follow.
+    """What runs now, and what has ended; follows it while there is something to follow.
+
+    Told of are runs that ended too early and were neither resumed nor begun anew, those that ended
+    since this session saw them run, and the last one where nothing runs; not what was hidden.
 
     Args:
         workspace: Its folder.
@@ -143,14 +149,52 @@ def _watch(workspace: str, kinds: Collection[str]) -> None:
         st.rerun(scope="app")  # something began or ended: all of the page is out of date
     for job in active:
         _active(workspace, job)
-    if jobs and not active and _is_news(jobs[0], kinds):
-        _ended(workspace, jobs[0])
+    told = _told(jobs, kinds)
+    for job in told[:_BOXES]:
+        _ended(workspace, job)
+    if len(told) > _BOXES:
+        more = counted(len(told) - _BOXES, "more run")
+        st.caption(f"{more} that ended: Background runs under Data → Contents has all of them.")
 
 
-def _is_news(job: Job, kinds: Collection[str]) -> bool:
+def is_left_undone(job: Job, jobs: Sequence[Job]) -> bool:
+    """Whether a run ended too early, and no later one does the same.
+
+    Args:
+        job: The run.
+        jobs: All runs, the latest first.
+    """
+    return job.is_resumable and not _is_begun_anew(job, jobs)
+
+
+def _is_begun_anew(job: Job, jobs: Sequence[Job]) -> bool:
+    later = jobs[: [each.id for each in jobs].index(job.id)]
+    what = (job.spec.kind, job.spec.settings)
+    return any((each.spec.kind, each.spec.settings) == what for each in later)
+
+
+def _told(jobs: list[Job], kinds: Collection[str]) -> list[Job]:
+    """The ended runs that a page tells of, the latest first."""
+    followed: set[str] = st.session_state.setdefault(_FOLLOWED, set())
+    followed |= {job.id for job in jobs if job.is_active}
+    # Of what ended as it should the last one is told, or what was seen at work here.
+    fresh = followed if _stages(jobs) else followed | {job.id for job in jobs[:1]}
+    hidden = st.session_state.get(_HIDDEN, ())
+    return [
+        job
+        for job in jobs
+        if not job.is_active
+        and job.id not in hidden
+        and (not kinds or job.spec.kind in kinds)
+        and (
+            is_left_undone(job, jobs)
+            or (job.id in fresh and _is_of_the_file(job) and not _is_begun_anew(job, jobs))
+        )
+    ]
+
+
+def _is_of_the_file(job: Job) -> bool:
     """Whether an ended run still belongs to what the page is about: no other file was named."""
-    if (kinds and job.spec.kind not in kinds) or job.id in st.session_state.get(_HIDDEN, ()):
-        return False
     beside: dict[str, str] = st.session_state.setdefault(_BESIDE, {})
     named = st.session_state.get(FILE) or ""
     return not named or beside.setdefault(job.id, named) == named

@@ -1,8 +1,12 @@
-"""Do the shell's bars count what was done before, and leave it out of the rate?"""
+"""Do bars count what was done before but not in the rate, and how long do commands wait?"""
+
+from pathlib import Path
 
 from rich.text import Text
 
+from grace_engine.cli import console
 from grace_engine.cli.console import ShellProgress
+from grace_engine.store import patience
 
 
 def drawn(progress: ShellProgress) -> list[str]:
@@ -38,3 +42,18 @@ def test_a_phase_that_counts_nothing_shows_no_count() -> None:
     progress = ShellProgress()
     progress.begin("Reading what can be read", 0, "tables")
     assert not any("0/?" in cell for cell in drawn(progress))
+
+
+def test_a_command_tells_of_its_waiting_and_one_with_bars_waits_long(tmp_path: Path) -> None:
+    waits = []
+
+    @console.speaks
+    def command() -> None:
+        waits.append(patience.Wait(tmp_path, 30.0).seconds)
+        with console.progress():
+            waits.append(patience.Wait(tmp_path, 30.0).seconds)
+
+    command()
+
+    assert waits == [30.0, patience.LONG_SECONDS]
+    assert patience._now is None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from grace_engine import api, store
-from grace_engine.errors import InputError, StoreError, StoreVersionError
+from grace_engine.errors import InputError, StoreVersionError
 from grace_engine.store.verification import _RULES
 
 Grace = Callable[..., tuple[int, str, str]]
@@ -212,8 +212,8 @@ def test_only_a_backup_of_a_workspace_is_restored(
         connection.execute("INSERT INTO schema_migrations VALUES (99, 'x', '', '9.9')")
     for name, fault, said in (
         ("gone.bak", InputError, "no file"),
-        ("text.bak", StoreError, "is damaged"),
-        ("other.bak", InputError, "not of a workspace"),
+        ("text.bak", InputError, r"text\.bak is not a backup of a workspace \([^`]*\)\.$"),
+        ("other.bak", InputError, r"other\.bak is not a backup of a workspace \([^`]*\)\.$"),
         ("newer.bak", StoreVersionError, "newer version"),
     ):
         with pytest.raises(fault, match=said):

@@ -7,12 +7,14 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from grace_engine import api
 from grace_engine.disk import disk_fault
 from grace_engine.errors import StoreError
+from grace_engine.store import Database
 
 Grace = Callable[..., tuple[int, str, str]]
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,6 +71,7 @@ def test_pages_show_it(frozen: Path, monkeypatch: pytest.MonkeyPatch, page: str)
         ["ingest", "{file}"],
         ["workspace", "delete-dataset", "solutions"],
         ["workspace", "compact"],
+        ["check"],
     ],
     ids=lambda command: " ".join(command[:2]),
 )
@@ -87,6 +90,7 @@ def test_commands_that_change_it_say_one_sentence(
     assert len(said) == 1
     assert "cannot be written" in said[0]
     assert str(frozen) in said[0]
+    assert "Invalid Input Error" not in said[0]
     assert "Traceback" not in err
 
 
@@ -119,6 +123,25 @@ def test_a_file_without_write_permission_is_read_and_not_written(
     assert api.datasets(own_workspace)
     with pytest.raises(StoreError, match="cannot be written"):
         api.delete_dataset(own_workspace, "solutions")
+
+
+def test_what_the_database_says_of_a_file_that_is_closed_to_it_is_not_repeated(
+    tmp_path: Path,
+) -> None:
+    said = 'Invalid Input Error: Cannot execute statement of type "INSERT" in read-only mode!'
+    assert str(disk_fault(duckdb.InvalidInputException(said), tmp_path / "grace.duckdb")) == (
+        f"The workspace file {tmp_path / 'grace.duckdb'} cannot be written. Make it writable, or "
+        "name another workspace."
+    )
+
+
+def test_answers_are_not_checked_where_that_cannot_be_stored(
+    own_workspace: api.Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Database, "is_read_only", property(lambda _: True))
+    monkeypatch.setattr("grace_engine.api.checking.Checker", None)  # none is begun
+    with pytest.raises(StoreError, match="cannot be written"):
+        api.check_answers(own_workspace)
 
 
 def test_a_fault_of_the_disk_is_told_in_its_words_and_names_what_it_is_of(tmp_path: Path) -> None:

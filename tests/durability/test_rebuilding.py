@@ -141,6 +141,28 @@ def test_a_file_beyond_reading_comes_back_from_journal_and_sources(
     assert grace("workspace", "check", "--workspace", own_workspace.root)[0] == 0
 
 
+def test_a_rebuilding_says_of_each_kind_where_it_came_from_and_nothing_of_what_never_was(
+    own_workspace: api.Workspace, grace: Grace
+) -> None:
+    say_things(own_workspace)
+    destroy(own_workspace)
+
+    status, _, err = grace("workspace", "rebuild", "--workspace", own_workspace.root)
+
+    assert status == 0
+    lines = err.splitlines()
+    assert "Traces: 39 traces ingested again from 1 source file." in lines
+    assert "Scores: 1 run from the journal." in lines
+    assert "Selections: 1 selection from the journal." in lines
+    assert len([line for line in lines if line.startswith("Annotations: ")]) == 1
+    (untold,) = [
+        line for line in lines if line.startswith("In no file any more, if there were any")
+    ]
+    assert "judgements" in untold
+    for kind in ("selections", "annotations", "scores", "digests"):
+        assert kind not in untold
+
+
 def test_tables_that_can_be_read_are_kept_when_another_cannot(
     own_workspace: api.Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -172,7 +172,7 @@ def test_a_search_in_the_background_ends_with_a_finding(grace, two_datasets) -> 
         time.sleep(0.1)
     ended = api.get_job(two_datasets, job["id"])
     assert ended.state == "finished", ended.says
-    assert "1 groups of duplicate prompts, 1 of them across datasets: 2 of 4 traces" in ended.says
+    assert "1 group of duplicate prompts, 1 across datasets; 2 of 4 traces in a group" in ended.says
     assert api.duplicate_finding(two_datasets, "prompts").id == ended.status.result["finding"]
 
 

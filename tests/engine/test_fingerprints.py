@@ -192,8 +192,8 @@ def test_a_trace_that_failed_is_left_until_it_is_asked_for(
     assert (left.n_cached, left.n_left, left.n_scored) == (TRACES - 1, 1, 0)
     flags = ("--model", config.model, "--proxy", "lm_head", "--sample", TRACES, "--dry-run")
     said = grace("score", *flags, "--workspace", own_workspace.root)[2]
-    assert "1 trace could not be scored before" in said
-    assert "--retry-failed tries them again" in said
+    assert f"{TRACES - 1} cached, 1 cannot be scored (1 of them failed before: " in said
+    assert "--retry-failed tries again), 0 to run" in said
 
     again = api.score(own_workspace, replace(config, retry_failed=True))
     assert again.run.id == first.run.id

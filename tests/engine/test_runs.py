@@ -9,7 +9,7 @@ import pytest
 
 from grace_engine import api, store
 from grace_engine.config import IngestConfig, ScoreConfig
-from grace_engine.errors import ModelError, ResourceError
+from grace_engine.errors import DiskFullError, ModelError, ResourceError
 from grace_engine.models.fingerprint import files_digest, scorer_fingerprint
 from grace_engine.models.locate import locate_model
 from grace_engine.progress import Silent
@@ -61,6 +61,40 @@ class StopsAfter(Silent):
         self.left -= self.scoring
         if self.left == 0:
             raise KeyboardInterrupt
+
+
+class Counting(Silent):
+    """Counts what it is told is scored."""
+
+    def __init__(self) -> None:
+        self.phase, self.done = "", 0
+
+    def begin(self, what: str, total: int, unit: str, *, done: int = 0) -> None:
+        self.phase, self.done = what, done
+
+    def advance(self, amount: int, *, tokens: int = 0) -> None:
+        self.done += amount
+
+
+def test_a_run_that_cannot_store_counts_as_done_what_is_stored(
+    unscored: api.Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_scored, calls, told = store.add_scored, [0], Counting()
+
+    def add(*arguments: object) -> None:
+        calls[0] += 1
+        if calls[0] > 2:
+            raise DiskFullError("The disk is full.")
+        add_scored(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store, "add_scored", add)
+    monkeypatch.setattr("grace_engine.scoring.run._COMMIT_SECONDS", 0.0)
+
+    with pytest.raises(DiskFullError):
+        api.score(unscored, replace(CONFIG, tokens_per_batch=1000), told)
+
+    assert told.phase == "Scoring"
+    assert 0 < told.done == api.get_run(unscored).n_scored < 39
 
 
 def test_an_interrupted_run_keeps_what_it_did_and_ends_as_an_uninterrupted_one(

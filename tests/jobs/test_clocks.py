@@ -57,6 +57,25 @@ def test_a_run_that_does_nothing_for_minutes_makes_no_progress_and_lives(tmp_pat
     assert read_job(tmp_path).state == "running"
 
 
+def test_a_run_that_waits_for_another_process_says_so_and_is_not_without_progress(
+    tmp_path: Path,
+) -> None:
+    reporter = jobs.Reporter(tmp_path, os.getpid())
+    folder.write_spec(tmp_path, jobs.JobSpec(kind="count", title=""))
+    try:
+        reporter.wait("Waiting for process 7.")
+        long_ago = time.monotonic() - QUIET_SECONDS - 60
+        folder.write_status(tmp_path, replace(reporter.status, progress_clock=long_ago))
+        found = read_job(tmp_path)
+        assert (found.state, found.says) == ("running", "Waiting for process 7.")
+
+        reporter.say("It is free again.")
+        folder.write_status(tmp_path, reporter.status)
+        assert (read_job(tmp_path).state, reporter.status.waits) == ("running", False)
+    finally:
+        reporter.end("finished", "")
+
+
 def test_a_process_that_stands_still_is_told_from_one_that_works_long(
     begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:

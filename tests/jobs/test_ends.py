@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from grace_engine import jobs
-from grace_engine.errors import GraceError, StoreError
+from grace_engine.errors import GraceError, StoreBusyError, StoreError
 from grace_engine.jobs import Status, folder, keeper, memory, read_job
 from grace_engine.jobs.memory import MemoryKills, killed_for_memory, memory_kills
 from tests.jobs.conftest import PATIENCE, at_work, ended
@@ -79,6 +79,22 @@ def test_work_that_is_told_to_end_by_sigterm_ends_as_if_cancelled(begin) -> None
     assert over.state == "cancelled"
     assert over.says.startswith("Ended from outside, by SIGTERM.")
     assert over.is_resumable
+
+
+def test_a_cancelled_run_that_cannot_store_the_rest_is_cancelled_and_says_why(
+    tmp_path: Path,
+) -> None:
+    def work(_reporter: jobs.Reporter) -> tuple[str, dict[str, object]]:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(PATIENCE)
+        except KeyboardInterrupt:
+            raise StoreBusyError("The workspace is held by process 7.") from None
+        return "", {}
+
+    assert jobs.carry_out(tmp_path, os.getpid(), work) == "cancelled"
+    said = folder.read_status(tmp_path).message
+    assert said == "Cancelled; the last seconds are lost. The workspace is held by process 7."
 
 
 def test_a_keeper_that_is_told_to_end_passes_it_on(begin) -> None:

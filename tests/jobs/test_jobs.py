@@ -28,7 +28,7 @@ def test_a_job_ends_with_its_sentence_its_result_and_its_log(begin) -> None:
     assert (job.status.done, job.status.total, job.status.unit) == (3, 3, "units")
     begins = f"Process {job.status.pid} begins."
     said = [begins, "at work", "Counting: 3 units", "counted", "All counted."]
-    assert [line.split("  ")[-1] for line in job.log_tail().splitlines()] == said
+    assert [line.split(" · ")[-1] for line in job.log_tail().splitlines()] == said
     events = jobs.read_events(job.folder)
     assert [(e["event"], e.get("what") or e["message"]) for e in events] == [
         ("phase", "Counting"),

@@ -22,14 +22,14 @@ def test_the_log_is_printed_and_ends_with_how_the_run_stands(begin, tmp_path: Pa
     assert status == 0
     first, *lines = out.splitlines()
     assert first.endswith(" begins.")
-    assert [line.split("  ")[-1] for line in lines] == [
+    assert [line.split(" · ")[-1] for line in lines] == [
         "at work",
         "Counting: 4 units",
         "counted",
         "All counted.",
     ]
     assert err == f"Run {job.id}: finished. All counted.\n"
-    assert grace("logs", job.id, "-n", "1", *at)[1].endswith("  All counted.\n")
+    assert grace("logs", job.id, "-n", "1", *at)[1].endswith(" · All counted.\n")
     document = json.loads(grace("logs", job.id, "--json", *at)[1])
     assert document["log"] == out
     assert [event["event"] for event in document["events"]] == ["phase", "message", "finished"]

@@ -84,13 +84,17 @@ BAD: dict[str, tuple[Change, str]] = {
         lambda model: (model / "config.json").write_text("{"),
         "cannot be loaded",
     ),
+    "encoder alone": (
+        rewrite("config.json", model_type="bert", architectures=["BertForMaskedLM"]),
+        "is not a causal language model: its config.json says bert",
+    ),
     "wider than its weights": (
         rewrite("config.json", intermediate_size=999),
-        "do not fit its configuration",
+        " × 160 in the file and 999 × 160 in the config; ",
     ),
     "deeper than its weights": (
         rewrite("config.json", num_hidden_layers=9, layer_types=["full_attention"] * 9),
-        "do not fit its configuration",
+        " is missing; ",
     ),
     "a config that contradicts itself": (
         rewrite("config.json", num_hidden_layers=9),

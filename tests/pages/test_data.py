@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,25 @@ def test_contents_follow_a_run(
 
     assert ("data-holdings", 2.0) in begun
     assert not app.exception
+
+
+def test_a_run_is_under_way_only_where_a_background_run_does_the_same(
+    open_data, own_workspace: api.Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run,) = api.list_runs(own_workspace)
+    settings = asdict(ScoreConfig(model=run.model))
+    same = replace(RUNNING, spec=replace(RUNNING.spec, settings=settings))
+    other = replace(RUNNING, spec=replace(RUNNING.spec, settings=settings | {"proxy": "lm_head"}))
+    assert api.may_score(same, run)
+    with own_workspace.database.unit() as connection:
+        connection.execute("DELETE FROM run_traces WHERE trace_id > '8'")
+
+    def state(job: Job) -> str:
+        monkeypatch.setattr(data_jobs, "known_jobs", lambda _: [job])
+        return str(open_data(own_workspace.root).dataframe[1].value.loc[0, "state"])
+
+    assert state(other) == "in part"
+    assert state(same) == "under way"
 
 
 @pytest.mark.parametrize(

@@ -39,9 +39,13 @@ def open_with(own_workspace: api.Workspace, open_data: OpenPage) -> Callable[[St
     return open_at
 
 
-def run(workspace: Path, state: State, message: str) -> None:
+def run_id(number: int) -> str:
+    return f"score-20260101-000000-{number:04}"
+
+
+def run(workspace: Path, state: State, message: str, number: int = 1, asked: str = "") -> None:
     """A run folder in this state, of a process that lives: this one."""
-    place = workspace / "runs" / "score-20260101-000000-0000"
+    place = workspace / "runs" / run_id(number)
     place.mkdir(parents=True, exist_ok=True)
     me, clock = os.getpid(), time.monotonic()
     quiet = 600.0 if state == "no-progress" else 0.0
@@ -53,7 +57,7 @@ def run(workspace: Path, state: State, message: str) -> None:
         unit="traces",
         failures={"not-finite": 2},
         message=message,
-        number=1,
+        number=number,
         began_at=time.time(),
         began_clock=clock - 700,
         progress_clock=clock - quiet,
@@ -62,7 +66,8 @@ def run(workspace: Path, state: State, message: str) -> None:
         boot=processes.boot(),
     )
     folder.write_status(place, status)
-    folder.write_spec(place, JobSpec(kind="score", title="Score all traces", device="cpu"))
+    settings = {"model": asked}
+    folder.write_spec(place, JobSpec(kind="score", title="Score all traces", settings=settings))
     (place / "log.txt").write_text("12:00:00  Scoring: 9 traces\n")
 
 
@@ -128,3 +133,51 @@ def test_a_page_tells_of_ended_runs_of_its_own_kinds_and_of_all_that_run(
     app = open_with("running", "")
     app.switch_page(f"pages/{page}.py").run()
     assert "**Running**" in shown(app)
+
+
+def test_runs_that_ended_early_stay_at_the_top_beside_later_ones(
+    own_workspace: api.Workspace, open_data: OpenPage
+) -> None:
+    root = own_workspace.root
+    run(root, "cancelled", "Cancelled. Kept.", number=1, asked="a")
+    run(root, "failed", "No such file.", number=2, asked="b")
+    run(root, "died", "Killed once.", number=3, asked="c")
+    run(root, "died", "Killed again.", number=4, asked="c")
+    run(root, "running", "", number=5, asked="d")
+
+    app = open_data(root)
+
+    boxes = shown(app)
+    assert "**Running**" in boxes
+    for sentence in ("Cancelled. Kept.", "No such file.", "Killed again."):
+        assert sentence in boxes
+    assert "Killed once." not in boxes  # begun anew since
+    assert [each.label for each in app.button].count("Resume") == 3
+    assert next(each for each in app.expander if "Background runs" in each.label).proto.expanded
+
+    app.button(key=f"hide-{run_id(1)}").click().run()
+    assert "Cancelled. Kept." not in shown(app)
+    run(root, "disk-full", "Full.", number=6, asked="e")
+    run(root, "failed", "Out of order.", number=7, asked="f")
+    app.run()
+    assert "No such file." not in shown(app)
+    assert "1 more run that ended" in shown(app)
+
+
+def test_a_run_that_finished_under_ones_eyes_is_told_beside_one_that_runs(
+    own_workspace: api.Workspace, open_data: OpenPage
+) -> None:
+    root = own_workspace.root
+    run(root, "running", "", number=1, asked="a")
+    run(root, "running", "", number=2, asked="b")
+    app = open_data(root)
+    assert "All done." not in shown(app)
+
+    run(root, "finished", "All done.", number=1, asked="a")
+
+    assert "All done." in shown(app.run())
+    again = shown(open_data(root))
+    assert "**Running**" in again
+    assert "All done." not in again
+    opened = [each for each in app.expander if "Background runs" in each.label]
+    assert not opened[0].proto.expanded

@@ -136,6 +136,16 @@ def test_a_newer_workspace_names_the_version_to_install(
         count_traces(workspace)
 
 
+def test_a_newer_workspace_of_this_very_version_does_not_name_it_as_what_to_install(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        add_migration(patch, "CREATE TABLE future (a INT)")
+        count_traces(workspace)
+    with pytest.raises(StoreVersionError, match=r"a newer state of version \S+ than this one, or"):
+        count_traces(workspace)
+
+
 def test_a_newer_workspace_without_a_version_asks_for_the_newest(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
