@@ -35,7 +35,7 @@ def run(own_workspace: api.Workspace, tmp_path: Path):
     folder.mkdir()
     asked = api.TrainRequest(
         what="mine",
-        settings=preset("cpu", model=str(EARLY), batch_size=8, device="cpu"),
+        settings=preset("cpu", model=str(EARLY), batch_size=2, device="cpu"),
         against=("untrained",),
         evaluate_on=str(SAMPLE / "planted" / "held_out.jsonl"),
         n_problems=1,
@@ -62,6 +62,10 @@ def test_a_cancel_is_heeded_in_whatever_phase_it_comes(run) -> None:
             train(told)
         assert told.phases[-1].startswith(phase)
         assert [one.cell.name for one in api.finished_cells(folder)] == finished
+        if phase.startswith("Training"):
+            (checkpoint,) = (folder / "cells" / "subset-0" / "checkpoints").glob("*/grace-complete")
+            assert checkpoint.parent.name == "checkpoint-1"
+            assert not (folder / "cells" / "subset-0" / "trained.json").exists()
         (folder / CANCEL).unlink()
     assert (folder / "cells" / "subset-0" / "trained.json").is_file()
     assert len(train(Silent()).cells) == 2
