@@ -2,8 +2,8 @@
 
 import math
 
-# Units a second below which the time of one says more.
-_SLOW = 0.1
+# Units a second below which the time of one says more, and seconds that need a decimal.
+_SLOW, _SHORT = 1.0, 10.0
 
 
 def size(n_bytes: float) -> str:
@@ -42,7 +42,7 @@ def _tenths(share: float) -> float:
 
 
 def pace(rate: float, unit: str) -> str:
-    """Units a second for people: ``1.3 steps a second``, below 0.1 ``28 s a step``.
+    """Units a second for people: ``1.3 steps a second``, below 1 ``2.5 s a step``.
 
     Args:
         rate: Units a second, above 0.
@@ -51,7 +51,9 @@ def pace(rate: float, unit: str) -> str:
     if rate >= _SLOW:
         return f"{rate:,.1f} {unit} a second"
     one = unit.removesuffix("s")
-    return f"{duration(1 / rate)} {'an' if one[:1] in 'aeiou' else 'a'} {one}"
+    seconds = 1 / rate
+    time = f"{seconds:.1f} s" if seconds < _SHORT else duration(seconds)
+    return f"{time} {'an' if one[:1] in 'aeiou' else 'a'} {one}"
 
 
 def counted(count: int, what: str, several: str = "") -> str:

@@ -290,6 +290,11 @@ from .training_history import (
     HowTrained as HowTrained,
     how_trained as how_trained,
 )
+from .training_sizes import (
+    ArmSize as ArmSize,
+    arm_sizes as arm_sizes,
+    counted_otherwise as counted_otherwise,
+)
 from .views import (
     STEP_SIGNALS as STEP_SIGNALS,
     RunView as RunView,

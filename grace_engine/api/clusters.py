@@ -7,6 +7,7 @@ far it is.
 
 import os
 import re
+import shutil
 import signal
 import time
 from collections.abc import Mapping
@@ -55,6 +56,21 @@ def require_submitit() -> Any:
     return submitit
 
 
+def require_slurm() -> None:
+    """Refuse where no job could be submitted.
+
+    Raises:
+        MissingExtraError: submitit is not installed.
+        InputError: This machine has no commands of Slurm.
+    """
+    require_submitit()
+    if missing := [name for name in ("srun", "sbatch") if shutil.which(name) is None]:
+        raise InputError(
+            f"Slurm did not take the job: {' and '.join(missing)} cannot be found, so this is no "
+            "machine of a cluster. Use one that submits jobs, or leave out --executor."
+        )
+
+
 def train_on_cluster(
     workspace: Workspace,
     request: TrainRequest,
@@ -79,6 +95,8 @@ def train_on_cluster(
         GraceError: The job failed; what it printed stands in the folder ``slurm``.
     """
     submitit = require_submitit()
+    if cluster == "slurm":
+        require_slurm()
     place = folder / FOLDER
     place.mkdir(exist_ok=True)
     for name in (STOP, FAR):

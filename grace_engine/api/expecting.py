@@ -6,8 +6,9 @@ from pathlib import Path
 
 from grace_engine import jobs
 from grace_engine.api.running import device_of
+from grace_engine.api.sample import named_or_shipped
 from grace_engine.api.trained import finished_cells, training_cells, training_metrics
-from grace_engine.api.training import TrainPlan, examples_of_cell, named_or_shipped
+from grace_engine.api.training import TrainPlan, examples_of_cell
 from grace_engine.jobs import Job
 from grace_engine.quantities import duration
 from grace_engine.store import Workspace

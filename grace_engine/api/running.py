@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from grace_engine import jobs
 from grace_engine.answers import Limits
 from grace_engine.api.forecasting import forecast
+from grace_engine.api.selected import name_of
 from grace_engine.config import OF, IngestConfig, ScoreConfig, require_one_of
 from grace_engine.duplicates import require_threshold
-from grace_engine.errors import InputError
+from grace_engine.errors import InputError, NotFoundError
 from grace_engine.jobs import Job, JobSpec
 from grace_engine.quantities import counted
 from grace_engine.records import Of, ScoringRun
-from grace_engine.store import Workspace, check_counts, get_rollout_set, get_run
+from grace_engine.store import Workspace, check_counts, get_rollout_set, get_run, get_selection
 
 if TYPE_CHECKING:
     from grace_engine.api.training import TrainRequest
@@ -183,30 +184,40 @@ def start_training(workspace: Workspace, request: "TrainRequest") -> Job:
     Raises:
         ModelError: The device is not there.
         MissingExtraError: Slurm is asked for, and submitit is not installed.
+        InputError: Slurm is asked for, and this machine has none.
     """
     on_cluster = request.executor == "slurm"
     if on_cluster:
-        from grace_engine.api.clusters import require_submitit
+        from grace_engine.api.clusters import require_slurm
 
-        require_submitit()
+        require_slurm()
     spec = JobSpec(
         kind="train",
-        title=_title_of(request),
+        title=_title_of(request, _name_in(workspace, request.what)),
         settings=request.document(),
         device="" if on_cluster else device_of(request.settings.device),
     )
     return begin(workspace, spec)
 
 
-def _title_of(request: "TrainRequest") -> str:
-    """What tells one training from another in a list."""
-    said = [
-        f"Train {PurePath(request.settings.model).name or 'the shipped model'} on "
-        f"{PurePath(request.what).name}"
-    ]
+def _name_in(workspace: Workspace, what: str) -> str:
+    """A selection's name, by whichever of its words it is meant; what is none as it is."""
+    if Path(what).is_file():
+        return PurePath(what).name
+    try:
+        return name_of(get_selection(workspace, what))
+    except NotFoundError:
+        return what
+
+
+def _title_of(request: "TrainRequest", what: str) -> str:
+    """What tells one training on ``what`` from another in a list."""
+    from grace_engine.api.sample import named_or_shipped
+
+    said = [f"Train {PurePath(named_or_shipped(request.settings.model)).name} on {what}"]
     if request.budgets:
         said.append(f"at {', '.join(f'{budget:g}%' for budget in request.budgets)}")
-    if request.against:
+    if request.against and request.evaluate_on:
         said.append(f"against {', '.join(request.against)}")
     if request.n_seeds > 1:
         said.append(counted(request.n_seeds, "seed"))

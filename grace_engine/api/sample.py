@@ -145,6 +145,11 @@ def sample_folder() -> Path:
     raise NotFoundError("The sample data is missing from this installation: install it again.")
 
 
+def named_or_shipped(model: str) -> str:
+    """A model as it is named, or the folder of the shipped one on the way where none is."""
+    return model or str(sample_folder() / "tiny-reasoner-early")
+
+
 def app_script() -> Path:
     """The Streamlit entry point: inside an installed package, or beside it in a checkout."""
     for script in (_PACKAGE / "_app" / "app.py", _PACKAGE.parent / "app.py"):

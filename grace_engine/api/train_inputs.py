@@ -10,9 +10,10 @@ from grace_engine.api.annotating import annotations
 from grace_engine.api.choosing import config_of, live_choice, weights_of
 from grace_engine.api.duplicating import duplicates_in
 from grace_engine.api.views import run_view
-from grace_engine.errors import InputError
+from grace_engine.errors import InputError, NotFoundError
 from grace_engine.progress import Progress
-from grace_engine.records import Problem, RejectedTrace, Trace, is_of_problems
+from grace_engine.quantities import counted
+from grace_engine.records import Problem, Reject, RejectedTrace, Trace, is_of_problems
 from grace_engine.store import Workspace
 from grace_engine.training import EvalProblem, Example
 
@@ -98,13 +99,17 @@ def held_out(
 
     Raises:
         InputError: No problem has a reference answer.
-        NotFoundError: There is no such dataset.
+        NotFoundError: There is neither a file nor a dataset of that name.
     """
     if not name:
         return (), ()
     problems: dict[str, EvalProblem] = {}
     traces: dict[str, Trace] = {}
+    refused: list[Reject] = []
     for item in _items(workspace, name):
+        if isinstance(item, Reject):
+            refused.append(item)
+            continue
         if item.reference is None or not item.reference.strip():
             continue
         if item.prompt not in problems:
@@ -115,7 +120,10 @@ def held_out(
             traces.setdefault(item.prompt, item)
     chosen = list(problems.values())[: n_problems or None]
     if not chosen:
-        raise InputError(f"{name} holds no problem with a reference answer to judge models by.")
+        raise InputError(
+            f"{name} holds no problem with a reference answer to judge models by."
+            + (f" {_told_of(refused)}" if refused else "")
+        )
     wanted = [traces[problem.prompt] for problem in chosen if problem.prompt in traces]
     found = training.examples_of(wanted, tokenizer)
     return tuple(chosen), tuple(one for one in found if isinstance(one, Example))
@@ -130,15 +138,25 @@ def told(
         yield one
 
 
-def _items(workspace: Workspace, name: str) -> Iterator[Trace | Problem]:
+def _told_of(refused: Sequence[Reject]) -> str:
+    """Where and why the first record of a file could not be read, and how many others."""
+    first, more = refused[0], len(refused) - 1
+    where = f"line {first.line:,}" if first.line else "the file"
+    others = f", and {counted(more, 'more record')} cannot be read either" if more else ""
+    return f"First, {where}: {first.reason}, {first.detail.rstrip('.')}{others}."
+
+
+def _items(workspace: Workspace, name: str) -> Iterator[Trace | Problem | Reject]:
     if Path(name).is_file():
         yield from _items_of(Path(name))
         return
+    if name not in {dataset.name for dataset in store.datasets(workspace)}:
+        raise NotFoundError(f"{name} is neither a file nor a dataset of this workspace.")
     yield from (problem for problem, _ in store.list_problems(workspace, [name]))
     for batch in store.iter_traces(workspace, [name]):
         yield from batch
 
 
-def _items_of(file: Path) -> Iterator[Trace | Problem]:
+def _items_of(file: Path) -> Iterator[Trace | Problem | Reject]:
     items = reading.traces_of(file, dataset=file.stem, segmenter=reading.parse_segmenter("auto"))
-    return (item for item in items if isinstance(item, (Trace, Problem)))
+    return (item for item in items if isinstance(item, (Trace, Problem, Reject)))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from grace_engine.api.trained import training_time_left
+from grace_engine.jobs.folder import CANCEL
 from grace_engine.progress import Progress
 
 # Seconds between two looks at what is left, and between two words on it; a word comes before that
@@ -19,7 +20,7 @@ class TimeTold:
     def __init__(
         self, progress: Progress, folder: Path, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._say, self._folder, self._clock = progress.say, folder, clock
+        self._say, self.folder, self._clock = progress.say, folder, clock
         self._looked_at = self._said_at = -math.inf
         self._said = 0.0
 
@@ -29,7 +30,7 @@ class TimeTold:
         if now - self._looked_at < _LOOKED:
             return
         self._looked_at = now
-        left = training_time_left(self._folder)
+        left = training_time_left(self.folder)
         if left is None:
             return
         since = now - self._said_at
@@ -40,8 +41,21 @@ class TimeTold:
             self._say(str(left))
 
 
+def heed(folder: Path) -> None:
+    """End here where the end of a run was asked for, however the signal fared.
+
+    Raises:
+        KeyboardInterrupt: It was.
+    """
+    if (folder / CANCEL).exists():
+        raise KeyboardInterrupt
+
+
 class OfCell:
-    """Progress whose phases say which cell they belong to, and how much time is left in all."""
+    """Progress whose phases say which cell they belong to, and how much time is left in all.
+
+    No phase begins in a run that was asked to end.
+    """
 
     def __init__(self, progress: Progress, of: str, told: TimeTold) -> None:
         self._progress, self._of, self._told = progress, of, told
@@ -49,9 +63,20 @@ class OfCell:
 
     def begin(self, what: str, total: int, unit: str, *, done: int = 0) -> None:
         """A phase of this cell begins."""
+        heed(self._told.folder)
         self._progress.begin(f"{what} ({self._of})", total, unit, done=done)
 
     def advance(self, amount: int, *, tokens: int = 0) -> None:
         """Count units; every now and then say what is left of all cells."""
         self._progress.advance(amount, tokens=tokens)
         self._told.tell()
+
+    def heeding(self) -> "OfCell":
+        """The same, which also ends at once: for work that keeps nothing when it ends midway."""
+        return _Heeding(self._progress, self._of, self._told)
+
+
+class _Heeding(OfCell):
+    def advance(self, amount: int, *, tokens: int = 0) -> None:
+        super().advance(amount, tokens=tokens)
+        heed(self._told.folder)

@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from grace_engine import evidence, jobs, store, training
 from grace_engine.api.correlating import EvidenceReport
 from grace_engine.api.reporting import dataset_report
+from grace_engine.api.sample import named_or_shipped
 from grace_engine.api.selected import name_of
 from grace_engine.api.trained import finished_cells, training_plan_of
 from grace_engine.errors import InputError, NotFoundError
@@ -123,7 +124,7 @@ def _of_run(workspace: Workspace, job: Job) -> list[TrainedOn]:
     if pool := _pool(workspace, {choice.trace_id for choice in chosen.choices}):
         names["full"] = (pool, pool)
     settings = job.spec.settings
-    model = PurePath(settings["settings"]["model"]).name or "the shipped model"
+    model = PurePath(named_or_shipped(settings["settings"]["model"])).name
     judged = settings["evaluate_on"]
     problems = Path(judged).stem if Path(judged).is_file() else judged
     return [

@@ -9,9 +9,9 @@ from typing import Any, Literal, TypeAlias
 import orjson
 
 from grace_engine import training
-from grace_engine.api.sample import sample_folder
+from grace_engine.api.sample import named_or_shipped
 from grace_engine.api.train_inputs import Traces, cuts, held_out, told, trainable
-from grace_engine.api.train_progress import OfCell, TimeTold
+from grace_engine.api.train_progress import OfCell, TimeTold, heed
 from grace_engine.api.trained import (
     ANSWERS,
     CELLS,
@@ -23,6 +23,7 @@ from grace_engine.api.trained import (
 )
 from grace_engine.config import require_one_of
 from grace_engine.errors import InputError
+from grace_engine.jobs.folder import CANCEL
 from grace_engine.models.load import load_config, load_tokenizer
 from grace_engine.models.locate import ModelFiles, locate_model
 from grace_engine.progress import Progress, Silent
@@ -101,6 +102,8 @@ class TrainPlan:
         overlap: Of the problems with the prompts that are trained on.
         held_out: Examples whose loss is measured.
         cells: The trainings.
+        left_out: Arms that were asked for and would be held against nothing, as no problem is
+            named.
         tokenizer: Of the model.
         files: Of the model.
     """
@@ -115,6 +118,7 @@ class TrainPlan:
     overlap: Overlap | None
     held_out: tuple[Example, ...]
     cells: tuple[Cell, ...]
+    left_out: tuple[str, ...]
     tokenizer: Any = field(repr=False)
     files: ModelFiles = field(repr=False)
 
@@ -139,8 +143,8 @@ def plan_training(
     tokenizer, config = load_tokenizer(files), load_config(files)
     n_parameters = _n_parameters(config)
     found = trainable(workspace, request.what)
-    needs_pool = bool(request.budgets) or bool({"random", "full"} & set(request.against))
-    if needs_pool and not found.selection:
+    arms_of_pool = bool({"random", "full"} & set(request.against))
+    if (request.budgets or arms_of_pool) and not found.selection:
         raise InputError(
             f"{request.what} is a file: what it was chosen from is not known, so there is no "
             "random subset and no full pool to hold it against, and nothing to cut at budgets. "
@@ -154,16 +158,23 @@ def plan_training(
         )
         return training.preview(rendered, request.settings, config, n_parameters)
 
+    needs_pool = bool(request.budgets) or (arms_of_pool and bool(request.evaluate_on))
     problems, held = held_out(workspace, request.evaluate_on, tokenizer, request.n_problems)
     prompts = (trace.prompt for trace in (found.pool if needs_pool else found.subset)())
     subset = look(found.subset, "the subset")
     pool = look(found.pool, "the pool") if needs_pool else None
-    at = _at_budgets(workspace, request, found.selection, pool) if pool else {}
+    trains_full = "full" in request.against and bool(problems)
+    at = _at_budgets(workspace, request, found.selection, pool, trains_full) if pool else {}
     against = request.against
     if own := _own_budget(at, subset):
         del at[own]
         # At its budget the selection itself is trained, beside the random draw of its tokens.
         against = (*against, "random") if own < WHOLE else against
+    cells = training.cells_of(against, request.n_seeds, tuple(at))
+    left_out: tuple[str, ...] = ()
+    if not problems:
+        left_out = tuple(dict.fromkeys(cell.arm for cell in cells if cell.arm != "subset"))
+        cells = tuple(cell for cell in cells if cell.arm == "subset")
     return TrainPlan(
         request=request,
         model=files.name,
@@ -174,7 +185,8 @@ def plan_training(
         problems=problems,
         overlap=training.overlap(problems, prompts) if problems else None,
         held_out=held,
-        cells=training.cells_of(against, request.n_seeds, tuple(at)),
+        cells=cells,
+        left_out=left_out,
         tokenizer=tokenizer,
         files=files,
     )
@@ -215,15 +227,11 @@ def train(
     (folder / REPORT).write_bytes(orjson.dumps(asdict(intended)))
     told = TimeTold(progress, folder)
     for number, cell in enumerate(plan.cells, 1):
+        heed(folder)
         if training.read_result(cells / cell.name) is None:
             of = f"{cell.name}, {number} of {len(plan.cells)}"
             _carry_out(plan, cell, cells / cell.name, OfCell(progress, of, told))
     return training_report(folder)
-
-
-def named_or_shipped(model: str) -> str:
-    """A model as it is named, or the folder of the shipped one on the way where none is."""
-    return model or str(sample_folder() / "tiny-reasoner-early")
 
 
 def request_of(document: Mapping[str, Any]) -> TrainRequest:
@@ -261,6 +269,7 @@ def _at_budgets(
     request: TrainRequest,
     selection: str,
     pool: TrainPreview,
+    trains_full: bool,
 ) -> dict[float, tuple[Example, ...]]:
     """What each budget takes, but for those that take what another takes, or the full arm is."""
     found: dict[float, tuple[Example, ...]] = {}
@@ -271,7 +280,7 @@ def _at_budgets(
                 f"At a budget of {budget:g}% nothing is left that the model can be shown: use a "
                 "larger one."
             )
-        is_full = budget == WHOLE and "full" in request.against
+        is_full = budget == WHOLE and trains_full
         if not is_full and taken not in found.values():
             found[budget] = taken
     return found
@@ -283,7 +292,7 @@ def _own_budget(at: Mapping[float, Sequence[Example]], subset: TrainPreview) -> 
     return next((at_ for at_, taken in at.items() if {one.trace_id for one in taken} == own), None)
 
 
-def _carry_out(plan: TrainPlan, cell: Cell, folder: Path, progress: Progress) -> None:
+def _carry_out(plan: TrainPlan, cell: Cell, folder: Path, progress: OfCell) -> None:
     """Train a cell, evaluate it and keep what was found."""
     folder.mkdir(exist_ok=True)
     settings = replace(plan.request.settings, seed=cell.seed)
@@ -295,7 +304,10 @@ def _carry_out(plan: TrainPlan, cell: Cell, folder: Path, progress: Progress) ->
             trained = training.train_in_processes(source, examples, settings, folder, progress)
         else:
             model = weights_of(source, settings)
-            trained = training.train(model, plan.tokenizer, examples, settings, folder, progress)
+            stop_file = folder.parents[1] / CANCEL
+            trained = training.train(
+                model, plan.tokenizer, examples, settings, folder, progress, stop_file=stop_file
+            )
     if trained is not None:
         source = trained.folder
     found = None
@@ -306,7 +318,7 @@ def _carry_out(plan: TrainPlan, cell: Cell, folder: Path, progress: Progress) ->
             model,
             plan.tokenizer,
             plan.problems,
-            progress,
+            progress.heeding(),
             max_new_tokens=plan.request.max_new_tokens,
             asking=asking,
             seed=cell.seed,

@@ -14,7 +14,9 @@ NOT_TRAINED = "not trained yet"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HowTrained:
-    """What the run that judged a selection most found; without one, how the latest run stands.
+    """What a run found of a selection: of those that judged it a finished one, by most answers.
+
+    Where none judged it: how the latest run stands.
 
     Attributes:
         run: Id of the run.
@@ -27,6 +29,7 @@ class HowTrained:
         accuracy: Of the subset; None before it was judged.
         against: The arm that it is held against: ``random``, else ``untrained``; "" for none.
         less: The subset's accuracy less that arm's; None without one.
+        evaluates: Whether its trainings are judged.
     """
 
     run: str
@@ -39,17 +42,27 @@ class HowTrained:
     accuracy: Interval | None = None
     against: str = ""
     less: Interval | None = None
+    evaluates: bool = True
 
     def __str__(self) -> str:
         """For people, as a cell of a table."""
         return ", ".join(filter(None, (self.found, self.judged_on, self.beside)))
 
     @property
+    def stands(self) -> str:
+        """How far the run is, as ``cancelled at 2 of 5 trainings``; "" of one that is done."""
+        if self.n_finished == self.n_cells:
+            return ""
+        cells = training.counted_cells(self.n_cells, evaluated=self.evaluates)
+        return f"{self.state} at {self.n_finished:,} of {cells}"
+
+    @property
     def found(self) -> str:
         """The measure of the subset; before it was judged how the run stands."""
         if self.accuracy is None:
             return f"{self.state}, {self.n_finished:,} of {self.n_cells:,} finished"
-        return f"{self.measure} {percent(self.accuracy.mean)}"
+        far = f" ({self.stands})" if self.stands else ""
+        return f"{self.measure} {percent(self.accuracy.mean)}{far}"
 
     @property
     def judged_on(self) -> str:
@@ -76,9 +89,14 @@ def how_trained(workspace: Workspace) -> dict[str, HowTrained]:
         planned = training_plan_of(job.folder) if job.spec.kind == "train" else None
         if planned is None or not planned.selection:
             continue
-        run = _Run(job=job, n_cells=planned.n_cells, cells=finished_cells(job.folder))
+        run = _Run(
+            job=job,
+            n_cells=planned.n_cells,
+            cells=finished_cells(job.folder),
+            evaluates=bool(planned.n_problems),
+        )
         known = most.setdefault(planned.selection, run)
-        if run.n_answers > known.n_answers:
+        if run.worth > known.worth:
             most[planned.selection] = run
     return {selection: _said_of(run) for selection, run in most.items()}
 
@@ -88,6 +106,13 @@ class _Run:
     job: Job
     n_cells: int
     cells: tuple[CellResult, ...]
+    evaluates: bool
+
+    @property
+    def worth(self) -> tuple[bool, bool, int]:
+        """What has judged goes before what has not, what is finished before what is not."""
+        is_done = len(self.cells) == self.n_cells
+        return bool(self.n_answers), is_done and bool(self.n_answers), self.n_answers
 
     @property
     def of_subset(self) -> list[CellResult]:
@@ -120,4 +145,5 @@ def _said_of(run: _Run) -> HowTrained:
         accuracy=subset.accuracy if subset else None,
         against=against.arm if against else "",
         less=against.less if against else None,
+        evaluates=run.evaluates,
     )

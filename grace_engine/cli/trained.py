@@ -11,10 +11,10 @@ from grace_engine.cli import console, running
 from grace_engine.cli.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption
 from grace_engine.errors import NotFoundError
 from grace_engine.jobs import Job
-from grace_engine.quantities import percent
+from grace_engine.quantities import counted, duration, percent
 
 if TYPE_CHECKING:
-    from grace_engine.training import ArmResult
+    from grace_engine.training import ArmResult, TimeLeft
 
 
 def register(app: typer.Typer) -> None:
@@ -67,7 +67,7 @@ def report(job: Job, *, as_json: bool, finished: bool = True) -> None:
     if found.curve:
         _curve(found)
     if left := api.training_time_left(job.folder):
-        console.note(str(left))
+        console.note(str(left) if job.is_active else _at_rest(job, left))
     if planned.n_problems:
         console.note(
             f"{found.measure}: {planned.asked}, on {planned.n_problems:,} problems, checked with "
@@ -76,6 +76,19 @@ def report(job: Job, *, as_json: bool, finished: bool = True) -> None:
         )
     else:
         console.note("Nothing was evaluated: --eval names problems with reference answers.")
+
+
+def _at_rest(job: Job, left: "TimeLeft") -> str:
+    """What is left of a run in which nothing goes on."""
+    steps, evaluations = (
+        counted(left.n_steps, "optimizer step"),
+        counted(left.n_evaluations, "evaluation"),
+    )
+    both = f"{steps} and {evaluations}" if left.n_evaluations else steps
+    return (
+        f"Nothing runs: it is {job.word} with {both} left, about {duration(left.seconds)}. "
+        f"grace resume {job.id} goes on."
+    )
 
 
 def _arms(arms: "Sequence[ArmResult]", measure: str) -> tuple[list[str], list[tuple[object, ...]]]:

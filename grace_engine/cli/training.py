@@ -186,7 +186,7 @@ def train(
         with console.progress() as bars:
             plan = api.plan_training(opened, request, bars)
         expected = str(api.expected_time(opened, plan))
-        _say(plan, expected)
+        _say(plan, expected, api.counted_otherwise(opened, plan))
         if dry_run:
             _show_examples(plan)
             if as_json:
@@ -222,7 +222,7 @@ def _hand_over(
         console.emit_json(asdict(done) | {"folder": str(done.folder)})
 
 
-def _say(plan: "api.TrainPlan", expected: str) -> None:
+def _say(plan: "api.TrainPlan", expected: str, otherwise: str) -> None:
     from grace_engine.training import counted_cells
 
     subset, settings = plan.subset, plan.request.settings
@@ -231,22 +231,16 @@ def _say(plan: "api.TrainPlan", expected: str) -> None:
         console.note(str(plan.overlap))
     console.note(
         f"{plan.model}, {how}, {settings.epochs:g} × at a rate of {settings.learning_rate:g}: "
-        f"{counted(len(subset.examples), 'example')}, {subset.n_tokens:,} tokens of which "
-        f"{subset.n_learned:,} are learned, {counted(subset.n_steps, 'optimizer step')}."
+        f"max. {settings.max_length:,} tokens an example: {subset.cut}."
     )
+    for size in api.arm_sizes(plan):
+        console.note(f"{size.name}: {size}.")
+    if otherwise:
+        console.note(otherwise)
     if subset.rejected:
         reasons = ", ".join(f"{n:,} {why}" for why, n in subset.rejected_by_reason.items())
         console.note(
             f"{counted(len(subset.rejected), 'trace')} cannot be shown to the model: {reasons}."
-        )
-    console.note(
-        f"At {settings.max_length:,} tokens {counted(subset.n_cut, 'example')} would lose the end; "
-        f"of {subset.n_masked:,} nothing would be learned."
-    )
-    if plan.pool is not None:
-        console.note(
-            f"The pool: {counted(len(plan.pool.examples), 'example')}, {plan.pool.n_tokens:,} "
-            f"tokens, {counted(plan.pool.n_steps, 'optimizer step')}."
         )
     console.note(
         f"{counted_cells(len(plan.cells), evaluated=bool(plan.problems))}: "
@@ -259,7 +253,10 @@ def _say(plan: "api.TrainPlan", expected: str) -> None:
             f"{plan.request.asking}."
         )
     else:
-        console.note("Nothing is evaluated, so no arm is compared: name problems with --eval.")
+        left_out = f"; left out: {', '.join(plan.left_out)}" if plan.left_out else ""
+        console.note(
+            f"Nothing is evaluated, so no arm is compared{left_out}: name problems with --eval."
+        )
     console.note(f"Time: {expected}.")
 
 
@@ -292,6 +289,8 @@ def _plan_json(plan: "api.TrainPlan") -> Mapping[str, Any]:
         "settings": plan.request.settings.document(),
         "subset": look(plan.subset),
         "pool": look(plan.pool) if plan.pool else None,
+        "arms": [asdict(size) for size in api.arm_sizes(plan)],
+        "left_out": list(plan.left_out),
         "n_problems": len(plan.problems),
         "overlap": list(plan.overlap.ids) if plan.overlap else [],
         "cells": [cell.name for cell in plan.cells],

@@ -35,7 +35,8 @@ def label_groups(
 ) -> list[LabelGroup]:
     """A group for each value of each label that tells problems apart, by label and value.
 
-    Labels with one value, or with more than thirty, say nothing and are left out.
+    Labels with one value, or with more than thirty, say nothing and are left out, and so are those
+    that are one problem's own for more than half of them, such as an id.
     """
     judged = [one for one in results if len(one.shares) == len(problems)]
     found = []
@@ -44,7 +45,8 @@ def label_groups(
         for place, problem in enumerate(problems):
             if problem.labels.get(label) is not None:
                 places.setdefault(problem.labels[label], []).append(place)
-        if not 1 < len(places) <= _MOST_VALUES:
+        n_own = sum(len(inside) == 1 for inside in places.values())
+        if not 1 < len(places) <= _MOST_VALUES or 2 * n_own > sum(map(len, places.values())):
             continue
         for value, inside in sorted(places.items(), key=lambda item: _in_order(item[0])):
             arms = arms_of([_only(one, inside) for one in judged])

@@ -21,8 +21,14 @@ from grace_engine.progress import Progress
 from grace_engine.training.examples import Example
 from grace_engine.training.preview import n_steps
 from grace_engine.training.settings import TrainSettings
-from grace_engine.training.trainer import Trained, read_trained
-from grace_engine.training.watching import METRICS, asked_to_end
+from grace_engine.training.trainer import (
+    CHECKPOINTS,
+    Trained,
+    last_checkpoint,
+    read_trained,
+    step_of,
+)
+from grace_engine.training.watching import METRICS, asked_to_end, forget_after
 
 LAUNCH, EXAMPLES, STOP = "launch.json", "examples.jsonl", "stop"
 _LOOK = 0.5  # seconds between two looks at what was written down
@@ -60,10 +66,12 @@ def train_in_processes(
     """As ``train``, by ``settings.n_processes`` processes on the model in ``source``.
 
     Raises:
-        KeyboardInterrupt: The run was asked to end; a checkpoint is written.
+        KeyboardInterrupt: The run was asked to end; a checkpoint is written, or the model.
         GraceError: A process failed; what it printed stands in the log.
     """
     (folder / STOP).unlink(missing_ok=True)
+    last = last_checkpoint(folder / CHECKPOINTS)
+    forget_after(folder, step_of(last) if last else 0)
     document = {"model": str(source.resolve()), "settings": settings.document()}
     (folder / LAUNCH).write_bytes(orjson.dumps(document))
     (folder / EXAMPLES).write_bytes(b"".join(orjson.dumps(asdict(e)) + b"\n" for e in examples))
@@ -80,14 +88,15 @@ def train_in_processes(
                 work.kill()
                 work.wait()
     trained = read_trained(folder)
-    if trained is None:
-        if stop.is_set():
-            raise KeyboardInterrupt
+    if trained is None and not stop.is_set():
         raise GraceError(
             f"One of {settings.n_processes} training processes ended with status "
             f"{work.returncode}: what it printed stands in the log of the run."
         )
-    (folder / EXAMPLES).unlink()
+    if trained is not None:
+        (folder / EXAMPLES).unlink()
+    if trained is None or stop.is_set():
+        raise KeyboardInterrupt
     return trained
 
 

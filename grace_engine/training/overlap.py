@@ -25,9 +25,10 @@ class Overlap:
         """A sentence for people."""
         if not self.ids:
             return f"None of the {self.n_problems:,} evaluation prompts is a training prompt."
+        are = "is a training prompt" if len(self.ids) == 1 else "are training prompts"
         return (
-            f"{len(self.ids):,} of the {self.n_problems:,} evaluation prompts are training "
-            "prompts, too: what is right there may be memory."
+            f"{len(self.ids):,} of the {self.n_problems:,} evaluation prompts {are}, too: what is "
+            "right there may be memory."
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from grace_engine.quantities import counted, duration
 from grace_engine.training.cells import CellResult
+from grace_engine.training.watching import UNPADDED
 
 # Steps that a pace is told from, and how many there have to be.
 _LATEST, _FEWEST = 50, 3
@@ -90,11 +91,15 @@ def step_seconds(lines: Sequence[Mapping[str, Any]]) -> float | None:
 
 
 def tokens_per_second(lines: Sequence[Mapping[str, Any]]) -> list[float | None]:
-    """Tokens a second of each step: None of the first, and of one after a pause or a resumption."""
+    """Tokens a second of each step: None of the first, and of one after a pause or a resumption.
+
+    None, too, of steps of runs from before padding was left out: their tokens are other ones.
+    """
     rates: list[float | None] = [None] * min(1, len(lines))
     for before, after in pairwise(lines):
         seconds = after["at"] - before["at"]
         follows = after["step"] == before["step"] + 1 and not after.get("resumed")
+        follows = follows and UNPADDED in before and UNPADDED in after
         rate = (after["n_tokens"] - before["n_tokens"]) / seconds if seconds > 0 else None
         rates.append(rate if follows else None)
     return rates

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from grace_engine.errors import InputError
+from grace_engine.quantities import counted
 from grace_engine.records import RejectedTrace
 from grace_engine.training.examples import Example
 from grace_engine.training.settings import TrainSettings
@@ -47,6 +48,19 @@ class TrainPreview:
         """How many traces the template cannot show, by reason, most frequent first."""
         return dict(Counter(one.reason for one in self.rejected).most_common())
 
+    @property
+    def cut(self) -> str:
+        """What the maximum length does, for people."""
+        said = [
+            f"{counted(self.n_cut, 'example loses', 'examples lose')} the end"
+            if self.n_cut
+            else "",
+            f"of {counted(self.n_masked, 'example')} nothing would be learned"
+            if self.n_masked
+            else "",
+        ]
+        return "; ".join(filter(None, said)) or "no example is cut"
+
     def require_whole(self, settings: TrainSettings) -> None:
         """Refuse to train on cut or fully masked examples that nobody accepted.
 
@@ -56,8 +70,9 @@ class TrainPreview:
         if settings.accept_cut or not (self.n_cut or self.n_masked):
             return
         raise InputError(
-            f"At a maximum length of {settings.max_length:,} tokens {self.n_cut:,} examples lose "
-            f"their end, the answer with it, and of {self.n_masked:,} nothing would be learned. "
+            f"At a maximum length of {settings.max_length:,} tokens "
+            f"{counted(self.n_cut, 'example loses its', 'examples lose their')} end, the answer "
+            f"with it, and of {self.n_masked:,} nothing would be learned. "
             "Raise --max-length, choose shorter traces, or say --accept-cut."
         )
 

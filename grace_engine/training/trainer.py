@@ -35,7 +35,7 @@ class Trained:
     Attributes:
         folder: The model's folder, adapters merged.
         n_steps: Optimizer steps of it.
-        n_tokens: Tokens read, those of resumed parts included.
+        n_tokens: Tokens read, without padding, those of resumed parts included.
         loss: Mean training loss of the last logged step, in nats a token.
         seconds: Time of this process; earlier parts of a resumed training are not counted.
         resumed_at: The step from which this process went on; 0 from the start.
@@ -67,7 +67,8 @@ def train(
     end as soon as it is there.
 
     Raises:
-        KeyboardInterrupt: The run was asked to end; a checkpoint is written.
+        KeyboardInterrupt: The run was asked to end; a checkpoint is written, or the model where
+            that came during the last step.
         MissingExtraError: TRL or peft is not installed.
         ResourceError: The device's memory did not suffice.
     """
@@ -107,12 +108,14 @@ def train(
         n_tokens=int(trainer.state.num_input_tokens_seen),
         loss=watcher.loss,
         seconds=time.monotonic() - began,
-        resumed_at=int(last.name.rpartition("-")[2]) if last else 0,
+        resumed_at=step_of(last) if last else 0,
     )
     if trainer.is_world_process_zero():
         _save(trainer, tokenizer, folder / MODEL)
         _keep(trained, folder)
     trainer.accelerator.wait_for_everyone()
+    if watcher.stop.is_set():
+        raise KeyboardInterrupt
     return trained
 
 
@@ -136,7 +139,12 @@ def _keep(trained: Trained, folder: Path) -> None:
 def last_checkpoint(folder: Path) -> Path | None:
     """The latest checkpoint that was written to its end; None where there is none."""
     complete = [path.parent for path in folder.glob(f"checkpoint-*/{COMPLETE}")]
-    return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+    return max(complete, key=step_of, default=None)
+
+
+def step_of(checkpoint: Path) -> int:
+    """The step after which a checkpoint was written."""
+    return int(checkpoint.name.rpartition("-")[2])
 
 
 def _arguments(settings: TrainSettings, folder: Path, device: "torch.device") -> dict[str, Any]:
@@ -163,7 +171,7 @@ def _arguments(settings: TrainSettings, folder: Path, device: "torch.device") ->
         "logging_first_step": True,
         "save_strategy": "no",  # the watcher says when
         "save_total_limit": 2,
-        "include_num_input_tokens_seen": "all",
+        "include_num_input_tokens_seen": "non_padding",
         "report_to": require_logger(settings, folder),
         "project": "grace-studio",
         "run_name": folder.name,

@@ -1,5 +1,6 @@
 """How is a training followed step by step, checkpointed, and ended when that is asked for?"""
 
+import math
 import signal
 import threading
 import time
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     import torch
 
 METRICS = "metrics.jsonl"
+UNPADDED = "unpadded"
+"""Stands in a line of metrics that counts tokens without padding; older lines count it, too."""
+
 COMPLETE = "grace-complete"
 """A checkpoint that holds a file of this name was written to its end."""
 
@@ -39,6 +43,8 @@ def watcher_of(folder: Path, progress: Progress, stop_file: Path | None = None) 
 
         def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
             progress.begin("Training", state.max_steps, "steps", done=state.global_step)
+            if state.is_world_process_zero:
+                forget_after(folder, state.global_step)
             if state.global_step:
                 self._first = state.global_step + 1
             self._tokens = state.num_input_tokens_seen
@@ -70,6 +76,7 @@ def watcher_of(folder: Path, progress: Progress, stop_file: Path | None = None) 
                 "learning_rate": logs.get("learning_rate"),
                 "gradient_norm": logs.get("grad_norm"),
                 "n_tokens": int(state.num_input_tokens_seen),
+                UNPADDED: True,
             }
             if state.global_step == self._first:
                 line["resumed"] = True
@@ -83,6 +90,26 @@ def watcher_of(folder: Path, progress: Progress, stop_file: Path | None = None) 
             self._saved_at = time.monotonic()
 
     return Watcher()
+
+
+def forget_after(folder: Path, step: int) -> None:
+    """Drop what was written down of later steps: they are made anew from this one on."""
+    try:
+        lines = (folder / METRICS).read_bytes().split(b"\n")[:-1]  # the last may be half a line
+    except FileNotFoundError:
+        return
+    kept = [line for line in lines if _step_in(line) <= step]
+    part = folder / f".{METRICS}.part"
+    part.write_bytes(b"".join(line + b"\n" for line in kept))
+    part.replace(folder / METRICS)
+
+
+def _step_in(line: bytes) -> float:
+    """The step of a line; beyond all of them where a process was killed while it wrote it."""
+    try:
+        return float(orjson.loads(line)["step"])
+    except orjson.JSONDecodeError:
+        return math.inf
 
 
 @contextmanager

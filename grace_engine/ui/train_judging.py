@@ -26,13 +26,20 @@ def judged_on(workspace: str, held: WorkspaceUsage) -> tuple[str, int, Asking]:
             format_func=plain,
             accept_new_options=True,
             key="train-eval",
+            bind="query-params",
             help="Problems with reference answers that no arm is trained on: a dataset, or the "
             "path of a file.",
         )
         or _NOTHING
     )
     n_problems = st.number_input(
-        "Problems", 0, 100_000, 100, key="train-problems", help="The first ones; 0 for all."
+        "Problems",
+        0,
+        100_000,
+        100,
+        key="train-problems",
+        bind="query-params",
+        help="The first ones; 0 for all.",
     )
     with st.container(horizontal=True):
         k = st.number_input(
@@ -41,6 +48,7 @@ def judged_on(workspace: str, held: WorkspaceUsage) -> tuple[str, int, Asking]:
             1000,
             0,
             key="train-pass-k",
+            bind="query-params",
             help="A problem counts as far as one of k sampled answers is right. 0: one greedy "
             "answer.",
         )
@@ -50,6 +58,7 @@ def judged_on(workspace: str, held: WorkspaceUsage) -> tuple[str, int, Asking]:
             5.0,
             0.8,
             key="train-temperature",
+            bind="query-params",
             disabled=not k,
             help="Of sampled answers.",
         )

@@ -13,9 +13,9 @@ from grace_engine.figures.training import arms_chart, budget_chart, metrics_char
 from grace_engine.jobs import Job
 from grace_engine.quantities import counted, percent
 from grace_engine.training import ArmResult, BudgetPoint
-from grace_engine.ui import charts, tables, train_answers
+from grace_engine.ui import charts, linked, tables, train_answers
+from grace_engine.ui.train_start import TRAINING
 
-RUN = "training"
 _POLL_SECONDS = 2.0
 _NOTE = (
     "Intervals: bootstrap over problems, paired between arms, and over seeds. Where 0 lies inside "
@@ -32,15 +32,9 @@ def results(jobs: Sequence[Job], *, dark: bool) -> None:
         )
         return
     by_id = {job.id: job for job in jobs}
-    chosen = st.selectbox(
-        "Training",
-        list(by_id),
-        index=_opened_first(jobs),
-        format_func=lambda name: plain(_named(by_id[name])),
-        key=RUN,
-        bind="query-params",
-    )
-    job = by_id[chosen]
+    names = {job.id: plain(_named(job)) for job in jobs}
+    first = jobs[_opened_first(jobs)].id
+    job = by_id[linked.one_of("Training", names, TRAINING, what="training", first=first)]
     every = _POLL_SECONDS if job.is_active else None
     st.fragment(_curves, run_every=every, key="train-curves")(job, dark=dark)
     _found(job, dark=dark)
@@ -97,8 +91,13 @@ def _found(job: Job, *, dark: bool) -> None:
     )
     frame = _arms_frame(report.arms, report.measure)
     tables.table(frame, alt="What each arm found", column_config=_separated(frame))
+    # In a table of its own: beside the others it would lie off the edge of a laptop's screen.
+    answers = _answers_frame(report.arms)
+    tables.table(answers, alt="What became of the answers", column_config=_separated(answers))
     st.caption(f"{report.measure.capitalize()}: {planned.asked}. {_NOTE}")
-    tables.save_csv("Arms as CSV", f"arms-{job.id}", lambda: frame)
+    tables.save_csv(
+        "Arms as CSV", f"arms-{job.id}", lambda: frame.merge(answers, on="arm", validate="1:1")
+    )
     if report.curve:
         _budgets(job, report, dark=dark)
     _labels(job, report)
@@ -115,7 +114,6 @@ def _report(folder: Path, n_finished: int) -> api.TrainReport:
 
 def _arms_frame(arms: Sequence[ArmResult], measure: str) -> pd.DataFrame:
     rows = []
-    of = ", all seeds" if any(arm.n_seeds > 1 for arm in arms) else ""
     for arm in arms:
         row: dict[str, object] = {
             "arm": arm.arm,
@@ -130,10 +128,20 @@ def _arms_frame(arms: Sequence[ArmResult], measure: str) -> pd.DataFrame:
             "subset less this": arm.less.difference if arm.less else "",
             "says": arm.verdict,
             "held-out loss": arm.held_out_loss,
-            **{f"{outcome}{of}": n for outcome, n in arm.by_outcome.items()},
         }
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _answers_frame(arms: Sequence[ArmResult]) -> pd.DataFrame:
+    """Answers of each arm by outcome."""
+    of = ", all seeds" if any(arm.n_seeds > 1 for arm in arms) else ""
+    return pd.DataFrame(
+        [
+            {"arm": arm.arm, **{f"{outcome}{of}": n for outcome, n in arm.by_outcome.items()}}
+            for arm in arms
+        ]
+    )
 
 
 def _budgets(job: Job, report: api.TrainReport, *, dark: bool) -> None:

@@ -14,16 +14,17 @@ from grace_engine.store import WorkspaceUsage
 from grace_engine.training import (
     AGAINST,
     Lora,
-    TrainPreview,
     TrainSettings,
     counted_cells,
     percents,
     preset,
 )
-from grace_engine.ui import data_jobs, data_score, train_judging
+from grace_engine.ui import data_jobs, data_score, linked, state, train_judging
 from grace_engine.ui.text import as_markdown, facts_html, fault_markdown
 
-SELECTION = "selection"
+SELECTION, TRAINING = "selection", "training"
+"""Query parameters, written here and by the page's boxes."""
+
 _PLAN = "train-plan"
 _SHOWN = 3
 _PRESETS = {
@@ -59,7 +60,7 @@ def form(workspace: str, saved: list[Selection], held: WorkspaceUsage) -> None:
             key="train-start",
             help="Begins in the background; where the device is taken, it waits for it.",
         ):
-            data_jobs.launch(api.start_training, request, workspace=workspace)
+            data_jobs.attempt(lambda: _start(workspace, request))
             st.rerun()  # what runs is shown above
     if st.session_state.get(_PLAN) == request:
         _preview(workspace, request)
@@ -67,16 +68,18 @@ def form(workspace: str, saved: list[Selection], held: WorkspaceUsage) -> None:
         st.caption("Preview shows the examples with what is learned, cut rows, steps and memory.")
 
 
+def _start(workspace: str, request: api.TrainRequest) -> None:
+    """Begin; the address names the run from now on."""
+    job = api.start_training(api.open_workspace(workspace, create=True), request)
+    state.publish(**{TRAINING: job.id})
+
+
 def _choose(workspace: str, saved: list[Selection], held: WorkspaceUsage) -> api.TrainRequest:
     names = {one.id: f"{plain(one.name, 40) or one.id} · {one.budget} · {one.id}" for one in saved}
     left, middle, right = st.columns(3, gap="medium")
     with left:
-        chosen = st.selectbox(
-            "Selection",
-            list(names),
-            format_func=names.__getitem__,
-            key=SELECTION,
-            bind="query-params",
+        chosen = linked.one_of(
+            "Selection", names, SELECTION, what="selection", first=next(iter(names))
         )
         against = st.multiselect(
             "Against",
@@ -84,6 +87,7 @@ def _choose(workspace: str, saved: list[Selection], held: WorkspaceUsage) -> api
             default=["random", "untrained"],
             format_func=_AGAINST.__getitem__,
             key="train-against",
+            bind="query-params",
             help="A random subset of the same tokens, the full pool, the model before.",
         )
         with st.container(horizontal=True):
@@ -93,19 +97,25 @@ def _choose(workspace: str, saved: list[Selection], held: WorkspaceUsage) -> api
                 20,
                 1,
                 key="train-seeds",
+                bind="query-params",
                 help="Trainings of each arm. With one, an interval speaks of problems only.",
                 width=110,
             )
             budgets = st.text_input(
                 "Budgets, %",
                 key="train-budgets",
+                bind="query-params",
                 placeholder="5, 10, 20, 50, 100",
                 help="Shares of the pool at which the selection's ranking is cut, each trained "
                 "beside a random draw of as many tokens. Empty: only the selection as it is.",
             )
     with middle:
         name = st.selectbox(
-            "Preset", list(_PRESETS), format_func=_PRESETS.__getitem__, key="train-preset"
+            "Preset",
+            list(_PRESETS),
+            format_func=_PRESETS.__getitem__,
+            key="train-preset",
+            bind="query-params",
         )
         settings = _settings(name, workspace, held)
     with right:
@@ -134,11 +144,19 @@ def _settings(name: str, workspace: str, held: WorkspaceUsage) -> TrainSettings:
         ),
         accept_new_options=True,
         key="train-model",
+        bind="query-params",
         help="A hub id, or the path of a folder with a causal LM in safetensors.",
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         epochs = st.number_input(
-            "Epochs", 0.01, 100.0, base.epochs, step=None, key=f"train-epochs-{name}", width=80
+            "Epochs",
+            0.01,
+            100.0,
+            base.epochs,
+            step=None,
+            key=f"train-epochs-{name}",
+            bind="query-params",
+            width=80,
         )
         rate = st.number_input(
             "Learning rate",
@@ -148,18 +166,37 @@ def _settings(name: str, workspace: str, held: WorkspaceUsage) -> TrainSettings:
             step=None,
             format="%.1e",
             key=f"train-rate-{name}",
+            bind="query-params",
             width=95,
         )
-        lora = st.toggle("LoRA", value=base.lora is not None, key=f"train-lora-{name}")
+        lora = st.toggle(
+            "LoRA", value=base.lora is not None, key=f"train-lora-{name}", bind="query-params"
+        )
     with st.expander("More settings", icon=":material/tune:"):
-        batch = st.number_input("Batch size", 1, 4096, base.batch_size, key=f"train-batch-{name}")
+        batch = st.number_input(
+            "Batch size", 1, 4096, base.batch_size, key=f"train-batch-{name}", bind="query-params"
+        )
         steps = st.number_input(
-            "Accumulation", 1, 4096, base.accumulation, key=f"train-accumulation-{name}"
+            "Accumulation",
+            1,
+            4096,
+            base.accumulation,
+            key=f"train-accumulation-{name}",
+            bind="query-params",
         )
         length = st.number_input(
-            "Maximum length", 2, 1_000_000, base.max_length, key=f"train-length-{name}"
+            "Maximum length",
+            2,
+            1_000_000,
+            base.max_length,
+            key=f"train-length-{name}",
+            bind="query-params",
         )
-        accept = st.checkbox("Train although examples lose their end", key=f"train-accept-{name}")
+        accept = st.checkbox(
+            "Train although examples lose their end",
+            key=f"train-accept-{name}",
+            bind="query-params",
+        )
     return replace(
         base,
         model=data_score.confined_model(model or "", set(known), workspace),
@@ -184,21 +221,21 @@ def _preview(workspace: str, request: api.TrainRequest) -> None:
         show = st.warning if plan.overlap.ids else st.success
         show(as_markdown(str(plan.overlap)))
     subset, settings = plan.subset, request.settings
-    facts = {"Subset": _amount(subset)}
-    if plan.pool is not None:
-        facts["Pool"] = _amount(plan.pool)
+    opened = api.open_workspace(workspace, create=False)
+    facts = {size.name.capitalize(): str(size) for size in api.arm_sizes(plan)}
+    if otherwise := api.counted_otherwise(opened, plan):
+        facts["Tokens"] = otherwise
     facts |= {
         "Left out": ", ".join(f"{n:,} {why}" for why, n in subset.rejected_by_reason.items())
         or "nothing: every trace can be shown to the model",
-        f"At {settings.max_length:,} tokens": f"{subset.n_cut:,} lose their end; of "
-        f"{subset.n_masked:,} nothing would be learned",
+        f"At {settings.max_length:,} tokens": subset.cut,
         "Memory": f"about {size(subset.memory)} ({subset.memory_basis})",
         "To do": f"{counted_cells(len(plan.cells), evaluated=bool(plan.problems))}: "
         f"{', '.join(cell.name for cell in plan.cells)}",
         "Judged on": f"{counted(len(plan.problems), 'problem')}, {request.asking}"
         if plan.problems
-        else "nothing",
-        "Time": str(api.expected_time(api.open_workspace(workspace, create=False), plan)),
+        else _not_judged(plan),
+        "Time": str(api.expected_time(opened, plan)),
     }
     st.html(facts_html(facts))
     try:
@@ -215,11 +252,10 @@ def _preview(workspace: str, request: api.TrainRequest) -> None:
             st.code(marks_named(learned), language=None, wrap_lines=True)
 
 
-def _amount(found: TrainPreview) -> str:
-    return (
-        f"{counted(len(found.examples), 'example')}, {found.n_tokens:,} tokens of which "
-        f"{found.n_learned:,} are learned, {counted(found.n_steps, 'optimizer step')}"
-    )
+def _not_judged(plan: api.TrainPlan) -> str:
+    if not plan.left_out:
+        return "nothing"
+    return f"nothing, so there is nothing to compare; left out: {', '.join(plan.left_out)}"
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

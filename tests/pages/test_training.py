@@ -68,12 +68,13 @@ def test_a_selection_trains_is_cancelled_resumed_and_judged_from_the_page(
             fill(page, "Batch size", 1)
             page.get_by_role("button", name="Preview").click()
             expect(page.get_by_text("None of the 4 evaluation prompts")).to_be_visible(timeout=LONG)
-            expect(
-                page.get_by_text(re.compile(r"12 examples, .* 180 optimizer steps"))
-            ).to_be_visible()
+            size = page.get_by_text(re.compile(r"12 examples, .* 180 optimizer steps"))
+            expect(size.first).to_be_visible()
+            assert "train-epochs-cpu=15" in page.url
             page.get_by_role("button", name="Train", exact=True).click()
             expect(page.get_by_role("button", name="Cancel")).to_be_visible(timeout=LONG)
             (job,) = api.list_jobs(chosen)
+            page.wait_for_url(re.compile(f"training={job.id}"), timeout=LONG)
             os.kill(studio.pid, signal.SIGKILL)
 
         done = steps(until(job, lambda now: steps(now) > 0))
@@ -103,7 +104,10 @@ def test_a_selection_trains_is_cancelled_resumed_and_judged_from_the_page(
             page.goto(f"{studio.url}/curate?selection={mine}&section=Selections")
             trained = page.get_by_text(re.compile("How it trained: accuracy .* against random"))
             expect(trained).to_be_visible(timeout=LONG)
-            expect(page.get_by_role("link", name="See the run")).to_be_visible()
+            page.get_by_role("link", name="See the run").click()
+            page.wait_for_url(re.compile(f"training={job.id}"), timeout=LONG)
+            assert f"selection={mine}" in page.url
+            expect(page.get_by_text(done)).to_be_visible(timeout=LONG)
         browser.close()
 
 

@@ -11,6 +11,7 @@ from grace_engine import api
 from grace_engine.errors import InputError
 from grace_engine.jobs import JobSpec, Status, folder
 from grace_engine.training import preset
+from grace_engine.training.watching import UNPADDED
 from tests.conftest import SAMPLE
 from tests.training.conftest import EARLY
 
@@ -46,6 +47,14 @@ def request(**given: object) -> api.TrainRequest:
     return api.TrainRequest(what="mine", settings=settings, **given)
 
 
+def steps(n: int) -> list[dict[str, object]]:
+    """Lines of metrics: 50 tokens a second."""
+    return [
+        {"step": step, "at": 2.0 * step, "n_tokens": 100 * step, UNPADDED: True}
+        for step in range(1, n + 1)
+    ]
+
+
 def run_folder(workspace: api.Workspace, **given: object) -> Path:
     """The folder of a run that has finished."""
     place = workspace.root / "runs" / "train-20260101-000000-0000"
@@ -60,9 +69,9 @@ def run_folder(workspace: api.Workspace, **given: object) -> Path:
 def test_a_budget_takes_the_first_of_the_ranking_and_none_is_trained_twice(
     mine: api.Workspace,
 ) -> None:
-    plan = api.plan_training(
-        mine, request(budgets=(10.0, 25.0, 50.0, 100.0), against=("random", "full"))
-    )
+    judged = {"evaluate_on": str(SAMPLE / "planted" / "held_out.jsonl"), "n_problems": 1}
+    asked = request(budgets=(10.0, 25.0, 50.0, 100.0), against=("random", "full"), **judged)
+    plan = api.plan_training(mine, asked)
     choices = api.get_selection(mine, "mine").choices
     first = {choice.trace_id for choice in choices if choice.rank <= 4}
     assert len(choices) == 39
@@ -71,12 +80,18 @@ def test_a_budget_takes_the_first_of_the_ranking_and_none_is_trained_twice(
         *("subset-0", "random-0", "full-0"),
         *("subset-10pct-0", "random-10pct-0", "subset-50pct-0", "random-50pct-0"),
     ]
-    alone = api.plan_training(mine, request(budgets=(25.0, 100.0)))
+    alone = api.plan_training(mine, request(budgets=(25.0, 100.0), **judged))
     assert [cell.name for cell in alone.cells] == [*("subset-0", "random-0", "subset-100pct-0")]
-    close = api.plan_training(mine, request(budgets=(10.0, 10.1), against=("untrained",)))
+    close = api.plan_training(mine, request(budgets=(10.0, 10.1), against=("untrained",), **judged))
     assert [cell.name for cell in close.cells] == [
         *("untrained", "subset-0", "subset-10pct-0", "random-10pct-0")
     ]
+
+
+def test_without_problems_the_cuts_alone_are_trained(mine: api.Workspace) -> None:
+    plan = api.plan_training(mine, request(budgets=(10.0, 100.0), against=("full",)))
+    assert [cell.name for cell in plan.cells] == ["subset-0", "subset-10pct-0", "subset-100pct-0"]
+    assert plan.left_out == ("full", "random")
 
 
 def test_a_file_has_no_ranking_to_cut(mine: api.Workspace, labelled: Path) -> None:
@@ -146,20 +161,23 @@ def test_the_time_is_expected_at_the_pace_of_an_earlier_run(
     assert "told from the first steps" in str(api.expected_time(mine, plan))
     cell = run_folder(mine) / "cells" / "subset-0"
     cell.mkdir(parents=True)
-    lines = [{"step": step, "at": 2.0 * step, "n_tokens": 100 * step} for step in range(1, 6)]
+    lines = steps(5)
     (cell / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     expected = api.expected_time(mine, plan)
     assert expected.rate == 50.0
     assert expected.seconds == pytest.approx(plan.subset.n_tokens / 50.0)
     other = api.plan_training(mine, api.request_of(request().document() | {"what": "other"}))
     assert api.expected_time(mine, other).run == expected.run
+    padded = [{name: line[name] for name in ("step", "at", "n_tokens")} for line in lines]
+    (cell / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in padded))
+    assert api.expected_time(mine, plan).run == ""
 
 
 def test_the_pace_of_a_model_is_found_by_whatever_name_it_has(mine: api.Workspace) -> None:
     """The shell leaves the shipped model's name out, and the page says its path."""
     cell = run_folder(mine) / "cells" / "subset-0"
     cell.mkdir(parents=True)
-    lines = [{"step": step, "at": 2.0 * step, "n_tokens": 100 * step} for step in range(1, 6)]
+    lines = steps(5)
     (cell / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     asked = request()
     plan = api.plan_training(mine, asked)

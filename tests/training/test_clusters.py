@@ -84,6 +84,10 @@ def test_without_slurm_or_submitit_it_is_said_what_to_do(
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(InputError, match="Slurm did not take the job"):
         api.train_on_cluster(mine, request(), folder, Told())
+    status, _, err = grace("train", "mine", "-w", mine.root, "--executor", "slurm", "--background")
+    assert status == 1
+    assert "Slurm did not take the job: srun and sbatch cannot be found" in " ".join(err.split())
+    assert api.list_jobs(mine) == []
     monkeypatch.setitem(sys.modules, "submitit", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'grace-studio\[slurm\]'"):
         api.start_training(mine, request())

@@ -20,6 +20,7 @@ from grace_engine.training import (
     tokens_per_second,
 )
 from grace_engine.training.comparing import mean_interval
+from grace_engine.training.watching import UNPADDED
 
 
 def test_an_arm_against_itself_differs_by_nothing() -> None:
@@ -147,9 +148,27 @@ def test_arms_are_told_apart_by_the_labels_of_problems() -> None:
     assert found[5].arms[1].verdict == "no difference shown"
 
 
+def test_a_label_that_is_a_problems_own_is_no_kind() -> None:
+    kinds = ["a", "a", "b", "b", "b"]
+    problems = [
+        EvalProblem(
+            id=str(i),
+            prompt="",
+            reference="",
+            labels={"id": i, "source": max(0, i - 1), "subject": kind},
+        )
+        for i, kind in enumerate(kinds)
+    ]
+    found = label_groups([result("subset", 0, (1.0,) * 5)], problems)
+    assert {one.label for one in found} == {"subject"}
+
+
 def test_what_is_left_is_told_from_the_pace_of_the_steps() -> None:
-    lines = [{"step": step, "at": 10.0 + 2 * step, "n_tokens": 100 * step} for step in (1, 2, 3, 4)]
-    lines.append({"step": 5, "at": 900.0, "n_tokens": 500, "resumed": True})
+    lines = [
+        {"step": step, "at": 10.0 + 2 * step, "n_tokens": 100 * step, UNPADDED: True}
+        for step in (1, 2, 3, 4)
+    ]
+    lines.append({"step": 5, "at": 900.0, "n_tokens": 500, "resumed": True, UNPADDED: True})
     done = replace(result("untrained", 0, (1.0,)), evaluation_seconds=30.0)
     planned = {"untrained": 0, "subset-0": 10, "random-0": 10}
     found = time_left(planned, [done], {"subset-0": lines}, evaluates=True)

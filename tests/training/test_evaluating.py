@@ -121,7 +121,9 @@ def test_a_training_prompt_in_other_clothes_is_found_among_the_problems() -> Non
     problems = [problem("a", "What is 3 + 4?", "7"), problem("b", "What is 5 + 6?", "11")]
     found = overlap(problems, ["what  is 3 + 4", "Something else."])
     assert found.ids == ("a",)
-    assert "1 of the 2 evaluation prompts" in str(found)
+    assert "1 of the 2 evaluation prompts is a training prompt, too" in str(found)
+    both = overlap(problems, ["what  is 3 + 4", "What is 5 + 6"])
+    assert "2 of the 2 evaluation prompts are training prompts, too" in str(both)
     assert "None of the 2" in str(overlap(problems, ["Nothing."]))
 
 

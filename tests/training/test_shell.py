@@ -83,6 +83,54 @@ def test_a_file_has_no_pool_to_draw_from(grace, selected: api.Workspace, tmp_pat
     assert json.loads(out)["subset"]["n_examples"] == 10
 
 
+def test_what_would_be_compared_with_nothing_is_left_out(grace, selected: api.Workspace) -> None:
+    at = ("train", "quarter", "-w", selected.root, "--dry-run", "--json")
+    status, out, err = grace(*at, "--against", "random,untrained")
+    assert status == 0, err
+    assert "so no arm is compared; left out: untrained, random" in " ".join(err.split())
+    found = json.loads(out)
+    assert found["cells"] == ["subset-0"]
+    assert found["left_out"] == ["untrained", "random"]
+    assert [arm["name"] for arm in found["arms"]] == ["subset"]
+    found = json.loads(grace(*at, "--budgets", "10")[1])
+    assert found["cells"] == ["subset-0", "subset-10pct-0"]
+
+
+def test_each_arm_is_previewed_with_its_tokens_and_steps(grace, selected: api.Workspace) -> None:
+    more = ("--dry-run", "--json", "--against", "random,full", "--seeds", 2, "--budgets", "10")
+    status, out, err = grace(*asked(selected, *more))
+    assert status == 0, err
+    found = json.loads(out)
+    arms = {arm["name"]: arm for arm in found["arms"]}
+    assert list(arms) == ["subset", "random", "full", "subset at 10%", "random at 10%"]
+    assert arms["subset"]["n_tokens"] == found["subset"]["n_tokens"]
+    assert 0 < arms["random"]["n_tokens"] <= arms["subset"]["n_tokens"]
+    assert arms["random"]["n_steps"] == found["steps"]["random-0"]
+    said = " ".join(err.split())
+    assert f"full: 39 examples, {arms['full']['n_tokens']:,} tokens of which" in said
+    assert "no example is cut" in said
+    (chosen,) = api.list_selections(selected)
+    _, _, n_tokens = api.selection_counts(selected)[chosen.id]
+    assert n_tokens < arms["subset"]["n_tokens"]
+    assert f"The selection counts {n_tokens:,} tokens, those of scored steps" in said
+
+
+def test_problems_that_cannot_be_read_are_told_of(
+    grace, selected: api.Workspace, tmp_path: Path
+) -> None:
+    at = ("train", "quarter", "-w", selected.root, "--dry-run", "--eval")
+    status, _, err = grace(*at, tmp_path / "nope.jsonl")
+    assert status == 1
+    assert "nope.jsonl is neither a file nor a dataset of this workspace" in " ".join(err.split())
+    file = tmp_path / "bad.jsonl"
+    file.write_text("{no\n[1, \n")
+    status, _, err = grace(*at, file)
+    assert status == 1
+    said = " ".join(err.split())
+    assert "holds no problem with a reference answer to judge models by. First, line 1:" in said
+    assert "1 more record cannot be read either" in said
+
+
 def test_problems_that_nobody_named_cannot_be_counted(grace, selected: api.Workspace) -> None:
     at = ("train", "quarter", "-w", selected.root)
     for option in ("--problems", "--pass-k"):

@@ -23,6 +23,7 @@ from grace_engine.training import (
 )
 from grace_engine.training.launching import _see_through
 from grace_engine.training.watching import METRICS, watcher_of
+from tests.training.conftest import EARLY
 from tests.training.test_budgets import request
 from tests.training.test_comparing import result
 
@@ -50,7 +51,12 @@ def judged(place: Path, shares: tuple[float, ...], seeds: int = 1) -> None:
 def test_steps_of_an_earlier_attempt_count_as_done_and_in_no_rate(tmp_path: Path) -> None:
     reporter = Reporter(tmp_path, os.getpid())
     try:
-        state = SimpleNamespace(max_steps=75, global_step=60, num_input_tokens_seen=6000)
+        state = SimpleNamespace(
+            max_steps=75,
+            global_step=60,
+            num_input_tokens_seen=6000,
+            is_world_process_zero=True,
+        )
         watcher_of(tmp_path, reporter).on_train_begin(None, state, None)
         assert (reporter.status.done, reporter.status.total) == (60, 75)
         assert reporter._marks == [(reporter._marks[0][0], 60, 0)]
@@ -102,6 +108,7 @@ def test_shares_and_their_differences_are_rounded_alike_and_named_points() -> No
 def test_a_slow_pace_is_the_time_of_one() -> None:
     assert pace(1.25, "steps") == "1.2 steps a second"
     assert pace(1 / 28, "steps") == "28 s a step"
+    assert pace(0.4, "steps") == "2.5 s a step"
     assert pace(1 / 200, "answers") == "3 min an answer"
 
 
@@ -119,10 +126,52 @@ def test_a_title_tells_one_training_from_another() -> None:
         evaluate_on="/some/where/held_out.jsonl",
         n_problems=40,
     )
-    assert running._title_of(asked) == (
+    assert running._title_of(asked, "mine") == (
         "Train tiny-reasoner-early on mine, at 10%, 40%, against untrained, 2 seeds, judged on "
         "40 problems of held_out.jsonl"
     )
+
+
+def test_a_training_is_titled_alike_from_page_and_shell(own_workspace: api.Workspace) -> None:
+    chosen = api.curate(own_workspace, "25%", name="mine").id
+    for what, model in (("mine", ""), (chosen, str(EARLY))):
+        asked = replace(request(), what=what)
+        asked = replace(asked, settings=replace(asked.settings, model=model))
+        name = running._name_in(own_workspace, asked.what)
+        assert running._title_of(asked, name) == "Train tiny-reasoner-early on mine"
+
+
+def test_a_finished_training_says_how_a_selection_trained_before_a_larger_that_was_cancelled(
+    tmp_path: Path,
+) -> None:
+    workspace = api.open_workspace(tmp_path / "workspace", create=True)
+    place = some_run(workspace, 1, "cancelled")
+    judged(place, (1.0, 0.0) * 20, seeds=2)
+    planned = {"selection": "s-1", "n_problems": 40, "n_cells": 5}
+    (place / "report.json").write_text(json.dumps(planned))
+    (said,) = api.how_trained(workspace).values()
+    stands = "cancelled at 2 of 5 trainings and evaluations"
+    assert said.found == f"accuracy 50.0% ({stands})"
+    judged(some_run(workspace, 2), (0.0,) * 12)
+    (said,) = api.how_trained(workspace).values()
+    assert str(said) == "accuracy 0.0%, 12 problems × 1 seed"
+
+
+def test_of_a_run_at_rest_it_is_said_that_nothing_runs(grace, tmp_path: Path) -> None:
+    workspace = api.open_workspace(tmp_path / "workspace", create=True)
+    place = some_run(workspace, 1, "cancelled")
+    judged(place, (1.0, 0.0))
+    steps = {"subset-0": 4, "random-0": 10}
+    planned = {"selection": "s-1", "n_problems": 2, "n_cells": 2, "steps": steps}
+    (place / "report.json").write_text(json.dumps(planned))
+    lines = [{"step": step, "at": 2.0 * step, "n_tokens": step} for step in (1, 2, 3, 4)]
+    (place / "cells" / "subset-0" / METRICS).write_text("\n".join(map(json.dumps, lines)))
+    status, _, err = grace("trained", place.name, "-w", workspace.root)
+    said = " ".join(err.split())
+    assert status == 0
+    assert "Nothing runs: it is cancelled with 10 optimizer steps and 1 evaluation left" in said
+    assert f"grace resume {place.name} goes on." in said
+    assert "All of it" not in said
 
 
 def test_a_selection_trained_as_the_run_with_most_answers_says(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from grace_engine.training import (
     read_trained,
     train,
 )
+from grace_engine.training.watching import forget_after
 from tests.training.conftest import EARLY
 
 N_STEPS = 6
@@ -91,8 +92,46 @@ def test_each_step_is_written_down(trained_in, examples: list[Example], tmp_path
     assert all(line["loss"] > 0 and line["gradient_norm"] > 0 for line in lines)
     assert max(line["learning_rate"] for line in lines) == pytest.approx(5e-4)
     assert found.loss == lines[-1]["loss"]
-    padded = lines[-1]["n_tokens"]
-    assert sum(len(one.token_ids) for one in examples) <= padded
+    lengths = [len(one.token_ids) for one in examples]
+    assert len(set(lengths)) > 1  # so that batches are padded
+    assert found.n_tokens == lines[-1]["n_tokens"] == sum(lengths)
+    again = trained_in(tmp_path / "twice", Silent(), epochs=2.0)
+    assert again.n_tokens == 2 * sum(lengths)
+
+
+def test_an_end_that_is_asked_for_in_the_last_step_is_heeded_and_the_model_kept(
+    trained_in, tmp_path: Path
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        trained_in(tmp_path / "run", StopAt(N_STEPS))
+    kept = read_trained(tmp_path / "run")
+    assert kept is not None
+    assert kept.n_steps == N_STEPS
+    assert weights(kept.folder)
+
+
+def test_steps_after_the_one_that_is_gone_on_from_are_forgotten(tmp_path: Path) -> None:
+    file = tmp_path / "metrics.jsonl"
+    forget_after(tmp_path, 0)
+    assert not file.exists()
+    steps = [1, 2, 3]
+    written = "".join(json.dumps({"step": step}) + "\n" for step in steps)
+    file.write_text(written + '{"step": ')
+    for last in (2, 0):
+        forget_after(tmp_path, last)
+        left = [json.loads(line)["step"] for line in file.read_text().splitlines()]
+        assert left == steps[:last]
+
+
+def test_a_training_that_begins_again_shows_no_steps_of_the_one_that_was_killed(
+    trained_in, tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    file = tmp_path / "run" / "metrics.jsonl"
+    file.write_text("".join(json.dumps({"step": step}) + "\n" for step in range(1, 6)))
+    with pytest.raises(KeyboardInterrupt):
+        trained_in(tmp_path / "run", StopAt(1))
+    assert [json.loads(line)["step"] for line in file.read_text().splitlines()] == [1]
 
 
 def test_a_checkpoint_that_was_not_written_to_its_end_is_passed_over(tmp_path: Path) -> None:
