@@ -127,7 +127,7 @@ def _measured(trace: Trace, metric: str, found: Measured) -> MeasuredTrace:
     return MeasuredTrace(
         trace_id=trace.id,
         prompt=trace.prompt,
-        text=trace.text,
+        text=trace.full_text,
         metric=metric,
         value=found.value,
         word=found.word,
@@ -139,7 +139,9 @@ def _measure(
 ) -> None:
     progress.begin("Measuring", len(ids), "traces")
     for batch in store.iter_traces(workspace, ids=ids, batch=_BATCH):
-        found = measurer.measure([TextPair(prompt=t.prompt, text=t.text) for t in batch])
+        found = measurer.measure(
+            [TextPair(prompt=t.prompt, text=t.text, appended=t.answer.appended) for t in batch]
+        )
         rows = [
             _measured(trace, name, one)
             for trace, metrics in zip(batch, found, strict=True)

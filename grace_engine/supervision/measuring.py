@@ -44,11 +44,18 @@ class TextPair:
 
     Attributes:
         prompt: What the model is asked.
-        text: The reasoning.
+        text: What its author wrote.
+        appended: What is trained on after that: the answer, where the data has it in a field.
     """
 
     prompt: str
     text: str
+    appended: str = ""
+
+    @property
+    def whole(self) -> str:
+        """The trace as it is trained on, its answer line included: every metric is of this."""
+        return self.text + self.appended
 
 
 class _Embedder(Protocol):
@@ -108,30 +115,31 @@ class Measurer:
     def measure(self, pairs: Sequence[TextPair]) -> list[dict[str, Measured]]:
         """Every metric that has a recipe, of each text."""
         found: list[dict[str, Measured]] = [{} for _ in pairs]
-        texts = [pair.text for pair in pairs]
+        texts = [pair.whole for pair in pairs]
         whole = [k for k, text in enumerate(texts) if text.strip()]
         for row in found:
             row.update(dict.fromkeys(self.recipes, _EMPTY) | {"language": _NO_LANGUAGE})
         if whole:
-            self._measure_texts(found, texts, whole)
+            self._measure_texts(found, pairs, whole)
             embedded = self._measure_losses(found, texts, whole)
             self._measure_meaning(found, pairs, whole, embedded)
         return found
 
     def languages(self, texts: Sequence[str]) -> list[Measured]:
-        """The language of each text; no weights are loaded for it."""
+        """The language of each text, nothing appended; no weights are loaded for it."""
         return [Measured(word=language_of(text)) for text in texts]
 
     def _measure_texts(
-        self, found: list[dict[str, Measured]], texts: Sequence[str], whole: Sequence[int]
+        self, found: list[dict[str, Measured]], pairs: Sequence[TextPair], whole: Sequence[int]
     ) -> None:
+        texts = [pair.whole for pair in pairs]
         for name, of in (("redundancy", redundancy), ("symbolic_fraction", symbolic_fraction)):
             with self._timed(name):
                 for k in whole:
                     found[k][name] = Measured(value=of(texts[k]))
         with self._timed("language"):
             for k in whole:
-                found[k]["language"] = Measured(word=language_of(texts[k]))
+                found[k]["language"] = Measured(word=language_of(pairs[k].text))
         if self._parser:
             with self._timed("syntactic_depth"):
                 for k in whole:
@@ -173,16 +181,16 @@ class Measurer:
     ) -> None:
         embedder = self._loaded_embedder()
         with self._timed("semantic_alignment"):
-            told = [t for k in whole for t in (pairs[k].prompt, pairs[k].text)]
+            told = [t for k in whole for t in (pairs[k].prompt, pairs[k].whole)]
             of = {**embedded, **_embedded(embedder, [t for t in told if t not in embedded])}
             for k in whole:
                 if not pairs[k].prompt.strip():
                     found[k]["semantic_alignment"] = Measured(word="the prompt is empty")
                     continue
-                cosine = alignment(of[pairs[k].prompt], of[pairs[k].text])
+                cosine = alignment(of[pairs[k].prompt], of[pairs[k].whole])
                 found[k]["semantic_alignment"] = _known(cosine)
         with self._timed("semantic_flow"):
-            cut = {k: sentences_of(pairs[k].text) for k in whole}
+            cut = {k: sentences_of(pairs[k].whole) for k in whole}
             of = _embedded(embedder, [s for own in cut.values() if len(own) > 1 for s in own])
             for k, own in cut.items():
                 if len(own) < 2:
