@@ -32,7 +32,8 @@ def histogram(
     every = np.concatenate([column for column in known.values() if len(column)])
     low, high = (float(edge) for edge in np.quantile(every, [0.01, 0.99]))
     is_share = None not in bounds  # not a number of something, though it may be 0 or 1
-    whole = not is_share and bool((every == np.round(every)).all()) and 0 < high - low < _BINS
+    counts = not is_share and bool((every == np.round(every)).all())
+    whole = counts and 0 < high - low < _BINS
     is_one = low == high
     if is_one and bounds[0] is not None and bounds[1] is not None:
         low, high = bounds[0], bounds[1]
@@ -68,7 +69,7 @@ def histogram(
     ticks = "".join(
         f'<text x="{(value - low) / (high - low) * _WIDTH:.1f}" y="{_HEIGHT + 19}" '
         f'text-anchor="{"middle" if whole else anchor}">'
-        f"{f'{value:,.0f}' if whole else number(value)}</text>"
+        f"{f'{value:,.0f}' if counts and not is_one else number(value)}</text>"
         for anchor, value in zip(("start", "middle", "end"), marks, strict=True)
     )
     return (
