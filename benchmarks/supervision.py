@@ -127,7 +127,7 @@ def _pairs(n: int) -> list[TextPair]:
         segmenter=parse_segmenter("auto"),
     )
     kept = [item for item in found if isinstance(item, Trace)]
-    return [TextPair(prompt=trace.prompt, text=trace.text) for trace in kept[:n]]
+    return [TextPair(prompt=trace.prompt, text=trace.full_text) for trace in kept[:n]]
 
 
 def _batches(pairs: Sequence[TextPair]) -> list[Sequence[TextPair]]:

@@ -17,12 +17,14 @@ class EvidenceReport:
         evidence: Metrics and results.
         found: What came out.
         printed: The paper's printed cells beside the recomputed ones; empty for a file.
+        averaged: The results whose mean ρ is shown, where these are not all.
     """
 
     source: str
     evidence: Evidence
     found: Correlations
     printed: tuple[Cell, ...] = ()
+    averaged: tuple[str, ...] = ()
 
 
 def correlate_file(path: Path, results: Sequence[str] = ()) -> EvidenceReport:
@@ -49,4 +51,5 @@ def correlate_published() -> EvidenceReport:
         evidence=paper.evidence,
         found=found,
         printed=tuple(paper.compare(found)),
+        averaged=paper.averaged,
     )

@@ -139,7 +139,7 @@ def _measured(trace: Trace, metric: str, found: Measured) -> MeasuredTrace:
     return MeasuredTrace(
         trace_id=trace.id,
         prompt=trace.prompt,
-        text=trace.text,
+        text=trace.full_text,
         metric=metric,
         value=found.value,
         word=found.word,
@@ -158,7 +158,9 @@ def _measure(
     for metrics in dict.fromkeys(missing.values()):
         ids = [name for name, lacks in missing.items() if lacks == metrics]
         for batch in store.iter_traces(workspace, ids=ids, batch=_BATCH):
-            pairs = [TextPair(prompt=t.prompt, text=t.text) for t in batch]
+            pairs = [
+                TextPair(prompt=t.prompt, text=t.text, appended=t.answer.appended) for t in batch
+            ]
             rows = [
                 _measured(trace, name, one)
                 for trace, found in zip(batch, measurer.measure(pairs, metrics), strict=True)

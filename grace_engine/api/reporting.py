@@ -1,10 +1,10 @@
 """What is a dataset or a selection worth before anyone trains on it?"""
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import orjson
 import pandas as pd
 
 from grace_engine import evidence, report, store
+from grace_engine.api.advised import advised
 from grace_engine.api.judged import judged_subjects
 from grace_engine.api.measuring import Measurement, measure
 from grace_engine.api.selected import name_of, selection_beside
@@ -20,10 +21,9 @@ from grace_engine.api.views import RunView, run_view
 from grace_engine.errors import InputError
 from grace_engine.export import publish
 from grace_engine.figures.frames import correctness, facts
-from grace_engine.judging import METRICS as JUDGED
 from grace_engine.progress import Progress
 from grace_engine.records import JUDGE_METRICS
-from grace_engine.report import Advice, Column, DatasetReport, Subject
+from grace_engine.report import Column, DatasetReport, Subject
 from grace_engine.store import Workspace
 from grace_engine.supervision import METRICS, MeasureConfig
 
@@ -45,7 +45,6 @@ _SIGNALS = {
         "Mean over steps of the cosine with the gradients of the steps before.",
     ),
 }
-_REASONING = ("MoT-PL-eval Polish", "LightR1 English")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +57,7 @@ class Source:
     ids: list[str]
     refused: Mapping[str, int]
     run: str
+    chosen_by: str = ""
 
 
 def dataset_report(
@@ -136,7 +136,7 @@ def dataset_report(
             for column in columns
         },
         shared={source.name: len({*sources[0].ids} & {*source.ids}) for source in sources[1:]},
-        advice=_advice(size, columns, spreads, subjects) if size else (),
+        advice=advised(size, columns, spreads, subjects) if size else (),
         citation=evidence.published().citation if size else "",
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         version=version("grace-studio"),
@@ -211,6 +211,7 @@ def _source(workspace: Workspace, name: str, run: str) -> Source:
         ids=[name for name in ids if name in here],
         refused={},
         run=chosen.run_id,
+        chosen_by=chosen.strategy,
     )
 
 
@@ -251,6 +252,13 @@ def _subject(
     if view is not None:
         rows = facts(view).set_index("trace_id").reindex(ids)
         numbers = numbers.assign(**{name: rows[name].astype("float64") for name in _SIGNALS})
+    why = {
+        name: dict(Counter(table.loc[table[name].isna(), f"why.{name}"]))
+        for name in numbers.columns
+        if f"why.{name}" in table and table[name].isna().any()
+    }
+    if view is not None:
+        why |= _unscored(numbers)
     digests = store.reasoning_digests(workspace, ids)
     return Subject(
         name=source.name,
@@ -265,12 +273,35 @@ def _subject(
         languages=dict(Counter(table["language"])),
         numbers=numbers,
         prompts=listed["prompt_digest"].to_numpy(dtype=object),
-        why={
-            name: dict(Counter(table.loc[table[name].isna(), f"why.{name}"]))
-            for name in numbers.columns
-            if f"why.{name}" in table and table[name].isna().any()
-        },
+        why=why,
+        chosen_by=source.chosen_by,
+        lists_wrong=_lists_wrong(workspace, list(dict.fromkeys(listed["dataset"]))),
     )
+
+
+def _unscored(numbers: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Why traces have no GRACE signal, by signal, with how many they are."""
+    scored = numbers["value"].notna() | numbers["alignment"].notna()
+    found = {}
+    for name in _SIGNALS:
+        none = numbers[name].isna()
+        one_step = none & scored & (numbers["n_steps"] < 2)
+        reasons = {
+            "the run did not score them": int((none & ~scored).sum()),
+            "it has one step, and none before it": int(one_step.sum()),
+            "no step of it has one": int((none & scored & ~one_step).sum()),
+        }
+        if none.any():
+            found[name] = {reason: n for reason, n in reasons.items() if n}
+    return found
+
+
+def _lists_wrong(workspace: Workspace, datasets: Sequence[str]) -> str:
+    """The command that lists wrong answers of these datasets; "" where none has a reference."""
+    if not any(each.n_with_reference for each in store.check_counts(workspace, datasets)):
+        return ""
+    named = " ".join(shlex.quote(name) for name in datasets)
+    return f"grace check {named} --list wrong lists them"
 
 
 def _columns(
@@ -327,52 +358,7 @@ def _absent(
                 "pipeline) and run again with --parser auto."
             )
         else:
-            reasons = Counter(measured.table[f"why.{column.name}"]).most_common(1)
-            absent[column.title] = f"no trace has one: {reasons[0][0]}."
+            reasons = Counter(measured.table[f"why.{column.name}"]).most_common()
+            said = "; ".join(f"{reason.rstrip('.')} ({n:,})" for reason, n in reasons)
+            absent[column.title] = f"no trace has one: {said}."
     return absent
-
-
-def _advice(
-    size: float,
-    columns: Sequence[Column],
-    spreads: Mapping[str, Mapping[str, report.Spread]],
-    subjects: Sequence[Subject],
-) -> tuple[Advice, ...]:
-    """What the paper's two ways of averaging say."""
-    paper = evidence.published()
-    found = evidence.correlate(paper.evidence, paper.averaged)
-    six: dict[str, dict[str, float]] = {model: {} for model in paper.sizes}
-    two: dict[str, dict[str, float]] = {model: {} for model in paper.sizes}
-    for mean in found.averages:
-        if mean.metric in paper.printed[mean.model] and mean.rho is not None:
-            six[mean.model][mean.metric] = mean.rho
-    for model, metrics in two.items():
-        for metric in paper.printed[model]:
-            cells = [
-                cell.rho
-                for cell in found.cells
-                if (cell.model, cell.metric) == (model, metric)
-                and cell.result in _REASONING
-                and cell.rho is not None
-            ]
-            metrics[metric] = sum(cells) / len(cells)
-    means = {
-        column.published: {name: spread.mean for name, spread in spreads[column.name].items()}
-        for column in columns
-        if column.published
-    }
-    reader = next((c.made_by.partition(",")[0] for c in columns if c.name == "perplexity"), "")
-    weigh = partial(
-        report.advise,
-        size,
-        paper.sizes,
-        means=means,
-        subjects=[subject.name for subject in subjects],
-        titles={one.published: one.title for one in METRICS.values()}
-        | {one.published: one.title for one in JUDGED.values()},
-        warnings=tuple(report.doubts(subjects, spreads.get("perplexity", {}), reader)),
-    )
-    return (
-        weigh(basis="the mean over all six benchmarks", correlations=six),
-        weigh(basis="the mean over its two reasoning benchmarks", correlations=two),
-    )

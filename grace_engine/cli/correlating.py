@@ -83,11 +83,17 @@ def _say(report: "api.EvidenceReport", model: str, *, markdown: bool) -> None:
     wanted = list(report.evidence.results[model])
     cells = {(c.metric, c.result): c for c in report.found.cells if c.model == model}
     means = {mean.metric: mean.rho for mean in report.found.averages if mean.model == model}
+    unprinted = _unprinted(report)
+    over = f" over {len(report.averaged)}" if report.averaged else ""
     console.table(
         model,
-        ["metric", *wanted, "mean ρ"],
+        ["metric", *wanted, f"mean ρ{over}"],
         [
-            (metric, *(_cell(cells[metric, result]) for result in wanted), _rho(means[metric]))
+            (
+                _marked(metric, unprinted),
+                *(_cell(cells[metric, result]) for result in wanted),
+                _rho(means[metric]),
+            )
             for metric in report.evidence.metrics
         ],
         markdown=markdown,
@@ -95,16 +101,37 @@ def _say(report: "api.EvidenceReport", model: str, *, markdown: bool) -> None:
 
 
 def _say_long(report: "api.EvidenceReport", model: str, *, markdown: bool) -> None:
+    unprinted = _unprinted(report)
     console.table(
         model,
         ["metric", "result", "datasets", "ρ", "p", "one left out", "moved most by"],
         [
-            (c.metric, c.result, c.n, _rho(c.rho), _p(c), _spread(c), c.leans_on or None)
+            (
+                _marked(c.metric, unprinted),
+                c.result,
+                c.n,
+                _rho(c.rho),
+                _p(c),
+                _spread(c),
+                c.leans_on or None,
+            )
             for c in report.found.cells
             if c.model == model
         ],
         markdown=markdown,
     )
+
+
+def _unprinted(report: "api.EvidenceReport") -> list[str]:
+    """Metrics of a published table of which it prints no correlation; none where nothing is."""
+    if not report.printed:
+        return []
+    printed = {cell.metric for cell in report.printed}
+    return [metric for metric in report.evidence.metrics if metric not in printed]
+
+
+def _marked(metric: str, unprinted: list[str]) -> str:
+    return f"{metric} *" if metric in unprinted else metric
 
 
 def _cell(cell: Correlation) -> str:
@@ -130,6 +157,15 @@ def _say_printed(report: "api.EvidenceReport") -> None:
     """How many of the printed cells come out again, and those that do not."""
     if not report.printed:
         return
+    n_results = len(next(iter(report.evidence.results.values())))
+    console.note(
+        f"The mean ρ is over {len(report.averaged)} of the {n_results} benchmarks, as in the "
+        f"paper: {', '.join(report.averaged)}."
+    )
+    if unprinted := _unprinted(report):
+        console.note(
+            f"Computed here, and not printed by the paper (marked *): {', '.join(unprinted)}."
+        )
     differing = [cell for cell in report.printed if cell.differs]
     console.note(
         f"{len(report.printed) - len(differing)} of {len(report.printed)} printed correlations "
@@ -144,7 +180,16 @@ def _say_printed(report: "api.EvidenceReport") -> None:
 
 def _document(report: "api.EvidenceReport") -> dict[str, object]:
     differing = [asdict(cell) for cell in report.printed if cell.differs]
-    printed = {"n_printed": len(report.printed), "differing": differing} if report.printed else {}
+    printed = (
+        {
+            "n_printed": len(report.printed),
+            "differing": differing,
+            "not_printed": _unprinted(report),
+            "averaged": list(report.averaged),
+        }
+        if report.printed
+        else {}
+    )
     return {
         "source": report.source,
         "datasets": list(report.evidence.datasets),

@@ -101,13 +101,17 @@ def report(
 
 def _say(found: "api.DatasetReport") -> None:
     from grace_engine.report.judge_tables import HEAD, judged_rows, judged_sentences
-    from grace_engine.report.tables import FACTS, difference_text, spread_text
+    from grace_engine.report.tables import FACTS, difference_text, spread_rows
     from grace_engine.report.wording import (
         INTERVALS,
+        N_TRACES,
         advice_sentences,
         evidence_sentences,
         languages_note,
+        missing_text,
         opening,
+        refused_text,
+        shared_text,
         summary,
     )
 
@@ -123,12 +127,9 @@ def _say(found: "api.DatasetReport") -> None:
     console.table(
         "Mean (95% interval); 5th to 95th percentile",
         ["metric", *names],
-        [
-            (column.title, *(spread_text(found.spreads[column.name].get(n)) for n in names))
-            for column in found.columns
-        ],
+        spread_rows(found),
     )
-    for note in filter(None, (INTERVALS, languages_note(found))):
+    for note in filter(None, (INTERVALS, N_TRACES, languages_note(found), refused_text(found))):
         console.note(note)
     if len(names) > 1:
         console.table(
@@ -139,6 +140,8 @@ def _say(found: "api.DatasetReport") -> None:
                 for c in found.columns
             ],
         )
+    if shared := shared_text(found):
+        console.note(shared)
     if found.judged:
         console.table("Positive labels of a judge model (95% interval)", HEAD, judged_rows(found))
         for sentence in judged_sentences(found):
@@ -150,5 +153,8 @@ def _say(found: "api.DatasetReport") -> None:
         console.note(sentence)
     for warning in found.advice[0].warnings if found.advice else ():
         console.note(warning)
+    for column in found.columns:
+        if missing := missing_text(found, column):
+            console.note(f"{column.title}: {missing}")
     for title, why in found.absent.items():
         console.note(f"{title}: not measured, {why}")

@@ -24,11 +24,15 @@ SUBJECTS = (
 _BINS = 28
 _COLUMNS = 4
 _PANEL = 190
+_LEVEL = 8  # metrics whose names find room beside each other
 _SHAPES = ("circle", "diamond", "square", "triangle-up", "x", "star")
 
 
 def distributions_chart(
-    values: Mapping[str, Mapping[str, npt.NDArray[np.float64]]], *, dark: bool
+    values: Mapping[str, Mapping[str, npt.NDArray[np.float64]]],
+    bounds: Mapping[str, tuple[float | None, float | None]],
+    *,
+    dark: bool,
 ) -> Any:
     """Share of traces by value, a panel a metric and an outline a dataset.
 
@@ -36,6 +40,7 @@ def distributions_chart(
 
     Args:
         values: By title of a metric and name of a dataset: ``[n]`` values; NaN is left out.
+        bounds: By title, between which it lies for every trace.
         dark: Whether the page is dark.
     """
     n_rows = -(-len(values) // _COLUMNS)
@@ -44,12 +49,12 @@ def distributions_chart(
         min(_COLUMNS, len(values)),
         subplot_titles=list(values),
         vertical_spacing=0.34 / n_rows,
-        horizontal_spacing=0.045,
+        horizontal_spacing=0.06,
     )
     told: set[str] = set()
-    for place, by_name in enumerate(values.values()):
+    for place, (title, by_name) in enumerate(values.items()):
         known = {name: column[~np.isnan(column)] for name, column in by_name.items()}
-        edges = _edges(np.concatenate(list(known.values())))
+        edges = _edges(np.concatenate(list(known.values())), bounds.get(title, (None, None)))
         for k, (name, column) in enumerate(known.items()):
             if not len(column):
                 continue
@@ -96,13 +101,14 @@ def parallel_chart(frame: pd.DataFrame, *, dark: bool) -> Any:
     figure = go.Figure()
     frame = frame.dropna(subset="mean")
     frame = frame[frame.groupby("metric")["dataset"].transform("size") > 1]
+    is_many = frame["metric"].nunique() > _LEVEL
     away = frame["mean"] - frame.groupby("metric")["mean"].transform("mean")
     variance = (frame["deviation"] ** 2).groupby(frame["metric"]).transform("mean")
     shown = frame.assign(place=(away / np.sqrt(variance.where(variance > 0))).where(away != 0, 0.0))
     for k, (dataset, own) in enumerate(shown.groupby("dataset", sort=False)):
         name = plain(str(dataset), 40)
         figure.add_scatter(
-            x=own["metric"].str.replace(" ", "<br>"),
+            x=own["metric"] if is_many else own["metric"].str.replace(" ", "<br>"),
             y=own["place"],
             mode="lines+markers",
             name=name,
@@ -113,10 +119,12 @@ def parallel_chart(frame: pd.DataFrame, *, dark: bool) -> Any:
             + plain(str(name), 40)
             + "</extra>",
         )
-    figure.update_xaxes(showgrid=True, tickangle=0, automargin=True, zeroline=False)
+    figure.update_xaxes(
+        showgrid=True, tickangle=-35 if is_many else 0, automargin=True, zeroline=False
+    )
     figure.update_yaxes(title="Standard deviations of traces", zeroline=True)
     figure.update_layout(
-        height=380,
+        height=420 if is_many else 380,
         margin={"l": 8, "r": 8, "t": 40, "b": 8},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
     )
@@ -160,11 +168,16 @@ def results_chart(frame: pd.DataFrame, metric: str, result: str, *, dark: bool) 
     return figure
 
 
-def _edges(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Edges of bins: one a number where they are whole and few."""
+def _edges(
+    values: npt.NDArray[np.float64], bounds: tuple[float | None, float | None]
+) -> npt.NDArray[np.float64]:
+    """Edges of bins within the bounds of the number: one a number where they count things."""
     if not len(values):
         return np.array([0.0, 1.0])
     low, high = (float(edge) for edge in np.quantile(values, [0.01, 0.99]))
+    least, most = bounds
+    if least is not None and most is not None:  # no number of things, though it may be 0 or 1
+        return np.linspace(*((least, most) if low == high else (low, high)), _BINS + 1)
     if low == high:  # a narrow bar in the middle
         return np.linspace(low - 0.5, low + 0.5, _BINS + 2)
     if bool((values == np.round(values)).all()) and high - low < _BINS:

@@ -1,7 +1,8 @@
 """How does a dataset's worth read, for a team that has to decide on it?"""
 
 from grace_engine.report.advice import Advice, Weighed, advise, size_of
-from grace_engine.report.doubts import doubts
+from grace_engine.report.doubts import Doubt, doubts, few_of
+from grace_engine.report.intervals import difference_of, share_of, spread_of, t_of
 from grace_engine.report.judged import JudgedMetric, JudgedSubject, averages, trace_shares
 from grace_engine.report.page import as_html
 from grace_engine.report.subjects import (
@@ -12,9 +13,6 @@ from grace_engine.report.subjects import (
     Share,
     Spread,
     Subject,
-    difference_of,
-    share_of,
-    spread_of,
 )
 from grace_engine.report.tables import as_document, as_markdown
 
@@ -24,6 +22,7 @@ __all__ = [
     "Column",
     "DatasetReport",
     "Difference",
+    "Doubt",
     "JudgedMetric",
     "JudgedSubject",
     "Share",
@@ -37,8 +36,10 @@ __all__ = [
     "averages",
     "difference_of",
     "doubts",
+    "few_of",
     "share_of",
     "size_of",
     "spread_of",
+    "t_of",
     "trace_shares",
 ]

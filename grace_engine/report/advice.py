@@ -5,7 +5,7 @@ It had four variants of one dataset and two models: what follows is a hint, and 
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -28,6 +28,7 @@ class Weighed:
         order: The subjects by it, the one that the paper's sign favours first; empty where it was
             not measured on all of them, or is the same.
         left_out: Why there is no order; "" where there is one, or nothing to order.
+        few: By subject, the traces that have it, where these are few and not all.
     """
 
     published: str
@@ -35,6 +36,7 @@ class Weighed:
     rho: float
     order: tuple[str, ...]
     left_out: str = ""
+    few: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,8 @@ class Advice:
         scores: By subject, the favoured first: Σ ρ·r / Σ |ρ| over the measured metrics, r its
             rank among the subjects from −1 to 1. Empty for a single subject.
         ties: Whether the first two cannot be told apart.
-        warnings: What of the subjects makes the ranking doubtful, in sentences.
+        warnings: What of the subjects makes the ranking doubtful, in sentences, the worst first.
+        worst: The first of them in a few words.
     """
 
     size: float
@@ -61,6 +64,12 @@ class Advice:
     scores: Mapping[str, float]
     ties: bool
     warnings: tuple[str, ...] = ()
+    worst: str = ""
+
+    @property
+    def first(self) -> str:
+        """The favoured subject; "" where the first two cannot be told apart, or there is one."""
+        return "" if self.ties else next(iter(self.scores), "")
 
     @property
     def is_far(self) -> bool:
@@ -91,7 +100,9 @@ def advise(
     subjects: Sequence[str],
     *,
     titles: Mapping[str, str] | None = None,
+    few: Mapping[str, Mapping[str, int]] | None = None,
     warnings: Sequence[str] = (),
+    worst: str = "",
 ) -> Advice:
     """Weigh the subjects' metrics by what the paper found for the nearest of its models.
 
@@ -104,7 +115,9 @@ def advise(
             out.
         subjects: Names, in order.
         titles: By published metric, its name here where that is another one.
-        warnings: What makes a ranking of them doubtful.
+        few: By published metric and subject: traces that have it, where these are few and not all.
+        warnings: What makes a ranking of them doubtful, in sentences, the worst first.
+        worst: The first of them in a few words.
     """
     model = nearest(size, sizes)
     rho = correlations[model]
@@ -131,6 +144,7 @@ def advise(
                 rho=rho[metric],
                 order=order,
                 left_out=left_out,
+                few=(few or {}).get(metric, {}),
             )
         )
     totals = np.sum(parts, axis=0) / np.sum(weights) if parts else np.zeros(0)
@@ -144,6 +158,7 @@ def advise(
         scores=dict(ranking),
         ties=len(ranking) > 1 and abs(ranking[0][1] - ranking[1][1]) < 1e-9,
         warnings=tuple(warnings) if ranking else (),
+        worst=worst if ranking else "",
     )
 
 

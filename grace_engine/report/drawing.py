@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 import numpy.typing as npt
 
-from grace_engine.report.subjects import Difference
+from grace_engine.report.subjects import Bounds, Difference
 from grace_engine.report.wording import number
 
 N_COLOURS = 6
@@ -18,19 +18,26 @@ _WIDTH, _HEIGHT, _FOOT = 320, 96, 22
 _ROW, _LABELS, _PLOT = 26, 170, 420
 
 
-def histogram(values: Mapping[str, npt.NDArray[np.float64]], title: str) -> str:
+def histogram(
+    values: Mapping[str, npt.NDArray[np.float64]], title: str, bounds: Bounds = (None, None)
+) -> str:
     """Share of traces by value, an outline each; the ends hold what lies beyond the 1% and 99%.
 
     Args:
         values: By subject, in order: ``[n]`` values, NaN left out.
         title: What they are.
+        bounds: Between which each lies.
     """
     known = {name: column[~np.isnan(column)] for name, column in values.items()}
     every = np.concatenate([column for column in known.values() if len(column)])
     low, high = (float(edge) for edge in np.quantile(every, [0.01, 0.99]))
-    whole = bool((every == np.round(every)).all()) and 0 < high - low < _BINS
+    is_share = None not in bounds  # not a number of something, though it may be 0 or 1
+    counts = not is_share and bool((every == np.round(every)).all())
+    whole = counts and 0 < high - low < _BINS
     is_one = low == high
-    if whole:  # a bar for each number
+    if is_one and bounds[0] is not None and bounds[1] is not None:
+        low, high = bounds[0], bounds[1]
+    elif whole:  # a bar for each number
         low, high = np.floor(low) - 0.5, np.ceil(high) + 0.5
     elif is_one:  # a narrow bar in the middle
         low, high = low - 0.5, high + 0.5
@@ -62,7 +69,7 @@ def histogram(values: Mapping[str, npt.NDArray[np.float64]], title: str) -> str:
     ticks = "".join(
         f'<text x="{(value - low) / (high - low) * _WIDTH:.1f}" y="{_HEIGHT + 19}" '
         f'text-anchor="{"middle" if whole else anchor}">'
-        f"{f'{value:,.0f}' if whole else number(value)}</text>"
+        f"{f'{value:,.0f}' if counts and not is_one else number(value)}</text>"
         for anchor, value in zip(("start", "middle", "end"), marks, strict=True)
     )
     return (

@@ -7,7 +7,7 @@ from typing import Any
 from grace_engine.quantities import counted
 from grace_engine.report.judged import JudgedSubject
 from grace_engine.report.subjects import DatasetReport, Share, Spread
-from grace_engine.report.wording import too_few
+from grace_engine.report.wording import no_interval
 
 HEAD = ("subject", "metric", "mean of traces", "of all steps", "traces", "steps", "failed")
 """Columns of ``judged_rows``."""
@@ -84,5 +84,5 @@ def cost_text(cost: float | None, n_priced: int, n_requests: int) -> str:
 def share_text(share: Share | Spread) -> str:
     """``92.1% (90.0% to 94.2%)``."""
     if share.low is None or share.high is None:
-        return f"{share.mean:.1%} ({too_few(share)})"
+        return f"{share.mean:.1%} ({no_interval(share)})"
     return f"{share.mean:.1%} ({share.low:.1%} to {share.high:.1%})"

@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from grace_engine.records import ATOMS, JUDGE_METRICS, Judge
-from grace_engine.report.subjects import Share, Spread, share_of, spread_of
+from grace_engine.report.intervals import share_of, spread_of
+from grace_engine.report.subjects import Share, Spread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,15 +14,20 @@ from grace_engine.report.tables import FACTS
 from grace_engine.report.wording import (
     CAVEATS,
     INTERVALS,
+    N_TRACES,
     advice_sentences,
     between_text,
     ends_text,
     evidence_sentences,
     interval_text,
     languages_note,
+    missing_text,
     number,
     opening,
+    refused_text,
+    shared_text,
     summary,
+    traces_text,
 )
 
 
@@ -79,12 +84,8 @@ def _facts(report: DatasetReport) -> Iterator[str]:
         yield '<ul class="details">'
         yield from (f"<li>{escape(f'{s.name}: {s.detail}')}</li>" for s in others)
         yield "</ul>"
-    refused = [f"{n:,} {reason}" for reason, n in sorted(report.subjects[0].refused.items())]
-    if refused:
-        yield (
-            f'<p class="note">Could not be used of its files: {escape(", ".join(refused))} '
-            "(grace rejects lists them).</p>"
-        )
+    if refused := refused_text(report):
+        yield f'<p class="note">{escape(refused)}</p>'
     yield "</section>"
 
 
@@ -103,7 +104,7 @@ def _measured(report: DatasetReport) -> Iterator[str]:
     yield (
         f"<section><h2>Metrics</h2>{_table(head, rows)}"
         '<p class="note">Mean over traces with its 95% interval, below it the 5th to the 95th '
-        f"percentile of single traces. {escape(INTERVALS)}</p></section>"
+        f"percentile of single traces. {escape(INTERVALS)} {escape(N_TRACES)}</p></section>"
     )
 
 
@@ -119,7 +120,7 @@ def _distributions(report: DatasetReport) -> Iterator[str]:
         }
         if any((~np.isnan(one)).any() for one in values.values()):
             yield f"<figure><figcaption>{escape(column.title)}</figcaption>"
-            yield f"{histogram(values, column.title)}</figure>"
+            yield f"{histogram(values, column.title, column.bounds)}</figure>"
     yield (
         '</div><p class="note">Share of traces by value; the first and the last bar hold what lies '
         "beyond the 1st and 99th percentile, the ticks below stand at the means.</p></section>"
@@ -147,9 +148,8 @@ def _differences(report: DatasetReport) -> Iterator[str]:
             for title, by_other in rows
         ],
     )
-    overlap = [f"{n:,} with {name}" for name, n in report.shared.items() if n]
-    if overlap:
-        yield f'<p class="note">Traces that it shares: {escape(", ".join(overlap))}.</p>'
+    if shared := shared_text(report):
+        yield f'<p class="note">{escape(shared)}</p>'
     yield "</section>"
 
 
@@ -219,19 +219,15 @@ def _how(column: Column) -> str:
 
 
 def _missing(report: DatasetReport, column: Column) -> str:
-    said = [
-        f"{n:,} of {subject.name} have none: {reason}"
-        for subject in report.subjects
-        for reason, n in subject.why.get(column.name, {}).items()
-    ]
-    return f" <em>{escape('; '.join(said))}.</em>" if said else ""
+    said = missing_text(report, column)
+    return f" <em>{escape(said)}</em>" if said else ""
 
 
 def _spread(spread: Spread | None, n_traces: int) -> str:
     if spread is None:
         return "–"
     interval = f" <small>{interval_text(spread)}</small>"
-    few = f", {spread.n:,} traces" if spread.n < n_traces else ""
+    few = f"; {n}" if (n := traces_text(spread, n_traces)) else ""
     ends = f"{ends_text(spread)}{few}"
     return f"<b>{number(spread.mean)}</b>{interval}<br><small>{ends}</small>"
 

@@ -13,10 +13,11 @@ from grace_engine.report.advice import Advice
 if TYPE_CHECKING:
     from grace_engine.report.judged import JudgedSubject
 
-_Z = 1.96  # half a 95% interval in standard errors
-
 FEWEST = 5
 """Prompts from which on a mean has an interval."""
+
+FEW_TRACES = 30
+"""Traces below which a mean says little of a dataset."""
 
 Bounds: TypeAlias = tuple[float | None, float | None]
 """The least and the most that a number can be; None for no bound."""
@@ -58,6 +59,8 @@ class Subject:
         n_right: Those that are right.
         n_repeated: Traces whose reasoning another one before them has, white space aside.
         languages: Traces by language.
+        chosen_by: The strategy by which a selection was chosen; "" for a dataset.
+        lists_wrong: The command that lists its wrong answers; "" where none does.
         numbers: A row a trace: a column for each ``Column``, NaN where there is none.
         prompts: ``[n]`` the prompt that each trace answers, as a digest.
         why: By column: why traces have no number, with how many they are.
@@ -76,6 +79,8 @@ class Subject:
     numbers: pd.DataFrame = field(repr=False)
     prompts: npt.NDArray[np.object_] = field(repr=False)
     why: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    chosen_by: str = ""
+    lists_wrong: str = ""
 
     @property
     def answer_rate(self) -> float | None:
@@ -95,10 +100,11 @@ class Spread:
         n_prompts: Different prompts among them.
         mean: Their mean.
         low: Lower end of the mean's 95% interval, which ends where the number itself does; None
-            for fewer than ``FEWEST`` prompts.
+            for fewer than ``FEWEST`` prompts, or where these are all the same.
         high: Upper end.
         quantiles: The 5th, 25th, 50th, 75th and 95th percentile.
         is_whole: Whether it is a whole number in every trace.
+        is_same: Whether it is the same for every prompt.
     """
 
     n: int
@@ -108,6 +114,7 @@ class Spread:
     high: float | None
     quantiles: tuple[float, float, float, float, float]
     is_whole: bool = False
+    is_same: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,14 +124,17 @@ class Share:
     Attributes:
         n_prompts: Different prompts of these traces.
         mean: The share.
-        low: Lower end of its 95% interval; None for fewer than ``FEWEST`` prompts.
+        low: Lower end of its 95% interval; None for fewer than ``FEWEST`` prompts, or where these
+            are all the same.
         high: Upper end.
+        is_same: Whether it is the same for every prompt.
     """
 
     n_prompts: int
     mean: float
     low: float | None
     high: float | None
+    is_same: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,16 +143,18 @@ class Difference:
 
     Attributes:
         mean: The difference.
-        low: Lower end of its 95% interval; None for fewer than ``FEWEST`` prompts of either.
+        low: Lower end of its 95% interval; None where there is none.
         high: Upper end.
         deviation: Standard deviation of traces within both, pooled: what the difference is small
             or large beside.
+        reason: Why there is no interval; "" where there is one.
     """
 
     mean: float
     low: float | None
     high: float | None
     deviation: float
+    reason: str = ""
 
     @property
     def is_clear(self) -> bool:
@@ -181,100 +193,3 @@ class DatasetReport:
     citation: str = ""
     made_at: str = ""
     version: str = ""
-
-
-def spread_of(
-    values: npt.NDArray[np.float64],
-    prompts: npt.NDArray[np.object_],
-    bounds: Bounds = (None, None),
-) -> Spread | None:
-    """Distribution of ``[n]`` values; NaN is left out. None where nothing is left.
-
-    The interval is that of a mean whose traces come in groups of one prompt: traces of a prompt
-    are alike, and count less than as many prompts would. It ends at the bounds of the number.
-    """
-    there = ~np.isnan(values)
-    known = values[there]
-    if not len(known):
-        return None
-    mean = float(known.mean())
-    pulls = _pulls(known, prompts[there])
-    low, high = _interval(mean, pulls, bounds)
-    five = np.quantile(known, [0.05, 0.25, 0.5, 0.75, 0.95])
-    return Spread(
-        n=len(known),
-        n_prompts=len(pulls),
-        mean=mean,
-        low=low,
-        high=high,
-        quantiles=tuple(five.tolist()),
-        is_whole=bool((known == np.round(known)).all()),
-    )
-
-
-def share_of(
-    part: npt.NDArray[np.float64],
-    whole: npt.NDArray[np.float64],
-    prompts: npt.NDArray[np.object_],
-) -> Share | None:
-    """Σ part / Σ whole over ``[n]`` traces, with groups as in ``spread_of``; None of nothing."""
-    total = float(whole.sum())
-    if not total:
-        return None
-    mean = float(part.sum()) / total
-    there = whole > 0
-    pulls = pd.Series((part - mean * whole)[there] / total).groupby(prompts[there]).sum()
-    low, high = _interval(mean, pulls, (0.0, 1.0))
-    return Share(n_prompts=len(pulls), mean=mean, low=low, high=high)
-
-
-def difference_of(
-    a: Subject, b: Subject, column: str, bounds: Bounds = (None, None)
-) -> Difference | None:
-    """Mean of ``a`` less mean of ``b``; None where one has no values.
-
-    Prompts and traces that are in both count as such: variants of the same prompts, and a
-    selection beside its pool, are compared as pairs as far as they are ones.
-    """
-    pulls, means, spreads = [], [], []
-    for subject in (a, b):
-        if column not in subject.numbers:
-            return None
-        values = subject.numbers[column].to_numpy(dtype=np.float64)
-        there = ~np.isnan(values)
-        if not there.any():
-            return None
-        means.append(float(values[there].mean()))
-        spreads.append(float(values[there].var()))
-        pulls.append(_pulls(values[there], subject.prompts[there]))
-    mean = means[0] - means[1]
-    low, high = None, None
-    if min(map(len, pulls)) >= FEWEST:
-        widest = None if None in bounds else bounds[1] - bounds[0]  # type: ignore[operator]
-        ends = (None, None) if widest is None else (-widest, widest)
-        low, high = _interval(mean, pulls[0].sub(pulls[1], fill_value=0.0), ends)
-    return Difference(
-        mean=mean,
-        low=low,
-        high=high,
-        deviation=float(np.sqrt(np.mean(spreads))),
-    )
-
-
-def _pulls(values: npt.NDArray[np.float64], prompts: npt.NDArray[np.object_]) -> pd.Series:
-    """How far each prompt pulls the mean from where it is: Σ (x − mean) / n over its traces."""
-    return pd.Series((values - values.mean()) / len(values)).groupby(prompts).sum()
-
-
-def _interval(mean: float, pulls: pd.Series, bounds: Bounds) -> tuple[float | None, float | None]:
-    """A 95% interval from the pulls of C prompts (cluster-robust, with C / (C − 1))."""
-    n = len(pulls)
-    if n < FEWEST:
-        return None, None
-    reach = float(_Z * np.sqrt(np.square(pulls.to_numpy()).sum() * n / (n - 1)))
-    least, most = bounds
-    low, high = mean - reach, mean + reach
-    return (
-        low if least is None else max(low, least),
-        high if most is None else min(high, most),
-    )

@@ -16,6 +16,7 @@ from grace_engine.report.subjects import DatasetReport, Difference, Spread, Subj
 from grace_engine.report.wording import (
     CAVEATS,
     INTERVALS,
+    N_TRACES,
     UNDETERMINED,
     advice_sentences,
     between_text,
@@ -23,9 +24,13 @@ from grace_engine.report.wording import (
     evidence_sentences,
     interval_text,
     languages_note,
+    missing_text,
     number,
     opening,
+    refused_text,
+    shared_text,
     summary,
+    traces_text,
 )
 
 
@@ -78,17 +83,17 @@ def _lines(report: DatasetReport) -> Iterator[str]:
     if note := languages_note(report):
         yield note
         yield ""
+    for subject in report.subjects[1:]:
+        if subject.detail:
+            yield f"- {_plain(f'{subject.name}: {subject.detail}')}"
+    if refused := refused_text(report):
+        yield f"- {_plain(refused)}"
+    yield ""
     yield "## Metrics"
     yield ""
-    yield from _table(
-        ["metric", *names],
-        [
-            [column.title, *(spread_text(report.spreads[column.name].get(n)) for n in names)]
-            for column in report.columns
-        ],
-    )
+    yield from _table(["metric", *names], spread_rows(report))
     yield "Mean, its 95% interval in brackets, then the 5th to the 95th percentile of traces."
-    yield INTERVALS
+    yield f"{INTERVALS} {N_TRACES}"
     yield ""
     for other in names[1:]:
         yield from _table(
@@ -98,6 +103,9 @@ def _lines(report: DatasetReport) -> Iterator[str]:
                 for column in report.columns
             ],
         )
+    if shared := shared_text(report):
+        yield _plain(shared)
+        yield ""
     if report.judged:
         yield "## What a judge model says"
         yield ""
@@ -125,18 +133,34 @@ def _lines(report: DatasetReport) -> Iterator[str]:
     yield ""
     for column in report.columns:
         made = f" Made by {column.made_by}." if column.made_by else ""
-        yield f"- **{column.title}**: {_plain(column.how + made)}"
+        missing = f" {none}" if (none := missing_text(report, column)) else ""
+        yield f"- **{column.title}**: {_plain(column.how + made + missing)}"
     for title, why in report.absent.items():
         yield f"- **{title}** was not measured: {_plain(why)}"
     yield ""
     yield f"grace-studio {report.version}, {report.made_at}"
 
 
-def spread_text(spread: Spread | None) -> str:
-    """``0.62 (0.60 to 0.64); 0.41 to 0.80``."""
+def spread_rows(report: DatasetReport) -> list[list[str]]:
+    """A row a metric: its title, and its spread for each subject."""
+    return [
+        [
+            column.title,
+            *(
+                spread_text(report.spreads[column.name].get(s.name), s.n_traces)
+                for s in report.subjects
+            ),
+        ]
+        for column in report.columns
+    ]
+
+
+def spread_text(spread: Spread | None, n_traces: int) -> str:
+    """``0.62 (0.60 to 0.64); 0.41 to 0.80``, and of how many traces where not of all."""
     if spread is None:
         return "–"
-    return f"{number(spread.mean)} ({interval_text(spread)}); {ends_text(spread)}"
+    few = f"; {n}" if (n := traces_text(spread, n_traces)) else ""
+    return f"{number(spread.mean)} ({interval_text(spread)}); {ends_text(spread)}{few}"
 
 
 def difference_text(difference: Difference | None) -> str:
@@ -153,23 +177,28 @@ def _share(part: int, whole: int) -> str:
 
 def _correct(subject: Subject) -> str:
     if not subject.n_known:
-        return "nobody says"
+        return "not known"
     known = f" of {subject.n_known:,}" + (" known" if subject.n_known < subject.n_traces else "")
     return f"{_share(subject.n_right, subject.n_known)}{known}"
 
 
 def _languages(subject: Subject) -> str:
-    first = sorted(subject.languages.items(), key=lambda each: -each[1])[:3]
-    named = ((name.replace(UNDETERMINED, "undetermined"), n) for name, n in first)
+    every = sorted(subject.languages.items(), key=lambda each: -each[1])
+    shown = every if len(every) <= _LANGUAGES else every[: _LANGUAGES - 1]
+    named = [(name.replace(UNDETERMINED, "undetermined"), n) for name, n in shown]
+    if others := sum(n for _, n in every[len(shown) :]):
+        named.append((f"{len(every) - len(shown)} others", others))
     return ", ".join(f"{name} {_share(n, subject.n_traces)}" for name, n in named) or "–"
 
 
 def _found(subject: Subject) -> str:
     if subject.answer_rate is None:
-        return "–"
+        return "all: a selection has no others"
     whole = round(subject.n_traces / subject.answer_rate) if subject.answer_rate else 0
-    return f"{subject.answer_rate:.1%} of {whole:,}"
+    return f"{subject.answer_rate:.1%} of {whole:,} in its files"
 
+
+_LANGUAGES = 4  # that are named; of more the last ones are counted together
 
 FACTS = {
     "traces": lambda s: f"{s.n_traces:,}",

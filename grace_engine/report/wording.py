@@ -1,9 +1,10 @@
 """Which sentences does a report say, on a page as in Markdown?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from grace_engine.quantities import counted
 from grace_engine.report.advice import FEW, Advice, Weighed
+from grace_engine.report.intervals import MANY_SAME
 from grace_engine.report.subjects import (
     FEWEST,
     Column,
@@ -11,6 +12,7 @@ from grace_engine.report.subjects import (
     Difference,
     Share,
     Spread,
+    Subject,
 )
 
 CAVEATS = (
@@ -27,13 +29,21 @@ CAVEATS = (
 
 
 INTERVALS = (
-    "An interval ends where the number itself does (a share at 0 and 1, a length at 0), and there "
-    f"is none of fewer than {FEWEST} prompts."
+    "An interval goes by Student's t with one degree of freedom less than there are prompts, and "
+    "ends where the number itself does (a share at 0 and 1, a length at 0). There is none of fewer "
+    f"than {FEWEST} prompts, nor where all are the same: of fewer than {MANY_SAME} prompts that "
+    "tells nothing apart."
 )
 """How intervals are to be read."""
 
+N_TRACES = "Where not all traces have a number, the traces that have it are counted."
+"""What a number of traces behind a mean is."""
+
 UNDETERMINED = "und"
 """A language that nothing decides, as it is stored."""
+
+UNCHOSEN = ("", "random", "longest", "perplexity")
+"""Strategies, and none at all, that do not look at GRACE signals."""
 
 _LARGEST = 3
 """Differences that a summary names of each other subject."""
@@ -44,6 +54,8 @@ def number(value: float, *, signed: bool = False) -> str:
     sign = "+" if signed else ""
     if abs(value) >= 1e6:
         return format(value, f"{sign}.2e").replace("-", "−")
+    if value == 0:
+        return "0"
     digits = 3 - (abs(value) >= 10) - (abs(value) >= 100) - (abs(value) >= 1000)
     text = format(value, f"{sign},.{digits}f")
     return "0.000" if text in ("-0.000", "+0.000") else text.replace("-", "−")
@@ -52,14 +64,14 @@ def number(value: float, *, signed: bool = False) -> str:
 def interval_text(spread: Spread) -> str:
     """``0.60 to 0.64``, or why there is none."""
     if spread.low is None or spread.high is None:
-        return too_few(spread)
+        return no_interval(spread)
     return f"{number(spread.low)} to {number(spread.high)}"
 
 
 def between_text(difference: Difference) -> str:
     """``+0.01 to +0.03``, or why there is none."""
     if difference.low is None or difference.high is None:
-        return "too few for an interval"
+        return difference.reason
     return f"{number(difference.low, signed=True)} to {number(difference.high, signed=True)}"
 
 
@@ -69,10 +81,43 @@ def ends_text(spread: Spread) -> str:
     return " to ".join(f"{end:,.0f}" if spread.is_whole else number(end) for end in ends)
 
 
-def too_few(spread: Spread | Share) -> str:
+def no_interval(spread: Spread | Share) -> str:
     """Why there is no interval."""
     prompts = "" if isinstance(spread, Spread) and spread.n == spread.n_prompts else " prompts"
-    return f"too few for an interval, n = {spread.n_prompts:,}{prompts}"
+    few = spread.n_prompts < FEWEST
+    why = "too few for an interval" if few else "the same for every prompt"
+    return (
+        f"{'all the same' if not few and not prompts else why}, n = {spread.n_prompts:,}{prompts}"
+    )
+
+
+def traces_text(spread: Spread, n_traces: int) -> str:
+    """``24 traces`` where not all have the number; "" where all have."""
+    return counted(spread.n, "trace") if spread.n < n_traces else ""
+
+
+def missing_text(report: DatasetReport, column: Column) -> str:
+    """How many traces have no number and why, in a sentence; "" where all have one."""
+    said = [
+        f"{n:,} of {subject.name} have none: {reason.rstrip('.')}"
+        for subject in report.subjects
+        for reason, n in subject.why.get(column.name, {}).items()
+    ]
+    return f"{'; '.join(said)}." if said else ""
+
+
+def shared_text(report: DatasetReport) -> str:
+    """With which subjects the first one shares how many traces; "" where with none."""
+    said = [f"{n:,} with {name}" for name, n in report.shared.items() if n]
+    return f"Traces that it shares: {', '.join(said)}." if said else ""
+
+
+def refused_text(report: DatasetReport) -> str:
+    """Which traces of the first one's files could not be used; "" where all could."""
+    said = [f"{n:,} {reason}" for reason, n in sorted(report.subjects[0].refused.items())]
+    if not said:
+        return ""
+    return f"Could not be used of its files: {', '.join(said)} (grace rejects lists them)."
 
 
 def languages_note(report: DatasetReport) -> str:
@@ -104,37 +149,71 @@ def summary(report: DatasetReport) -> Iterator[str]:
     """What to know before reading on: the largest differences, and what a size would favour."""
     first = report.subjects[0]
     for other in report.subjects[1:]:
-        clear = [
-            (abs(found.mean) / found.deviation, column)
-            for column in report.columns
-            if (found := report.differences.get(column.name, {}).get(other.name))
-            and found.is_clear
-            and found.deviation > 0
-        ]
-        largest = [column for _, column in sorted(clear, key=lambda each: -each[0])[:_LARGEST]]
-        if not largest:
-            yield f"No difference between {first.name} and {other.name} is told apart from 0."
-            continue
-        told = [_against(report, column, first.name, other.name) for column in largest]
-        yield f"Beside {other.name}, {first.name} has {_listed(told)}."
+        yield from _differences(report, first, other)
     if first.n_known and first.n_right < first.n_known:
         wrong = first.n_known - first.n_right
         yield (
-            f"{wrong:,} of its {counted(first.n_known, 'known answer')} {_are(wrong)} wrong: grace "
-            "check lists them."
+            f"{wrong:,} of its {counted(first.n_known, 'known answer')} {_are(wrong)} wrong"
+            f"{f': {first.lists_wrong}' if first.lists_wrong else ''}."
         )
     if first.n_repeated:
         yield (
             f"{first.n_repeated:,} of its traces {'repeats' if first.n_repeated == 1 else 'repeat'}"
             " the reasoning of another one: grace duplicates groups them."
         )
-    for advice in report.advice[:1]:
-        if advice.scores and not advice.ties:
-            yield (
-                f"For a model of {advice.size:g}B the paper's findings favour "
-                f"{next(iter(advice.scores))}, on weak evidence"
-                + (" and with warnings that stand beside the ranking." if advice.warnings else ".")
-            )
+    if report.advice and report.advice[0].scores:
+        yield _favoured(report.advice)
+
+
+def _differences(report: DatasetReport, first: Subject, other: Subject) -> Iterator[str]:
+    """The largest: of texts alone where one side was chosen by the signals themselves."""
+    chosen = [one.name for one in (first, other) if one.chosen_by not in UNCHOSEN]
+    clear = [
+        (abs(found.mean) / found.deviation, column)
+        for column in report.columns
+        if (found := report.differences.get(column.name, {}).get(other.name))
+        and found.is_clear
+        and found.deviation > 0
+    ]
+    largest = [column for _, column in sorted(clear, key=lambda each: -each[0])]
+    signals = [column for column in largest if chosen and column.title.startswith("GRACE")]
+    texts = [column for column in largest if column not in signals][:_LARGEST]
+    if texts:
+        told = [_against(report, column, first.name, other.name) for column in texts]
+        yield f"Beside {other.name}, {first.name} has {_listed(told)}."
+    else:
+        of = "of texts " if signals else ""
+        yield f"No difference {of}between {first.name} and {other.name} is told apart from 0."
+    if signals:
+        told = [_against(report, column, first.name, other.name) for column in signals[:1]]
+        yield (
+            f"It also has {_listed(told)}, but {_listed(chosen)} was chosen by such signals: that "
+            "they differ is no finding."
+        )
+
+
+def _favoured(bases: Sequence[Advice]) -> str:
+    """What a size would favour, by each basis where they do not agree, and what is doubtful."""
+    one = bases[0]
+    whose = f"For a model of {one.size:g}B the paper's findings"
+    if one.is_far:
+        whose = (
+            f"Nothing in the paper speaks of a model of {one.size:g}B; its findings for the "
+            f"{one.model_size:g}B model, the nearest,"
+        )
+    firsts = {basis.first for basis in bases}
+    if firsts == {""}:
+        said = f"{whose} favour none of these above the others"
+    elif len(firsts) == 1:
+        said = f"{whose} favour {one.first}, on weak evidence"
+    else:
+        told = (f"{basis.first or 'none above the others'} by {basis.basis}" for basis in bases)
+        said = f"{whose} do not agree: they favour {', but '.join(told)}"
+    if not one.worst:
+        return f"{said}."
+    n = len(one.warnings)
+    more = f" ({n} warnings stand beside the ranking)" if n > 1 else ""
+    return f"{said}. Mind that {one.worst}{more}."
 
 
 def _are(n: int) -> str:
@@ -157,7 +236,7 @@ def _listed(parts: list[str]) -> str:
 def advice_sentences(advice: Advice) -> Iterator[str]:
     """What the paper's findings say by one basis, with what speaks for it and against."""
     yield (
-        f"By {advice.basis} of the paper's {advice.model_size:g}B model ({advice.model}), "
+        f"By {advice.basis}, for its {advice.model_size:g}B model ({advice.model}), "
         f"{_strongest(advice)}."
     )
     if advice.scores:
@@ -220,13 +299,21 @@ def _ranking(advice: Advice) -> str:
     order = ", then ".join(f"{name} ({_signed(score)})" for name, score in advice.scores.items())
     first = next(iter(advice.scores))
     votes = [each for each in advice.weighed if each.order and abs(each.rho) >= FEW]
-    speaks = [f"{each.title} {_signed(each.rho)}" for each in votes if each.order[0] == first]
-    against = [f"{each.title} {_signed(each.rho)}" for each in votes if each.order[0] != first]
+    speaks = [_vote(each) for each in votes if each.order[0] == first]
+    against = [_vote(each) for each in votes if each.order[0] != first]
     said = f"That favours {order}."
     if advice.ties:
         return said + " The first two cannot be told apart."
     said += f" First by {', '.join(speaks) or 'no single metric'}"
     return said + (f"; not first by {', '.join(against)}." if against else ".")
+
+
+def _vote(weighed: Weighed) -> str:
+    """``Factuality +0.45 (from as few as 5 traces)``."""
+    said = f"{weighed.title} {_signed(weighed.rho)}"
+    if not weighed.few:
+        return said
+    return f"{said} (from as few as {counted(min(weighed.few.values()), 'trace')})"
 
 
 def _signed(value: float) -> str:

@@ -19,7 +19,7 @@ _HOLDS = """
 SELECT metrics.trace_id, metrics.metric, metrics.value, metrics.word
 FROM trace_metrics AS metrics
 JOIN traces ON traces.trace_id = metrics.trace_id
-    AND metrics.text_digest = md5(concat(traces.prompt, chr(0), traces.text))
+    AND metrics.text_digest = md5(concat(traces.prompt, chr(0), traces.text, traces.appended))
 JOIN wanted_recipes AS wanted
     ON wanted.metric = metrics.metric AND wanted.recipe = metrics.recipe
 WHERE metrics.trace_id IN (SELECT trace_id FROM wanted_traces)
@@ -33,7 +33,7 @@ class MeasuredTrace:
     Attributes:
         trace_id: The trace.
         prompt: What was read: its prompt,
-        text: and its reasoning.
+        text: and its text as it is trained on, an appended answer included.
         metric: Name of the metric.
         value: The number; None where the trace has none.
         word: Why it has none; for a metric that is a word (``language``) that word.

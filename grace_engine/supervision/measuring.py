@@ -48,11 +48,18 @@ class TextPair:
 
     Attributes:
         prompt: What the model is asked.
-        text: The reasoning.
+        text: What its author wrote.
+        appended: What is trained on after that: the answer, where the data has it in a field.
     """
 
     prompt: str
     text: str
+    appended: str = ""
+
+    @property
+    def whole(self) -> str:
+        """The trace as it is trained on, its answer line included: every metric is of this."""
+        return self.text + self.appended
 
 
 class _Embedder(Protocol):
@@ -121,10 +128,10 @@ class Measurer:
         if LANGUAGE in wanted:
             for row in found:
                 row[LANGUAGE] = _NO_LANGUAGE
-        texts = [pair.text for pair in pairs]
+        texts = [pair.whole for pair in pairs]
         whole = [k for k, text in enumerate(texts) if text.strip()]
         if whole:
-            self._measure_texts(found, texts, whole, wanted)
+            self._measure_texts(found, pairs, whole, wanted)
             embedded = self._measure_losses(found, texts, whole, wanted)
             self._measure_meaning(found, pairs, whole, embedded, wanted)
         return found
@@ -132,10 +139,11 @@ class Measurer:
     def _measure_texts(
         self,
         found: list[dict[str, Measured]],
-        texts: Sequence[str],
+        pairs: Sequence[TextPair],
         whole: Sequence[int],
         wanted: Collection[str],
     ) -> None:
+        texts = [pair.whole for pair in pairs]
         for name, of in (("redundancy", redundancy), ("symbolic_fraction", symbolic_fraction)):
             if name in wanted:
                 with self._timed(name):
@@ -144,11 +152,11 @@ class Measurer:
         if LANGUAGE in wanted:
             with self._timed(LANGUAGE):
                 for k in whole:
-                    found[k][LANGUAGE] = Measured(word=language_of(texts[k]))
+                    found[k][LANGUAGE] = Measured(word=language_of(pairs[k].text))
         if self._parser and "syntactic_depth" in wanted:
             with self._timed("syntactic_depth"):
                 for k in whole:
-                    language = language_of(texts[k])
+                    language = language_of(pairs[k].text)
                     found[k]["syntactic_depth"] = self._parser.depth(texts[k], language)
         if "tokens" in wanted:
             with self._timed("tokens"):
@@ -194,18 +202,18 @@ class Measurer:
     ) -> None:
         if "semantic_alignment" in wanted:
             with self._timed("semantic_alignment"):
-                told = [t for k in whole for t in (pairs[k].prompt, pairs[k].text)]
+                told = [t for k in whole for t in (pairs[k].prompt, pairs[k].whole)]
                 more = _embedded(self._loaded_embedder(), [t for t in told if t not in embedded])
                 of = {**embedded, **more}
                 for k in whole:
                     if not pairs[k].prompt.strip():
                         found[k]["semantic_alignment"] = Measured(word="the prompt is empty")
                         continue
-                    cosine = alignment(of[pairs[k].prompt], of[pairs[k].text])
+                    cosine = alignment(of[pairs[k].prompt], of[pairs[k].whole])
                     found[k]["semantic_alignment"] = _known(cosine)
         if "semantic_flow" in wanted:
             with self._timed("semantic_flow"):
-                cut = {k: sentences_of(pairs[k].text) for k in whole}
+                cut = {k: sentences_of(pairs[k].whole) for k in whole}
                 sentences = [s for own in cut.values() if len(own) > 1 for s in own]
                 of = _embedded(self._loaded_embedder(), sentences)
                 for k, own in cut.items():

@@ -31,14 +31,16 @@ _LISTED = (
     Metric(
         name="tokens",
         title="Length in tokens",
-        how="Tokens of the reasoning by the scoring model's tokenizer, without special tokens.",
+        how="Tokens of the whole trace, its answer line included, by the scoring model's "
+        "tokenizer, without special tokens.",
         bounds=(0.0, None),
     ),
     Metric(
         name="semantic_alignment",
         title="Semantic alignment",
         published="Semantic Alignment",
-        how="Cosine between the embeddings of the prompt and of the whole reasoning. A text longer "
+        how="Cosine between the embeddings of the prompt and of the whole trace, its answer line "
+        "included. A text longer "
         "than the model's window is embedded in chunks, averaged by their tokens.",
         bounds=(-1.0, 1.0),
     ),
@@ -47,15 +49,15 @@ _LISTED = (
         title="Semantic flow",
         published="Semantic Flow",
         how="Mean cosine between the embeddings of neighbouring sentences, each embedded alone; "
-        "sentences as the segmenter `sentences` cuts them. Two or more are needed.",
+        "sentences as the segmenter “sentences” cuts them. Two or more are needed.",
         bounds=(-1.0, 1.0),
     ),
     Metric(
         name="redundancy",
         title="Redundancy",
         published="Redundancy Ratio",
-        how="1 − compressed bytes / bytes of the reasoning in UTF-8, zlib at level 6. Below 0 for "
-        "texts so short that the compressor's own header outweighs them.",
+        how="1 − compressed bytes / bytes of the whole trace in UTF-8, zlib at level 6. Below 0 "
+        "for texts so short that the compressor's own header outweighs them.",
         bounds=(None, 1.0),
     ),
     Metric(
@@ -70,8 +72,8 @@ _LISTED = (
         name="perplexity",
         title="Perplexity",
         published="Perplexity",
-        how="exp of the mean loss of the reasoning's tokens under the scoring model, in nats, the "
-        "prompt not given. A long text goes through windows that overlap by half; each token "
+        how="exp of the mean loss of the whole trace's tokens under the scoring model, in nats, "
+        "the prompt not given. A long text goes through windows that overlap by half; each token "
         "counts once.",
         bounds=(1.0, None),
     ),
@@ -86,7 +88,7 @@ _LISTED = (
     Metric(
         name="language",
         title="Language",
-        how="By script, and among Latin ones by frequent short words; undetermined (`und`) with "
+        how="By script, and among Latin ones by frequent short words; undetermined with "
         "fewer than three of them, or as many of two languages. Code in fences is left out.",
     ),
 )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from grace_engine.errors import MissingExtraError, ModelError
+from grace_engine.supervision.language import UNDETERMINED
 from grace_engine.supervision.metrics import Measured
 from grace_engine.supervision.texts import sentences_of
 
@@ -68,6 +69,8 @@ class Parser:
         if not sentences:
             return Measured(word="the trace is empty")
         name = self._wanted if self._wanted != AUTO else _PIPELINES.get(language, "")
+        if not name and language == UNDETERMINED:
+            return Measured(word="its language is undetermined")
         if not name:
             return Measured(word=f"no pipeline is known for the language {language!r}")
         pipeline = self._pipeline(name)

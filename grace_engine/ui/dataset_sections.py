@@ -12,13 +12,17 @@ from grace_engine import api
 from grace_engine.figures.datasets import distributions_chart, parallel_chart, results_chart
 from grace_engine.figures.frames import plain
 from grace_engine.report.judge_tables import HEAD, MEANING, judged_rows, judged_sentences
-from grace_engine.report.tables import FACTS, difference_text, spread_text
+from grace_engine.report.tables import FACTS, difference_text, spread_rows
 from grace_engine.report.wording import (
     INTERVALS,
+    N_TRACES,
     advice_sentences,
     evidence_sentences,
     languages_note,
+    missing_text,
     opening,
+    refused_text,
+    shared_text,
     summary,
 )
 from grace_engine.training import Interval
@@ -64,22 +68,19 @@ def _metrics(found: api.DatasetReport) -> None:
         ]
     )
     tables.table(facts, alt="What the datasets hold")
-    if note := languages_note(found):
-        st.caption(note)
-    frame = pd.DataFrame(
-        [
-            {"metric": column.title}
-            | {name: spread_text(found.spreads[column.name].get(name)) for name in names}
-            for column in found.columns
-        ]
-    )
+    for note in filter(None, (languages_note(found), refused_text(found))):
+        st.caption(as_markdown(note))
+    frame = pd.DataFrame(spread_rows(found), columns=["metric", *names])
     tables.table(frame, alt="Metrics of each dataset")
     st.caption(
         "Mean over traces with its 95% interval; then the 5th to the 95th percentile of single "
-        f"traces. {INTERVALS} Save has a report with how each number is made."
+        f"traces. {INTERVALS} {N_TRACES} Save has a report with how each number is made."
     )
     tables.save_csv("Metrics as CSV", f"metrics-{names[0]}", lambda: _long(found))
     _judged(found)
+    for column in found.columns:
+        if missing := missing_text(found, column):
+            st.caption(as_markdown(f"{column.title}: {missing}"))
     for title, why in found.absent.items():
         st.caption(as_markdown(f"{title}: not measured, {why}"))
 
@@ -104,8 +105,9 @@ def _distributions(found: api.DatasetReport, *, dark: bool) -> None:
         }
         for column in found.columns
     }
+    bounds = {column.title: column.bounds for column in found.columns}
     charts.chart(
-        distributions_chart(values, dark=dark),
+        distributions_chart(values, bounds, dark=dark),
         key="distributions-chart",
         alt="Share of traces by value of each metric, an outline a dataset",
     )
@@ -144,9 +146,8 @@ def _compared(found: api.DatasetReport, *, dark: bool) -> None:
     )
     st.markdown(as_markdown(f"{names[0]} less the others"))
     tables.table(differences, alt="Differences of the means, with 95% intervals")
-    shared = [f"{n:,} with {name}" for name, n in found.shared.items() if n]
-    if shared:
-        st.caption(as_markdown(f"Traces that it shares: {', '.join(shared)}."))
+    if shared := shared_text(found):
+        st.caption(as_markdown(shared))
     tables.save_csv("Compared as CSV", f"compared-{names[0]}", lambda: frame)
 
 

@@ -162,23 +162,43 @@ def test_it_begins_with_the_largest_differences_and_says_names_models_without_pa
 ) -> None:
     from grace_engine.report.wording import number, summary
 
-    first, *_ = said = list(summary(made))
+    first, signals, *_ = said = list(summary(made))
     apart = {
         column: abs(found["best"].mean) / found["best"].deviation
         for column, found in made.differences.items()
         if "best" in found and found["best"].is_clear
     }
-    largest = max(apart, key=lambda name: apart[name])
-    title = next(column.title for column in made.columns if column.name == largest)
-    means = [number(made.spreads[largest][name].mean) for name in ("solutions", "best")]
-    assert first.startswith("Beside best, solutions has ")
-    assert f"{title} ({means[0]} against {means[1]})" in first
-    assert first.count(" against ") == min(3, len(apart))
-    assert any("the paper's findings favour" in each for each in said)
+    titles = {column.name: column.title for column in made.columns}
+    texts = {name: size for name, size in apart.items() if not titles[name].startswith("GRACE")}
+    # best was chosen by GRACE: that its signals differ comes after what its texts are like.
+    if texts:
+        largest = max(texts, key=lambda name: texts[name])
+        means = [number(made.spreads[largest][name].mean) for name in ("solutions", "best")]
+        assert f"{titles[largest].lower()} ({means[0]} against {means[1]})" in first
+        assert first.count(" against ") == min(3, len(texts))
+    else:
+        assert first == "No difference of texts between solutions and best is told apart from 0."
+    assert "GRACE" not in first
+    assert signals.startswith("It also has lower GRACE ")
+    assert "best was chosen by such signals" in signals
+    assert any("the paper's findings" in each for each in said)
     page = api.write_report(made, tmp_path / "r.html").read_text()
     assert page.index("In short") < page.index("At a glance")
     assert "tokenizer of tiny-reasoner." in page
     assert str(SAMPLE) not in page
+
+
+def test_the_command_that_lists_wrong_answers_is_one_that_works(
+    scored_workspace_copy: api.Workspace, made: api.DatasetReport, grace
+) -> None:
+    from grace_engine.report.wording import summary
+
+    found = api.dataset_report(scored_workspace_copy, "best")
+    [said] = [each for each in summary(found) if "known answer" in each]
+    assert said.endswith("wrong: grace check solutions --list wrong lists them.")
+    listing = said.partition(": grace ")[2].removesuffix(" lists them.")
+    status, *_ = grace(*listing.split(), "-w", scored_workspace_copy.root)
+    assert status == 0
 
 
 def test_names_from_data_are_text_and_never_markup(made: api.DatasetReport, tmp_path: Path) -> None:

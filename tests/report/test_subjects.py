@@ -46,7 +46,7 @@ def test_a_mean_of_traces_of_different_prompts_has_the_usual_interval() -> None:
     found = spread_of(values, np.array(["a", "b", "c", "d", "e", "f"], dtype=object))
     # Mean 3; deviations -2, -1, 0, 3, 0: s² = 14/4, standard error √(14/20).
     assert (found.n, found.mean) == (5, 3.0)
-    assert found.high - found.mean == pytest.approx(1.96 * np.sqrt(14 / 20))
+    assert found.high - found.mean == pytest.approx(2.776 * np.sqrt(14 / 20), rel=1e-3)
     assert found.quantiles[2] == 3.0
 
 
@@ -55,21 +55,21 @@ def test_an_interval_ends_where_the_number_does() -> None:
     right = np.array([1.0] * 9 + [0.0])
     assert spread_of(right, prompts).high > 1  # 0.9 and twice its standard error of 0.1
     bounded = spread_of(right, prompts, (0.0, 1.0))
-    assert (bounded.low, bounded.high) == (pytest.approx(0.9 - 1.96 * 0.1), 1.0)
+    assert (bounded.low, bounded.high) == (pytest.approx(0.9 - 2.262 * 0.1, rel=1e-3), 1.0)
     assert spread_of(np.array([0.0] * 9 + [50.0]), prompts, (0.0, None)).low == 0.0
     whole = share_of(right, np.ones(10), prompts)
     assert (whole.low, whole.high) == (bounded.low, bounded.high)
     lengths = spread_of(np.array([3.0, 3, 4, 4, 5, 5, 6, 7, 8, 12]), prompts, (0.0, None))
-    assert spread_text(lengths) == "5.700 (3.995 to 7.405); 3 to 10"
+    assert spread_text(lengths, 10) == "5.700 (3.732 to 7.668); 3 to 10"
 
 
 def test_too_few_prompts_have_no_interval_and_it_is_said() -> None:
     two = spread_of(np.array([1200.0, 180_000.0]), np.array(["a", "b"], dtype=object))
     assert (two.low, two.high) == (None, None)
-    assert spread_text(two) == "90,600 (too few for an interval, n = 2); 10,140 to 171,060"
+    assert spread_text(two, 2) == "90,600 (too few for an interval, n = 2); 10,140 to 171,060"
     alike = np.array(["a", "b"] * 50, dtype=object)
     many = spread_of(np.arange(100.0), alike)
-    assert "too few for an interval, n = 2 prompts" in spread_text(many)
+    assert "too few for an interval, n = 2 prompts" in spread_text(many, 100)
     five = subject("x", [1.0, 2, 3, 4, 5], list("abcde"))
     found = difference_of(five, subject("y", [-1000.0, -9000.0], ["f", "g"]), "m")
     assert difference_text(found) == "+5,003 (too few for an interval)"
@@ -94,9 +94,14 @@ def test_variants_of_the_same_prompts_are_compared_as_pairs() -> None:
     prompts, values = list("abcde"), [1.0, 5.0, 9.0, 4.0, 2.0]
     first, other = subject("x", values, prompts), subject("y", [v + 1 for v in values], prompts)
     paired = difference_of(first, other, "m")
-    # Each prompt's difference is -1: no doubt is left.
-    assert (paired.mean, paired.low, paired.high) == pytest.approx((-1.0, -1.0, -1.0))
-    assert paired.is_clear
+    # Each prompt's difference is -1, which five of them may do by chance.
+    assert (paired.mean, paired.low) == (-1.0, None)
+    assert difference_text(paired) == "−1.000 (the same for every prompt, n = 5)"
+    shifted = subject("y", [2.0, 6, 10, 5, 4], prompts)
+    # Differences -1, -1, -1, -1, -2: mean -1.2, standard error .2, t of 4 degrees 2.776.
+    found = difference_of(first, shifted, "m")
+    assert (found.low, found.high) == pytest.approx((-1.755, -0.645), abs=2e-3)
+    assert found.is_clear
     apart = difference_of(first, subject("z", [v + 1 for v in values], list("fghij")), "m")
     assert not apart.is_clear
     assert difference_of(first, subject("w", [np.nan], ["a"]), "m") is None
@@ -156,17 +161,19 @@ def read_by(name: str, n: int, middle: float, language: str) -> tuple[Subject, S
         (("y", 29, 8.0, "en"), ["Fewer than 30 traces, whose means may be chance: y (29)."]),
         (("y", 40, 8.0, "zh"), ["The languages differ (x en, y zh)"]),
         (("y", 40, 999.0, "en"), ["m hardly reads y", "10 times or more that of the others, 9.0"]),
-        (("y", 40, 1000.0, "en"), ["m hardly reads y", "(1,000 or more, which words by their"]),
+        (("y", 40, 1000.0, "en"), ["m hardly reads y", "(1,000 or more is what words drawn"]),
         (("y", 8, 5596.0, "zh"), ["Fewer than 30", "languages differ", "m hardly reads y"]),
     ],
 )
 def test_what_makes_a_ranking_doubtful_is_said(other: tuple, said: list[str]) -> None:
     made = [read_by("x", 40, 9.0, "en"), read_by(*other)]
     spreads = {one.name: spread for one, spread in made}
-    found = " ".join(doubts([one for one, _ in made], spreads, "m"))
+    found = " ".join(
+        each.says for each in doubts([one for one, _ in made], {"Perplexity": spreads}, "m")
+    )
     assert all(part in found for part in said)
     assert bool(found) == bool(said)
-    assert list(doubts([made[1][0]], spreads, "m")) == []  # alone it is not ranked
+    assert list(doubts([made[1][0]], {"Perplexity": spreads}, "m")) == []  # alone it is not ranked
 
 
 def test_a_single_subject_is_not_ranked_and_a_far_size_is_said_to_be_far() -> None:
