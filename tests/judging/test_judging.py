@@ -11,7 +11,7 @@ import pytest
 from grace_engine import api, store
 from grace_engine.errors import InputError
 from grace_engine.judging import draw
-from grace_engine.report import subjects
+from grace_engine.report import intervals
 from grace_engine.report.judge_tables import cost_text
 from grace_engine.store import verification
 from tests.judging.conftest import N_STEPS
@@ -133,7 +133,7 @@ def test_a_step_is_judged_anew_where_what_is_read_beside_it_is_another(
 @pytest.fixture
 def few_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     """An interval of two prompts and more, so that it can be worked out by hand."""
-    monkeypatch.setattr(subjects, "FEWEST", 2)
+    monkeypatch.setattr(intervals, "FEWEST", 2)
 
 
 @pytest.mark.usefixtures("few_are_enough")
@@ -147,8 +147,8 @@ def test_macro_is_the_mean_of_traces_and_micro_that_of_steps(
     assert (validity.n_traces, validity.n_steps, validity.n_positive) == (4, 10, 8)
     # By hand: pulls (good - mean * steps) / 10 of the four prompts, times sqrt(4 / 3).
     pulls = np.array([2 - 1.6, 1 - 1.6, 3 - 2.4, 2 - 2.4]) / 10
-    reach = 1.96 * np.sqrt((pulls**2).sum() * 4 / 3)
-    assert validity.micro.low == pytest.approx(0.8 - reach)
+    reach = 3.1824 * np.sqrt((pulls**2).sum() * 4 / 3)  # t of 3 degrees of freedom
+    assert validity.micro.low == pytest.approx(0.8 - reach, abs=2e-3)
     assert validity.micro.high == pytest.approx(min(1.0, 0.8 + reach))
 
 

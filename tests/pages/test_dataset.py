@@ -88,7 +88,7 @@ def test_datasets_are_compared_ranked_and_held_against_trainings(
     app.multiselect(key="of").set_value(["solutions", chosen.id]).run()
     for section, words in (
         ("Compared", "Traces that it shares: 10 with"),
-        ("Ranking", "By the mean over all six benchmarks of the paper's 8B model"),
+        ("Ranking", "By the mean over the paper's six averaged benchmarks"),
         ("Training", "95% intervals over problems and seeds"),
     ):
         app.segmented_control(key="section").set_value(section).run()

@@ -137,7 +137,7 @@ def test_a_reader_keeps_its_instance_when_others_have_left(workspace: Workspace)
 
 
 def test_what_only_reads_cannot_write(workspace: Workspace) -> None:
-    with pytest.raises(StoreError, match="read-only"), workspace.database.reading() as connection:
+    with pytest.raises(StoreError, match="cannot be written"), workspace.database.reading() as connection:
         connection.execute("INSERT INTO datasets VALUES ('late', '', 'lines')")
     assert datasets(workspace) == 0
 
