@@ -95,12 +95,27 @@ def meaning(error: duckdb.Error | OSError, path: Path) -> GraceError | None:
     return None
 
 
+def _is_interrupt(error: Exception) -> bool:
+    """Whether a signal's ``KeyboardInterrupt`` is behind it: in a query, or in a table's reader."""
+    if isinstance(error, duckdb.Error):
+        return isinstance(error, duckdb.InterruptException) or "KeyboardInterrupt" in str(error)
+    return type(error) is RuntimeError and str(error) == "Query interrupted"
+
+
 @contextmanager
 def in_sentences(path: Path) -> Iterator[None]:
-    """Raise faults in place of what DuckDB and the file system say of the database at ``path``."""
+    """Raise faults in place of what DuckDB and the file system say of the database at ``path``.
+
+    A ``KeyboardInterrupt`` that came while DuckDB was at work is one again: DuckDB makes an error
+    of its own of it, without a cause.
+    """
     try:
         yield
-    except (duckdb.Error, OSError) as error:
+    except (duckdb.Error, OSError, RuntimeError) as error:
+        if _is_interrupt(error):
+            raise KeyboardInterrupt from error
+        if not isinstance(error, (duckdb.Error, OSError)):
+            raise
         fault = meaning(error, path)
         if fault is None:
             raise

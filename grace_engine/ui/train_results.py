@@ -47,8 +47,8 @@ def _opened_first(jobs: Sequence[Job]) -> int:
 
 
 def _named(job: Job) -> str:
-    word = "" if job.state == "finished" else f" · {job.word}"
-    return f"{job.spec.title}{word} · {job.id}"
+    """The same words as long as it lives: a box of Streamlit's finds its choice by them."""
+    return f"{job.spec.title} · {job.id}"
 
 
 def _curves(job: Job, *, dark: bool) -> None:

@@ -49,7 +49,7 @@ def test_a_run_outlives_browser_and_app(tmp_path: Path, chromium: str) -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         with serve(workspace.root, tmp_path / "second") as studio:
             page = visit(browser, f"{studio.url}/data")
-            expect(page.get_by_text(re.compile(r"Scoring: \d+ of 400 traces"))).to_be_visible(
+            expect(page.get_by_text(re.compile(r"^Scoring: \d+ of 400 traces"))).to_be_visible(
                 timeout=LONG
             )
             page.get_by_role("button", name="Cancel").click()

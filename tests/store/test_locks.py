@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from grace_engine.errors import StoreError
-from grace_engine.store import Workspace, database, migrations, open_workspace
+from grace_engine.store import Workspace, database, faults, migrations, open_workspace
 from grace_engine.store.database import log_of
 from grace_engine.store.locks import Threads
 
@@ -137,7 +138,10 @@ def test_a_reader_keeps_its_instance_when_others_have_left(workspace: Workspace)
 
 
 def test_what_only_reads_cannot_write(workspace: Workspace) -> None:
-    with pytest.raises(StoreError, match="cannot be written"), workspace.database.reading() as connection:
+    with (
+        pytest.raises(StoreError, match="cannot be written"),
+        workspace.database.reading() as connection,
+    ):
         connection.execute("INSERT INTO datasets VALUES ('late', '', 'lines')")
     assert datasets(workspace) == 0
 
@@ -224,3 +228,43 @@ def test_a_reader_brings_an_older_schema_up_to_date(
         workspace = open_workspace(tmp_path / "older", create=True)
     with workspace.database.reading() as connection:
         assert migrations.is_up_to_date(connection)
+
+
+INTERRUPTED = """
+import os, signal, sys, threading
+from grace_engine import store
+workspace = store.open_workspace(sys.argv[1], create=False)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+try:
+    with workspace.database.unit() as connection:
+        connection.execute("INSERT INTO datasets VALUES ('late', '', 'lines')")
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+        while True:
+            connection.execute("SELECT sum(number) FROM range(9000000) AS of(number)").fetchall()
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+def test_an_interrupt_in_a_query_is_one_and_leaves_nothing(
+    workspace: Workspace, start_python: StartPython
+) -> None:
+    assert start_python(INTERRUPTED, workspace.root).communicate()[0] == "interrupted\n"
+    assert datasets(workspace) == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (RuntimeError("Query interrupted"), KeyboardInterrupt),
+        (duckdb.InterruptException("INTERRUPT Error: Interrupted!"), KeyboardInterrupt),
+        (duckdb.InvalidInputException("'incoming' failed: KeyboardInterrupt: "), KeyboardInterrupt),
+        (RuntimeError("another"), RuntimeError),
+    ],
+    ids=["query", "duckdb", "reader of a table", "none"],
+)
+def test_an_interrupt_that_duckdb_renames_is_one_again(
+    error: Exception, raised: type[BaseException], tmp_path: Path
+) -> None:
+    with pytest.raises(raised), faults.in_sentences(tmp_path / "grace.duckdb"):
+        raise error
