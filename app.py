@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from grace_engine.ui import LOGO, STYLE, returning, whole
+from grace_engine.ui import LOGO, STYLE, returning, waiting, whole
 
 st.set_page_config(
     page_title="GRACE studio",
@@ -56,4 +56,5 @@ page = st.navigation(
     ]
 )
 returning.turn_to(page.url_path)
-page.run()
+with waiting.told():
+    page.run()

@@ -26,6 +26,7 @@ from grace_engine.jobs.folder import (
     Status,
     add_event,
     read_status,
+    set_aside,
     write_spec,
     write_status,
 )
@@ -49,6 +50,7 @@ def start(workspace_root: Path, spec: JobSpec, command: Sequence[str]) -> Job:
     device that another run has, it waits for it there: the job is ``queued``.
 
     Raises:
+        DiskFullError: There is no room for its status.
         StoreError: The run folder cannot be made.
     """
     runs = workspace_root / RUNS
@@ -61,6 +63,7 @@ def start(workspace_root: Path, spec: JobSpec, command: Sequence[str]) -> Job:
         folder.mkdir()
         try:
             with _claimed(folder) as claim:
+                set_aside(folder)
                 write_status(folder, _first(runs, attempt=1))
                 write_spec(folder, spec)
                 _launch(folder, spec, command, claim)
@@ -78,12 +81,14 @@ def resume(job: Job, command: Sequence[str]) -> Job:
     Raises:
         InputError: It has not ended yet, or it has finished.
         NotFoundError: Its folder is gone.
+        DiskFullError: There is no room for its status.
         StoreError: The folder cannot be written.
     """
     try:
         with _claimed(job.folder) as claim:
             job = _read_again(job.folder)
             _require_resumable(job)
+            set_aside(job.folder)
             (job.folder / CANCEL).unlink(missing_ok=True)
             first = _first(job.folder.parent, attempt=job.status.attempt + 1)
             write_status(job.folder, first)

@@ -7,6 +7,7 @@ work printed. ``cancel``: its end was asked for. ``claim``: locked by whoever wo
 """
 
 import os
+import shutil
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -17,6 +18,7 @@ from typing import Any, Literal, TypeAlias
 import orjson
 
 from grace_engine.disk import is_disk_full
+from grace_engine.errors import DiskFullError
 from grace_engine.jobs.processes import is_same
 
 State: TypeAlias = Literal[
@@ -192,9 +194,27 @@ def write_last_status(folder: Path, status: Status) -> None:
 
 
 def set_aside(folder: Path) -> None:
-    """Take the bytes that a last word will need; where there are none, it may fail."""
-    with suppress(OSError):
-        (folder / RESERVE).write_bytes(os.urandom(_RESERVED))  # no file system makes these small
+    """Take the bytes that a last word will need, where room for the first ones is left besides.
+
+    Raises:
+        DiskFullError: There is none; nothing is taken then.
+        OSError: The folder cannot be written.
+    """
+    reserve = folder / RESERVE
+    try:
+        reserve.write_bytes(os.urandom(_RESERVED))  # no file system makes these small
+        has_room = shutil.disk_usage(folder).free >= _RESERVED
+    except OSError as fault:
+        reserve.unlink(missing_ok=True)
+        if not is_disk_full(fault):
+            raise
+        has_room = False
+    if not has_room:
+        reserve.unlink(missing_ok=True)
+        raise DiskFullError(
+            f"The disk that holds {folder.parent} is full, so no run can begin there: it could not "
+            "even say how far it is. Nothing was changed. Free some space and try again."
+        )
 
 
 def add_event(folder: Path, **event: object) -> None:

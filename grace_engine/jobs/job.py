@@ -38,8 +38,12 @@ WORDS: dict[State, str] = {
 """Each state as people read it."""
 
 KEPT = "What was finished is kept; resume it and it goes on from there."
+KILLED = (
+    f"{KEPT} Of the last seconds more may be told as done than was stored; resumed, it counts what "
+    "is stored."
+)
 CANCELLED = f"Cancelled. {KEPT}"
-_DIED = f"Its processes ended without a word: they were killed, or the machine went down. {KEPT}"
+_DIED = f"Its processes ended without a word: they were killed, or the machine went down. {KILLED}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,11 +28,10 @@ from grace_engine.jobs.folder import (
     add_event,
     read_spec,
     read_status,
-    set_aside,
     write_last_status,
     write_status,
 )
-from grace_engine.jobs.job import CANCELLED, KEPT
+from grace_engine.jobs.job import CANCELLED, KEPT, KILLED
 from grace_engine.jobs.memory import MemoryKills, killed_for_memory, memory_kills
 from grace_engine.jobs.processes import born
 from grace_engine.jobs.reporting import EXIT_STATUS, log_line
@@ -67,7 +66,6 @@ class Keeper:
         """Wait for the device, have the work done, and see to it that the end is said."""
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, self._note)
-        set_aside(self._folder)
         self._write(self._status)
         try:
             lock = self._device()
@@ -193,7 +191,7 @@ def verdict(
     if (memory := killed_for_memory(returncode, before, after)) != "no":
         perhaps = "" if memory == "yes" else "probably "
         return "killed-for-memory", (
-            f"The system killed it, {perhaps}because memory ran out. {KEPT} Before that close "
+            f"The system killed it, {perhaps}because memory ran out. {KILLED} Before that close "
             "other programs, or ask for fewer tokens a batch or fewer processes."
         )
     if asked:
@@ -203,7 +201,7 @@ def verdict(
             name = signal.Signals(-returncode).name
         except ValueError:
             name = f"signal {-returncode}"
-        return "died", f"Its process was ended from outside or by a crash ({name}). {KEPT}"
+        return "died", f"Its process was ended from outside or by a crash ({name}). {KILLED}"
     known = {status: state for state, status in EXIT_STATUS.items()}
     state = known.get(returncode, "failed")
     if state == "disk-full":

@@ -113,4 +113,5 @@ def _require_safetensors(files: ModelFiles) -> None:
             f"{files.name} has only pickled weights, which can run code when opened. Convert them "
             "once with `model.save_pretrained(folder)` where you trust them, and give that folder."
         )
-    raise ModelError(f"{files.name} holds no weights: no {WEIGHTS} in {files.folder}.")
+    where = files.folder if files.revision else "it"
+    raise ModelError(f"{files.name} holds no weights: no {WEIGHTS} in {where}.")

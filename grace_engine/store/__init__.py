@@ -60,7 +60,7 @@ from grace_engine.store.judgements import (
     spent_on,
     upsert_judge,
 )
-from grace_engine.store.patience import LONG_SECONDS, patient
+from grace_engine.store.patience import LONG_SECONDS, patient, patient_thread
 from grace_engine.store.policy_runs import (
     add_gradients,
     delete_policy_run,
@@ -232,6 +232,7 @@ __all__ = [
     "missing_sources",
     "open_workspace",
     "patient",
+    "patient_thread",
     "reached_gradients",
     "reached_problems",
     "reached_traces",

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,12 +37,15 @@ class _Patience:
     goes_on: Say
 
 
-_now: _Patience | None = None
+_of_process: _Patience | None = None
+_of_thread: ContextVar[_Patience | None] = ContextVar("patience", default=None)
 
 
 @contextmanager
 def patient(waits: Say, goes_on: Say | None = None, *, seconds: float = 0.0) -> Iterator[None]:
     """Have the units of work of this process tell of their waiting, for the length of the block.
+
+    Those of a thread that tells by itself (``patient_thread``) do not.
 
     Args:
         waits: Told whom a unit waits for, once it has for ``TOLD_SECONDS``, and again when that is
@@ -50,12 +54,23 @@ def patient(waits: Say, goes_on: Say | None = None, *, seconds: float = 0.0) -> 
         seconds: They wait so long, where that is longer than their own time. Who is being
             interrupted or has waited in vain already waits no longer than usual.
     """
-    global _now
-    before, _now = _now, _Patience(seconds=seconds, waits=waits, goes_on=goes_on or waits)
+    global _of_process
+    before = _of_process
+    _of_process = _Patience(seconds=seconds, waits=waits, goes_on=goes_on or waits)
     try:
         yield
     finally:
-        _now = before
+        _of_process = before
+
+
+@contextmanager
+def patient_thread(waits: Say, goes_on: Say) -> Iterator[None]:
+    """As ``patient``, for the units of work of this thread alone: one of many that serve pages."""
+    token = _of_thread.set(_Patience(seconds=0.0, waits=waits, goes_on=goes_on))
+    try:
+        yield
+    finally:
+        _of_thread.reset(token)
 
 
 class Wait:
@@ -67,7 +82,8 @@ class Wait:
 
     def __init__(self, path: Path, usual: float) -> None:
         """``usual``: seconds that a unit waits for which nobody has more patience."""
-        self._path, self._usual, self._patience = path, usual, _now
+        self._path, self._usual = path, usual
+        self._patience = _of_thread.get() or _of_process
         self._began, self._at = time.monotonic(), time.strftime("%H:%M:%S")
         self._told, self._told_at = "", 0.0
         longest = usual
@@ -100,7 +116,8 @@ class Wait:
         now = time.monotonic()
         if self._patience is None or now - self._began < TOLD_SECONDS:
             return
-        if self._told and now - self._told_at < _TOLD_AGAIN:
+        # Between two looks a holder may have gone or not signed yet: no news of whom it is.
+        if self._told and (holder is None or now - self._told_at < _TOLD_AGAIN):
             return
         who = "another process" if holder is None else faults.describe_process(holder)
         sentence = f"Waiting since {self._at} for {who}, which holds the workspace {self._path}."

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import psutil
 import pytest
 
 from grace_engine import jobs
-from grace_engine.errors import GraceError, StoreBusyError, StoreError
+from grace_engine.errors import DiskFullError, GraceError, StoreBusyError, StoreError
 from grace_engine.jobs import Status, folder, keeper, memory, read_job
 from grace_engine.jobs.memory import MemoryKills, killed_for_memory, memory_kills
 from tests.jobs.conftest import PATIENCE, at_work, ended
@@ -252,6 +253,29 @@ def test_a_job_that_fills_the_disk_says_so_on_that_very_disk(begin, small_disk: 
     assert "Free some space" in over.says
     (small_disk / "noise").unlink()
     assert over.is_resumable
+
+
+def test_on_a_disk_without_room_no_run_begins_or_goes_on_and_nothing_changes(
+    begin, command: list[str], small_disk: Path
+) -> None:
+    """A run that could not say how far it is read as died while it worked."""
+    over = ended(begin(root=small_disk, units=1, fill=str(small_disk / "noise")))
+    for size in (4096, 1):  # whole blocks, then what is left of the last one
+        with suppress(OSError), (small_disk / "rest").open("ab", buffering=0) as rest:
+            while True:
+                rest.write(b"x" * size)
+
+    with pytest.raises(DiskFullError, match=r"so no run can begin there.*Free some space"):
+        jobs.resume(over, command)
+    with pytest.raises(DiskFullError, match="so no run can begin there"):
+        begin(root=small_disk, units=1)
+
+    assert jobs.jobs(small_disk) == [read_job(over.folder)]
+    assert read_job(over.folder).state == "disk-full"
+    assert not (over.folder / folder.RESERVE).exists()
+    (small_disk / "rest").unlink()
+    (small_disk / "noise").unlink()
+    assert ended(jobs.resume(over, command)).status.attempt == 2
 
 
 def test_a_last_word_takes_the_bytes_that_were_set_aside(

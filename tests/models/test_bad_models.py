@@ -63,7 +63,7 @@ def not_a_number(model: Path) -> None:
 BAD: dict[str, tuple[Change, str]] = {
     "no weights": (
         lambda model: (model / "model.safetensors").unlink(),
-        "holds no weights: no *.safetensors in",
+        "holds no weights: no *.safetensors in it",
     ),
     "pickle only": (pickled, "has only pickled weights, which can run code when opened"),
     "no config": (lambda model: (model / "config.json").unlink(), "holds no config.json"),
