@@ -44,7 +44,9 @@ def test_a_run_outlives_browser_and_app(tmp_path: Path, chromium: str) -> None:
 
         job = until(job, lambda now: now.status.phase == "Scoring" and now.status.done > 0)
         done = job.status.done
-        assert until(job, lambda now: now.status.done > done).state == "running"
+        job = until(job, lambda now: now.status.done > done)
+        assert job.state == "running"
+        os.kill(job.status.pid, signal.SIGSTOP)  # else it may be done before a slow machine looks
 
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         with serve(workspace.root, tmp_path / "second") as studio:
@@ -52,6 +54,7 @@ def test_a_run_outlives_browser_and_app(tmp_path: Path, chromium: str) -> None:
             expect(page.get_by_text(re.compile(r"^Scoring: \d+ of 400 traces"))).to_be_visible(
                 timeout=LONG
             )
+            os.kill(job.status.pid, signal.SIGCONT)
             page.get_by_role("button", name="Cancel").click()
             assert ended(job).state == "cancelled"
             expect(page.get_by_role("button", name="Resume")).to_be_visible(timeout=LONG)
