@@ -127,6 +127,8 @@ def train_on_cluster(
 
 def on_the_node(root: str, document: Mapping[str, Any], folder: str) -> tuple[str, str]:
     """What the Slurm job does: the training, told of in files; how it ended, and a fault."""
+    # Said outright: a process that a shell started in the background ignores it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     request = replace(request_of(document), executor="local")
     progress = InFiles(Path(folder) / FOLDER)
     try:

@@ -31,7 +31,8 @@ class JudgedSubjects:
         """The subject with a number a trace and metric, NaN where nothing was judged."""
         judged = self.of_subjects.get(subject.name)
         if judged is None:
-            return subject
+            none = {"the judge has read none of them": subject.n_traces}
+            return replace(subject, why={**subject.why, **{c.name: none for c in self.columns}})
         shares = judged.shares.reindex(subject.numbers.index)
         n_unread = int(shares.isna().all(axis=1).sum())
         why = {name: {"not among those that were judged": n_unread} for name in shares.columns}

@@ -259,6 +259,8 @@ def _subject(
     }
     if view is not None:
         why |= _unscored(numbers)
+    else:
+        why |= {name: {"no scoring run has them": len(ids)} for name in _SIGNALS}
     digests = store.reasoning_digests(workspace, ids)
     return Subject(
         name=source.name,
@@ -275,7 +277,7 @@ def _subject(
         prompts=listed["prompt_digest"].to_numpy(dtype=object),
         why=why,
         chosen_by=source.chosen_by,
-        lists_wrong=_lists_wrong(workspace, list(dict.fromkeys(listed["dataset"]))),
+        lists_wrong=_lists_wrong(workspace, source.kind, list(dict.fromkeys(listed["dataset"]))),
     )
 
 
@@ -296,12 +298,16 @@ def _unscored(numbers: pd.DataFrame) -> dict[str, dict[str, int]]:
     return found
 
 
-def _lists_wrong(workspace: Workspace, datasets: Sequence[str]) -> str:
-    """The command that lists wrong answers of these datasets; "" where none has a reference."""
+def _lists_wrong(workspace: Workspace, kind: str, datasets: Sequence[str]) -> str:
+    """What lists the wrong answers of these datasets; "" where none has a reference."""
     if not any(each.n_with_reference for each in store.check_counts(workspace, datasets)):
         return ""
     named = " ".join(shlex.quote(name) for name in datasets)
-    return f"grace check {named} --list wrong lists them"
+    lists = f"grace check {named} --list wrong lists"
+    if kind == "dataset":
+        return f"{lists} them"
+    whole = "its whole dataset" if len(datasets) == 1 else "its whole datasets"
+    return f"{lists} those of {whole}, chosen or not"
 
 
 def _columns(

@@ -60,7 +60,7 @@ class Subject:
         n_repeated: Traces whose reasoning another one before them has, white space aside.
         languages: Traces by language.
         chosen_by: The strategy by which a selection was chosen; "" for a dataset.
-        lists_wrong: The command that lists its wrong answers; "" where none does.
+        lists_wrong: What lists its wrong answers, as a clause; "" where nothing does.
         numbers: A row a trace: a column for each ``Column``, NaN where there is none.
         prompts: ``[n]`` the prompt that each trace answers, as a digest.
         why: By column: why traces have no number, with how many they are.

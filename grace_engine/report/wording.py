@@ -29,10 +29,9 @@ CAVEATS = (
 
 
 INTERVALS = (
-    "An interval goes by Student's t with one degree of freedom less than there are prompts, and "
-    "ends where the number itself does (a share at 0 and 1, a length at 0). There is none of fewer "
-    f"than {FEWEST} prompts, nor where all are the same: of fewer than {MANY_SAME} prompts that "
-    "tells nothing apart."
+    "An interval is that of Student's t over prompts, cut where the number itself ends: a share at "
+    f"0 and 1, a length at 0. None is given for fewer than {FEWEST} prompts, nor where all have "
+    f"the same value; a comparison rests on such a value only from {MANY_SAME} prompts on."
 )
 """How intervals are to be read."""
 

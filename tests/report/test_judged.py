@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from grace_engine import api, store
+from grace_engine.config import IngestConfig
 from grace_engine.errors import NotFoundError
 from grace_engine.report.judge_tables import judged_sentences
+from grace_engine.report.wording import missing_text
+from tests.conftest import SAMPLE
 from tests.judging.played import asked_for, blocks, no, play, reply
 from tests.served import Served
 
@@ -131,6 +134,21 @@ def test_traces_that_were_read_and_have_no_label_are_counted(made: api.DatasetRe
     fewer = replace(judged, metrics=(replace(first, n_traces=first.n_traces - 1), *others))
     said = " ".join(judged_sentences(replace(made, judged={"solutions": fewer})))
     assert f"No label was found of {first.name} of 1 trace: it failed, or was not asked" in said
+
+
+def test_a_dataset_that_the_judge_did_not_read_says_so_beside_one_that_it_read(
+    workspace: api.Workspace, made: object
+) -> None:
+    other = SAMPLE / "planted" / "traces.jsonl"
+    api.ingest(workspace, [other], IngestConfig(dataset="unread"))
+    (n_traces,) = (each.n_traces for each in api.datasets(workspace) if each.name == "unread")
+
+    found = api.dataset_report(workspace, "best", against=["unread"])
+
+    said = {column.name: missing_text(found, column) for column in found.columns}
+    assert f"{n_traces} of unread have none: the judge has read none of them" in said["validity"]
+    assert f"{n_traces} of unread have none: no scoring run has them" in said["alignment"]
+    assert said["n_steps"] == ""
 
 
 def test_a_judge_that_read_nothing_of_it_is_named(workspace: api.Workspace, made: object) -> None:

@@ -195,6 +195,9 @@ def test_the_command_that_lists_wrong_answers_is_one_that_works(
 
     found = api.dataset_report(scored_workspace_copy, "best")
     [said] = [each for each in summary(found) if "known answer" in each]
+    assert said.endswith("--list wrong lists those of its whole dataset, chosen or not.")
+    whole = api.dataset_report(scored_workspace_copy, "solutions")
+    [said] = [each for each in summary(whole) if "known answer" in each]
     assert said.endswith("wrong: grace check solutions --list wrong lists them.")
     listing = said.partition(": grace ")[2].removesuffix(" lists them.")
     status, *_ = grace(*listing.split(), "-w", scored_workspace_copy.root)

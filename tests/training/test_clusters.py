@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -41,6 +42,14 @@ def mine(own_workspace: api.Workspace) -> api.Workspace:
     return own_workspace
 
 
+@pytest.fixture
+def heeding_sigint() -> Iterator[None]:
+    """Also where a shell started the tests in the background, which has them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def request(**given: object) -> api.TrainRequest:
     settings = preset("cpu", batch_size=1, epochs=float(given.pop("epochs", 1.0)), device="cpu")
     return api.TrainRequest(what="mine", settings=settings, executor="slurm", **given)
@@ -61,7 +70,9 @@ def test_a_cluster_trains_into_the_run_folder(mine: api.Workspace) -> None:
 
 
 @pytest.mark.slow
-def test_a_cluster_is_asked_to_end_and_keeps_a_checkpoint(mine: api.Workspace) -> None:
+def test_a_cluster_is_asked_to_end_and_keeps_a_checkpoint(
+    mine: api.Workspace, heeding_sigint: None
+) -> None:
     folder = mine.root / "runs" / "train-1"
     told = Told(lambda: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
