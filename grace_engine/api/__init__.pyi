@@ -183,6 +183,7 @@ from .running import (
     cancel_job as cancel_job,
     forget_job as forget_job,
     get_job as get_job,
+    last_training as last_training,
     list_jobs as list_jobs,
     may_score as may_score,
     resume_job as resume_job,

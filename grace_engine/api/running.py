@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
@@ -198,6 +199,23 @@ def start_training(workspace: Workspace, request: "TrainRequest") -> Job:
         device="" if on_cluster else device_of(request.settings.device),
     )
     return begin(workspace, spec)
+
+
+def last_training(workspace: Workspace, what: str) -> Job:
+    """The last run that trained on a selection, by whichever of its words, or on a file.
+
+    Raises:
+        NotFoundError: None has.
+    """
+    words = {what}
+    if not Path(what).is_file():
+        with suppress(NotFoundError):
+            chosen = get_selection(workspace, what)
+            words |= {chosen.id, chosen.name}
+    for job in list_jobs(workspace):
+        if job.spec.kind == "train" and job.spec.settings.get("what") in words:
+            return job
+    raise NotFoundError(f"No run has trained on {what} yet: leave out --resume.")
 
 
 def _name_in(workspace: Workspace, what: str) -> str:

@@ -16,7 +16,7 @@ from grace_engine.cli.options import (
     OverwriteOption,
     WorkspaceOption,
 )
-from grace_engine.errors import GraceError, InputError
+from grace_engine.errors import InputError
 from grace_engine.jobs import Job
 from grace_engine.quantities import counted
 
@@ -180,7 +180,7 @@ def train(
         _hand_over(opened, request, export_config, to, overwrite=overwrite, as_json=as_json)
         return
     if resume:
-        job = _job_of(opened, request)
+        job = api.last_training(opened, request.what)
         job = job if job.is_active else api.resume_job(opened, job.id)
     else:
         with console.progress() as bars:
@@ -321,10 +321,3 @@ def _follow(workspace: "api.Workspace", job: Job) -> Job:
                 bars.say(f"Run {job.id} was asked to end: it writes a checkpoint.")
             job = api.get_job(workspace, job.id)
     return job
-
-
-def _job_of(workspace: "api.Workspace", request: "api.TrainRequest") -> Job:
-    for job in api.list_jobs(workspace):
-        if job.spec.kind == "train" and job.spec.settings.get("what") == request.what:
-            return job
-    raise GraceError(f"No run has trained on {request.what} yet: leave out --resume.")

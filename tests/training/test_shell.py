@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from grace_engine import api
-from grace_engine.jobs import Job
+from grace_engine.errors import NotFoundError
+from grace_engine.jobs import Job, JobSpec, Status, folder
 from tests.conftest import SAMPLE
 
 PATIENCE = 300.0
@@ -137,6 +138,22 @@ def test_problems_that_nobody_named_cannot_be_counted(grace, selected: api.Works
         status, _, err = grace(*at, option, 4, "--dry-run")
         assert status == 1
         assert "are about the problems of --eval" in err
+
+
+def test_the_last_run_on_a_selection_is_found_by_whichever_of_its_words(
+    selected: api.Workspace,
+) -> None:
+    """The page names a selection by its id, the shell by its name."""
+    chosen = api.get_selection(selected, "quarter")
+    run = selected.root / "runs" / "train-20260101-000000-abcd"
+    run.mkdir(parents=True)
+    folder.write_spec(run, JobSpec(kind="train", title="", settings={"what": chosen.id}))
+    folder.write_status(run, Status(state="cancelled", number=1))
+
+    for words in ("quarter", chosen.id, chosen.id[:-1], "latest"):
+        assert api.last_training(selected, words).id == run.name
+    with pytest.raises(NotFoundError, match=r"No run has trained on traces\.jsonl yet"):
+        api.last_training(selected, "traces.jsonl")
 
 
 @pytest.mark.slow
