@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKSPACE ?= workspace
 
-.PHONY: run demo test test-slow lint bench lock wheel clean
+.PHONY: run demo test test-long test-slow lint bench lock wheel clean
 
 run: $(READY) ## Prepare the sample workspace and open the studio on 127.0.0.1
 	$(BIN)/grace sample --workspace $(WORKSPACE)
@@ -14,9 +14,15 @@ run: $(READY) ## Prepare the sample workspace and open the studio on 127.0.0.1
 demo: $(READY) ## The main job without a browser: ingest, score, choose, export
 	@PATH="$(BIN):$$PATH" sh docs/demo.sh
 
-test: $(READY) lint ## Checks, then all tests; browser tests alone, so that nothing disturbs them
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder -m "not browser and not slow"
-	$(BIN)/python -m pytest -q -m "browser and not slow"
+SPREAD := -n auto --dist loadfile --no-loadscope-reorder
+
+test: $(READY) lint ## Checks, then all quick tests; browser tests alone, so that nothing disturbs them
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(SPREAD) -m "not browser and not slow and not long"
+	$(BIN)/python -m pytest -q -m "browser and not slow and not long"
+
+test-long: $(READY) ## What takes seconds each, and together as long as make test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(SPREAD) -m "long and not browser"
+	$(BIN)/python -m pytest -q -m "long and browser"
 
 test-slow: $(READY) ## What takes minutes: many users at once, runs killed thirty times, restarts
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow

@@ -39,6 +39,7 @@ def outcomes(workspace: api.Workspace) -> dict[str, int]:
     return dict(store.answer_checks(workspace)["outcome"].value_counts())
 
 
+@pytest.mark.long
 def test_each_outcome_is_stored_and_counted_and_nothing_is_checked_twice(workspace) -> None:
     report = api.check_answers(workspace, timeout=1)
 
@@ -177,6 +178,7 @@ def test_the_shell_checks_and_says_what_came_out(workspace, grace) -> None:
     assert "more than 0" in err
 
 
+@pytest.mark.long
 def test_the_shell_lists_the_traces_that_came_out_in_some_way(workspace, grace) -> None:
     def listed(*outcomes: str) -> list[tuple[str, str, str, str]]:
         flags = [flag for outcome in outcomes for flag in ("--list", outcome)]

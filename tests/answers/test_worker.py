@@ -39,6 +39,7 @@ def until(right) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.long
 def test_a_pair_that_hangs_times_out_and_the_others_are_not_lost() -> None:
     found = check_pairs([EASY, HANGS, EASY, HANGS, EASY], Limits(seconds=1))
     assert [check.outcome for check in found] == [
@@ -55,6 +56,7 @@ def test_a_pair_that_needs_too_much_memory_times_out_and_says_so() -> None:
     assert found[1].detail == "it needs more than 8.4 MB of memory"
 
 
+@pytest.mark.long
 def test_a_process_that_is_killed_from_outside_costs_no_verdict() -> None:
     with Checker(Limits(seconds=2)) as checker:
         stream = checker.check([EASY, HANGS, EASY])
@@ -64,6 +66,7 @@ def test_a_process_that_is_killed_from_outside_costs_no_verdict() -> None:
         assert [check.outcome for check in stream] == ["timed out", "right"]
 
 
+@pytest.mark.long
 def test_a_pair_that_ends_its_process_again_and_again_is_given_up() -> None:
     with Checker(Limits(seconds=600)) as checker:
         stream = checker.check([EASY, HANGS, EASY])
@@ -117,6 +120,7 @@ def test_who_stops_gets_out_at_once_and_leaves_no_process() -> None:
     assert workers() == []
 
 
+@pytest.mark.long
 def test_no_process_outlives_a_parent_that_was_killed() -> None:
     code = (
         "from grace_engine.answers import Checker, Limits\n"

@@ -21,6 +21,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("flags", [[], ["--no-browser"]], ids=["browser", "no browser"])
 def test_the_first_start_asks_nothing_and_answers(tmp_path: Path, flags: list[str]) -> None:
     port, log = free_port(), tmp_path / "log"

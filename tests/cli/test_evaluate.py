@@ -24,6 +24,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> api.Workspace:
     return workspace
 
 
+@pytest.mark.long
 def test_planted_errors_are_evaluated_by_kind_signal_and_place(grace, planted) -> None:
     status, out, err = grace("evaluate", "-w", planted.root, "--resamples", "50", "--json")
     assert status == 0, err
@@ -67,6 +68,7 @@ def test_labels_of_a_file_take_the_place_of_the_datas(grace, planted, tmp_path) 
     assert {d["kind"] for d in found["traces"]} == {"a bad step"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -107,6 +109,7 @@ def test_a_named_label_alone_is_asked_about(grace, planted) -> None:
     assert "is_correct, kind" in err
 
 
+@pytest.mark.long
 def test_runs_stand_beside_each_other_and_a_models_losses_once(grace, planted) -> None:
     api.score(planted, ScoreConfig(model=str(SAMPLE / "tiny-reasoner"), proxy="lm_head"))
     command = ("evaluate", "-w", planted.root, "--run", "all", "--resamples", "5", "--markdown")

@@ -364,6 +364,7 @@ def test_a_reference_target_is_shown_as_such_and_exports_say_what_they_keep(
     assert "exported with their own, other answer" in err
 
 
+@pytest.mark.long
 def test_an_entropy_discount_is_stored_with_the_run_and_told_wherever_its_proxy_is(
     grace, own_workspace, tmp_path
 ) -> None:

@@ -132,6 +132,7 @@ def test_a_file_that_is_broken_as_a_whole_is_refused(
     assert report["fault"].endswith((".", ")."))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", LINES)
 def test_a_broken_line_is_rejected_alone(grace: Grace, tmp_path: Path, case: str) -> None:
     line, reason, said = LINES[case]
@@ -211,6 +212,7 @@ app()
 """
 
 
+@pytest.mark.long
 def test_a_disk_that_fills_up_half_way_leaves_nothing_of_the_file(
     grace: Grace, tmp_path: Path
 ) -> None:

@@ -111,6 +111,7 @@ def test_every_rule_has_its_fault() -> None:
         assert what.startswith(said)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("said", "statement"), BROKEN.items(), ids=list(BROKEN))
 def test_what_does_not_fit_together_is_found_and_advice_given(
     full: api.Workspace, said: str, statement: str

@@ -23,6 +23,7 @@ def folder(tmp_path: Path) -> Path:
     return found
 
 
+@pytest.mark.long
 def test_the_main_job(folder: Path, sample_file: Path, grace: Grace) -> None:
     root, source = folder / "мой workspace", folder / "решения [a].jsonl"
     shutil.copy(sample_file, source)
@@ -51,6 +52,7 @@ def test_the_main_job(folder: Path, sample_file: Path, grace: Grace) -> None:
     assert (folder / "again.jsonl").read_bytes() == exported != b""
 
 
+@pytest.mark.long
 def test_backup_restore_compaction_check_and_rebuild(
     folder: Path, own_workspace: api.Workspace, grace: Grace
 ) -> None:

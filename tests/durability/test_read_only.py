@@ -54,6 +54,7 @@ def test_commands_that_read_answer_as_ever(
         (frozen / "try").write_text("")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", ["inspect", "curate", "data"])
 def test_pages_show_it(frozen: Path, monkeypatch: pytest.MonkeyPatch, page: str) -> None:
     monkeypatch.setenv("GRACE_WORKSPACE", str(frozen))

@@ -69,6 +69,7 @@ def configuration(model: Path) -> None:
     (model / "config.json").write_text(json.dumps(document))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("change", [weight, tokenizer, chat_template, configuration])
 def test_a_changed_file_of_the_model_is_another_scorer(
     own_workspace: api.Workspace,

@@ -111,6 +111,7 @@ def test_an_interrupted_run_keeps_what_it_did_and_ends_as_an_uninterrupted_one(
     assert_same(packed(unscored), packed(scored_workspace))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_the_tokenizers_padding_side_moves_no_gram(
     unscored: api.Workspace,

@@ -99,6 +99,7 @@ def traced() -> Iterator[Callable[[], int]]:
         tracemalloc.stop()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ending", WRITERS)
 def test_ten_times_the_rows_take_no_more_memory(tmp_path: Path, ending: str) -> None:
     def peak(n: int) -> int:
@@ -146,6 +147,7 @@ def test_a_record_that_is_too_large_is_rejected_and_reading_goes_on(
     ]  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ending", [".jsonl", ".json", ".csv", ".jsonl.gz"])
 def test_a_line_of_50_mb_is_never_held_whole(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"rows{ending}"

@@ -98,6 +98,7 @@ def test_spans_are_ordered_and_disjoint_and_no_step_begins_or_ends_inside_one(
                 assert cut == step.end == len(text) or not is_inside(spans, cut)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "piece",
     ["$", "(", ".", "`", "~", "|", "\\", "\\(", "\\begin{a}", "\\end{a}", "\\begin{a}\\end{b}",

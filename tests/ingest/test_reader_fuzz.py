@@ -136,6 +136,7 @@ def test_the_files_that_are_changed_below_are_whole(tmp_path: Path, name: str) -
     assert not any(isinstance(row, Reject) for row in rows)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ending", READERS)
 @given(content=st.binary(max_size=200))
 @fuzzed
@@ -147,6 +148,7 @@ def test_any_bytes_are_read_or_refused_in_words(
     check_is_read_or_refused(path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", WHOLE)
 @given(changes=CHANGES)
 @fuzzed

@@ -22,6 +22,7 @@ PIECES = [
 texts = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=8)), max_size=25).map("".join)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("segmenter", SEGMENTERS)
 @given(text=texts, answer=st.sampled_from([None, "18", "{x}"]))
 @example(text="Step 1:**The answer is 5**\nStep 2: no", answer=None)
@@ -64,6 +65,7 @@ def test_any_pattern_is_taken_or_refused_in_words(pattern: str) -> None:
     assert f"regex:{pattern}" in said or repr(f"regex:{pattern}") in said or not pattern
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("segmenter", SEGMENTERS)
 @pytest.mark.parametrize(
     "piece",

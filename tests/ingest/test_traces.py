@@ -196,6 +196,7 @@ NAMED = st.dictionaries(st.sampled_from([*NAMES, "q", "t", "a", "x"]), VALUES, m
 TEXTS = st.sampled_from(["Q", "A.</think>4", "Step 1: A. ки", "<|begin_of_thought|>", "#### 4"])
 
 
+@pytest.mark.long
 @given(
     rows=st.lists(
         st.dictionaries(

@@ -87,6 +87,7 @@ def test_only_text_files_are_read_packed(tmp_path: Path, name: str) -> None:
         list(read_rows(tmp_path / name))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("ending", "begins"),
     [

@@ -70,6 +70,7 @@ def test_work_without_its_keeper_has_its_device_still(begin) -> None:
     assert ended(second).state == "finished"
 
 
+@pytest.mark.long
 def test_runs_take_a_device_in_the_order_in_which_they_came(begin) -> None:
     first = at_work(begin(device="cpu", units=1000, nap=0.05))
     second = queued(begin(device="cpu", units=40, nap=0.05))

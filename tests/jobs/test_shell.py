@@ -49,6 +49,7 @@ def test_a_run_is_followed_until_it_ends(begin) -> None:
     assert text.splitlines()[-1].endswith("All counted.")
 
 
+@pytest.mark.long
 def test_a_run_whose_folder_is_removed_is_listed_and_not_followed_for_ever(begin, grace) -> None:
     job = at_work(begin(units=150, nap=0.05))
     text = follow(job, 0)

@@ -33,6 +33,7 @@ class Once:
         return self._bad(body) if fresh else play(body)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "bad",
     [
@@ -125,6 +126,7 @@ def test_what_a_server_cannot_take_is_that_steps_failure(
     assert found.n_judged == N_STEPS - 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("bad", "fault", "said"),
     [

@@ -230,6 +230,7 @@ def test_verdicts_follow_their_characters_where_steps_are_cut_anew(
     assert api.judged_on(workspace, trace.id) == before
 
 
+@pytest.mark.long
 def test_what_was_judged_goes_with_its_dataset_and_its_judge(
     workspace: api.Workspace, asking: Asking
 ) -> None:

@@ -96,6 +96,7 @@ def test_signals_are_evaluated_against_a_judge(judged: api.Workspace, grace: Any
         api.evaluate(judged, labels=["judge:latest:coherence"])
 
 
+@pytest.mark.long
 def test_the_judge_that_read_most_is_meant_wherever_none_is_named(
     judged: api.Workspace, grace: Any, tmp_path: Path
 ) -> None:

@@ -145,6 +145,7 @@ def leaking(body: dict[str, Any]) -> Any:
     return 200, label + f'\\"{SECRET} or {spelt}\\"}}"}}}}]}}'.encode()
 
 
+@pytest.mark.long
 def test_the_key_stands_in_nothing_that_is_written_or_said(
     workspace: api.Workspace, served: Served, monkeypatch: pytest.MonkeyPatch, grace: Any
 ) -> None:

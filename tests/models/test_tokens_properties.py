@@ -76,6 +76,7 @@ def test_ranges_are_those_of_the_rule_applied_token_by_token(
         assert [(segment.token_start, segment.token_end) for segment in segments] == ranges
 
 
+@pytest.mark.long
 @settings(max_examples=60, deadline=None)
 @given(marked=MARKED, prompt=TEXT)
 def test_no_visible_character_of_a_segment_is_lost(any_tokenizer, make_trace, marked, prompt):

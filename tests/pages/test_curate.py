@@ -311,6 +311,7 @@ def test_the_page_goes_on_where_it_was_left(open_curate, scored_workspace: api.W
 # Hostile names
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "section", ["Nearest the cut", "Why", "Enters and leaves", "Bias", "Budget curve", "Selections"]
 )

@@ -13,6 +13,7 @@ from grace_engine.ui import curate_export
 from tests.pages.looking import shown
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("as_format", FORMATS)
 def test_a_selection_is_exported_within_the_workspace(
     open_curate, own_workspace: api.Workspace, as_format: str

@@ -274,6 +274,7 @@ def test_an_upload_is_kept_in_the_workspace_and_previewed(open_data, tmp_path: P
     assert "1 trace for up; 0 would be rejected" in shown(app)
 
 
+@pytest.mark.long
 def test_the_estimate_stands_before_the_start_and_a_sample_is_offered(
     open_data, tmp_path: Path
 ) -> None:
@@ -339,6 +340,7 @@ def test_a_model_folder_is_confined_and_a_hub_id_is_not(
     assert inside == str(tmp_path / "model")
 
 
+@pytest.mark.long
 def test_hostile_names_and_texts_are_never_markup(open_data, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from grace_engine import api
@@ -65,6 +66,7 @@ def test_a_link_holds_the_model_and_the_datasets_to_score(
     assert button(again, "Score all 39")
 
 
+@pytest.mark.long
 def test_a_run_that_is_not_the_latest_is_resumed_from_the_table(
     open_data,
     tmp_path: Path,

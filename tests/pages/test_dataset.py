@@ -122,6 +122,7 @@ def test_what_cannot_be_is_a_sentence(open_dataset: OpenPage, measured: api.Work
     assert "Say above which size" in said(app)
 
 
+@pytest.mark.long
 def test_duplicates_are_counted_within_and_between(
     open_dataset: OpenPage, own_workspace: api.Workspace
 ) -> None:

@@ -85,6 +85,7 @@ LINKS: list[tuple[str, dict[str, str]]] = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("page", "link"), LINKS, ids=lambda part: str(part).encode().hex()[:40])
 def test_no_text_of_the_data_turns_a_page(
     turned: Path, monkeypatch: pytest.MonkeyPatch, page: str, link: dict[str, str]

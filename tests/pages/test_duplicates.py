@@ -31,6 +31,7 @@ def hostile(tmp_path: Path) -> api.Workspace:
     return workspace
 
 
+@pytest.mark.long
 def test_one_click_finds_groups_and_shows_them_side_by_side(
     open_page, hostile: api.Workspace
 ) -> None:

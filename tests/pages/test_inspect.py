@@ -374,6 +374,7 @@ def test_an_opened_trace_was_looked_at_and_stays_listed(
     assert api.annotations(own_workspace).looked - before == {first, second}
 
 
+@pytest.mark.long
 def test_traces_that_could_not_be_scored_are_listed_read_and_dropped(
     open_app, tmp_path: Path, sample_file: Path
 ) -> None:

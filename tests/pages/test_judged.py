@@ -154,6 +154,7 @@ def test_the_page_opens_the_worst_step_with_its_reason(
     assert app.session_state["signal"] == "Validity"
 
 
+@pytest.mark.long
 def test_the_worst_come_first_and_an_unjudged_trace_does_not_turn_the_page(
     judged_workspace: api.Workspace, open_app: OpenPage
 ) -> None:
@@ -172,6 +173,7 @@ def test_the_worst_come_first_and_an_unjudged_trace_does_not_turn_the_page(
     assert fresh.query_params["trace"] in doubted
 
 
+@pytest.mark.long
 def test_the_dataset_page_says_who_judged_how_much_at_which_cost(
     judged_workspace: api.Workspace, open_page: OpenPage
 ) -> None:

@@ -111,6 +111,7 @@ def test_a_note_needs_a_word_and_saving_closes_the_popover_and_says_what_was_don
     assert api.annotations(own_workspace).overrides[trace].note == "doubtful"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("view", ["Text", "Matrix", "Same prompt", "Two runs"])
 def test_a_verdict_stands_beside_its_step_in_every_view(
     open_app, own_workspace: api.Workspace, view: str

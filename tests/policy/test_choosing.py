@@ -211,6 +211,7 @@ EXPORTED = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("as_format", EXPORTED)
 @pytest.mark.parametrize("ending", ["jsonl", "parquet"])
 def test_exports_for_trainers_and_the_same_bytes_again(

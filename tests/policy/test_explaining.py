@@ -98,6 +98,7 @@ def test_methods_are_those_that_suffice_and_share_what_both_take(
     assert alone.strategies == ("accgreedy", "band", "random")
 
 
+@pytest.mark.long
 def test_halves_are_groups_of_their_own_held_against_the_same_target(
     rolled: api.Workspace, tmp_path: Path
 ) -> None:

@@ -122,6 +122,7 @@ def test_nothing_is_asked_twice_and_no_weights_are_loaded(rolled, problem_file, 
     assert (report.n_asked, report.n_before, report.rollouts.n_problems) == (0, 5, 5)
 
 
+@pytest.mark.long
 def test_rollouts_killed_between_batches_end_as_undisturbed_ones(
     rolled: api.Workspace, problem_file: Path, tmp_path: Path
 ) -> None:
@@ -134,6 +135,7 @@ def test_rollouts_killed_between_batches_end_as_undisturbed_ones(
     assert groups(workspace, "sums") == groups(rolled, "sums")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["representation", "lora"])
 def test_gradients_killed_anywhere_end_as_undisturbed_ones(
     rolled: api.Workspace, kind: str, monkeypatch: pytest.MonkeyPatch
@@ -170,6 +172,7 @@ def test_gradients_killed_anywhere_end_as_undisturbed_ones(
     assert sizes == ({160} if kind == "representation" else {64})
 
 
+@pytest.mark.long
 def test_a_target_against_itself_averages_to_its_own_norm(rolled: api.Workspace) -> None:
     """Σ_x ⟨g_x, ḡ⟩ / n = ‖ḡ‖²: each kind's stream of inner products against its own mean."""
     own = with_rewards(rolled, "own", [0.0, 1.0, 1.0, 0.0])

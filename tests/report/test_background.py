@@ -106,6 +106,7 @@ def trained(own_workspace: api.Workspace) -> tuple[api.Workspace, dict[str, int]
     return own_workspace, right | {"solutions": 9}
 
 
+@pytest.mark.long
 def test_trainings_of_the_workspace_are_evidence(trained) -> None:
     workspace, right = trained
     told = {one.name: one for one in api.trained_on(workspace)}
@@ -125,6 +126,7 @@ def test_trainings_of_the_workspace_are_evidence(trained) -> None:
     assert cell.n == 4
 
 
+@pytest.mark.long
 def test_the_shell_correlates_what_the_workspace_trained(grace, trained) -> None:
     workspace, _ = trained
     status, out, err = grace("correlate", "--trained", "-w", workspace.root)

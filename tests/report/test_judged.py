@@ -49,6 +49,7 @@ def made(workspace: api.Workspace) -> Iterator[api.DatasetReport]:
     served.close()
 
 
+@pytest.mark.long
 def test_the_shares_of_traces_stand_among_the_metrics(
     made: api.DatasetReport, workspace: api.Workspace
 ) -> None:

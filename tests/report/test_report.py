@@ -99,6 +99,7 @@ def test_where_only_the_language_is_missing_no_model_reads_anything(
     assert again.n_traces == sum(before.values())
 
 
+@pytest.mark.long
 def test_a_parser_that_is_named_later_measures_depth_alone_and_that_once(
     own_workspace: api.Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,6 +119,7 @@ def test_a_parser_that_is_named_later_measures_depth_alone_and_that_once(
     assert measuring.measure(own_workspace, ids, config).n_measured == 6
 
 
+@pytest.mark.long
 def test_a_report_that_was_interrupted_goes_on_where_it_stopped(
     own_workspace: api.Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,6 +37,7 @@ def test_each_cell_is_done_once_and_kept(tmp_path: Path) -> None:
     assert task.done() == ["a", "bb", "ccc", "dddd"]
 
 
+@pytest.mark.long
 def test_killed_between_cells_it_goes_on_and_does_none_twice(tmp_path: Path) -> None:
     log, root = tmp_path / "log", tmp_path / "root"
     arguments = [sys.executable, "-c", KILLED, str(log), str(root)]
@@ -85,6 +86,7 @@ def test_more_cells_of_the_same_settings_find_those_that_are_finished(tmp_path: 
     assert more.done() == ["a", "bb", "e"]
 
 
+@pytest.mark.long
 def test_several_processes_do_each_cell_once(tmp_path: Path) -> None:
     task = Counting(tmp_path / "log", [f"cell-{i}" for i in range(8)])
     found = run(task, tmp_path / "root", Silent(), processes=2)
@@ -93,6 +95,7 @@ def test_several_processes_do_each_cell_once(tmp_path: Path) -> None:
     assert list(found.found) == list(task.cells)
 
 
+@pytest.mark.long
 def test_a_killed_process_is_a_sentence_and_what_is_finished_is_kept(tmp_path: Path) -> None:
     task = Counting(tmp_path / "log", ends_at="dddd")
     with pytest.raises(ResourceError, match="--processes 1"):

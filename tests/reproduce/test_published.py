@@ -30,6 +30,7 @@ def kept(name: str) -> tuple[Results, tuple[ResultTable, ...]]:
     return results, TABLES[name](results)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", TABLES)
 def test_the_tables_are_those_of_the_kept_results(name: str) -> None:
     _, tables = kept(name)
@@ -44,6 +45,7 @@ def test_the_tables_are_those_of_the_kept_results(name: str) -> None:
         assert table.markdown() in readme
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", TABLES)
 def test_the_kept_results_are_of_what_the_command_does(name: str) -> None:
     results, _ = kept(name)

@@ -153,6 +153,7 @@ TINY = {"n_candidates": 10, "n_target": 3, "n_target_rollouts": 4, "rollouts": (
         "steps": (2, 3), "kinds": ("representation",), "n_seeds": 1}  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "task",
     [

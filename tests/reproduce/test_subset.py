@@ -33,6 +33,7 @@ def pool(folder: Path) -> ScoredPool:
     return score_pools(folder, ["random"], arms, settings, train, model, Silent())["random"]
 
 
+@pytest.mark.long
 def test_what_scores_has_read_a_share_of_the_pool(pool: ScoredPool, folder: Path) -> None:
     scorer = folder / "scorers" / "random" / "model.safetensors"
     assert file_digest(scorer) != file_digest(Path(EARLY) / "model.safetensors")

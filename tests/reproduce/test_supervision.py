@@ -46,6 +46,7 @@ def pools(folder: Path) -> WordedPools:
     return word_pools(folder, POOL, FINISHED, EARLY, Silent())
 
 
+@pytest.mark.long
 def test_ten_datasets_hold_the_same_problems_by_halves(pools: WordedPools) -> None:
     assert len(VARIANTS) == 10
     tokenizer = load_tokenizer(EARLY)

@@ -90,6 +90,7 @@ def test_the_parts_sum_to_the_value(scored_workspace, aggregate, history_only) -
         np.testing.assert_allclose(both, parts["part"], atol=1e-12)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("config", CONFIGS, ids=ids)
 @pytest.mark.parametrize("aggregate", ["mean", "min", "last-weighted"])
 def test_the_flips_are_where_choosing_again_changes_sides(

@@ -138,6 +138,7 @@ def situations(draw: st.DrawFn) -> tuple[Candidates, Budget, Strata | None, int]
     return found, Budget.parse(text), split, draw(st.integers(0, 3))
 
 
+@pytest.mark.long
 @settings(max_examples=600, deadline=None)
 @given(situations())
 def test_fast_and_slow_take_the_same(

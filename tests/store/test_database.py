@@ -213,6 +213,7 @@ def test_a_thread_that_waits_too_long_for_another_says_so(workspace: Workspace) 
             waiting.result()
 
 
+@pytest.mark.long
 def test_eight_threads_write_and_read_without_an_error_or_half_a_batch(
     workspace: Workspace, make_trace: MakeTrace
 ) -> None:

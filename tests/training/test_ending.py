@@ -48,6 +48,7 @@ def run(own_workspace: api.Workspace, tmp_path: Path):
     return folder, train
 
 
+@pytest.mark.long
 def test_a_cancel_is_heeded_in_whatever_phase_it_comes(run) -> None:
     """No signal is sent here: the file that asks for the end is enough."""
     folder, train = run

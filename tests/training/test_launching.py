@@ -81,6 +81,7 @@ def test_two_processes_end_together_with_a_checkpoint_when_asked(
     assert not (tmp_path / "model").exists()
 
 
+@pytest.mark.long
 def test_processes_that_fail_are_said(two: TrainSettings, tmp_path: Path) -> None:
     with pytest.raises(GraceError, match="One of 2 training processes ended with status"):
         train_in_processes(tmp_path / "no-model", [], two, tmp_path, Silent())

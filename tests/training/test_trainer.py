@@ -84,6 +84,7 @@ def test_a_model_that_was_half_written_is_written_again(trained_in, tmp_path: Pa
     assert weights(found.folder)
 
 
+@pytest.mark.long
 def test_each_step_is_written_down(trained_in, examples: list[Example], tmp_path: Path) -> None:
     found = trained_in(tmp_path / "run", Silent())
     written = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
@@ -144,6 +145,7 @@ def test_a_checkpoint_that_was_not_written_to_its_end_is_passed_over(tmp_path: P
     assert last_checkpoint(tmp_path / "none") is None
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("batch", "accumulation", "epochs"), [(5, 2, 1.0), (4, 2, 1.5)])
 def test_steps_are_counted_as_the_trainer_counts_them(
     trained_in,
