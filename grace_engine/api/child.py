@@ -217,7 +217,7 @@ def _judge(workspace: api.Workspace, spec: JobSpec, reporter: Reporter) -> Outco
         f"{counted(report.n_judged, 'step')} judged in {duration(report.seconds)}, "
         f"{report.n_before:,} were before, {report.n_failed:,} failed"
         + (f" ({reasons})" if reasons else "")
-        + f". {counted(report.n_requests, 'request')}, {report.tokens_in:,} tokens read, "
+        + f". {report.requests_text}; {report.tokens_in:,} tokens read, "
         f"{report.tokens_out:,} written"
         + ("." if report.cost is None else f", cost {report.cost:.4g}.")
         + (f" Stopped at the limit with {report.n_left:,} steps left." if report.stopped else "")

@@ -298,7 +298,7 @@ def _plan_json(plan: "api.JudgePlan") -> dict[str, Any]:
 def _say_found(found: "api.JudgeReport", settings: "api.JudgeSettings") -> None:
     reasons = ", ".join(f"{count:,} {why}" for why, count in found.by_reason.items())
     spent = (
-        f"{counted(found.n_requests, 'request')}, {found.tokens_in:,} tokens read, "
+        f"{found.requests_text}; {found.tokens_in:,} tokens read, "
         f"{found.tokens_out:,} written"
         + ("" if found.cost is None else f", cost {found.cost:.4g}")
         + (

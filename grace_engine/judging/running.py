@@ -43,7 +43,10 @@ class JudgeReport:
         by_reason: ``n_failed`` by reason code.
         n_left: Steps that were not reached.
         stopped: ``budget`` where the limit ended it; else "".
-        n_requests: Requests of now.
+        n_requests: Requests of now that came back and are stored.
+        n_sent: Requests that went out now, every try counted.
+        n_answered: Those of them that brought an answer.
+        n_lost: Those that brought a fault, or nothing.
         tokens_in: Tokens that the judge read now.
         tokens_out: Tokens that it wrote now.
         n_estimated: Requests of now whose tokens the server did not say.
@@ -62,11 +65,20 @@ class JudgeReport:
     n_left: int
     stopped: str
     n_requests: int
+    n_sent: int
+    n_answered: int
+    n_lost: int
     tokens_in: int
     tokens_out: int
     n_estimated: int
     cost: float | None
     seconds: float
+
+    @property
+    def requests_text(self) -> str:
+        """``129 requests sent, 111 answered, 18 failed``."""
+        sent = counted(self.n_sent, "request")
+        return f"{sent} sent, {self.n_answered:,} answered, {self.n_lost:,} failed"
 
 
 def run_judging(workspace: Workspace, plan: JudgePlan, progress: Progress) -> JudgeReport:
@@ -98,6 +110,9 @@ def run_judging(workspace: Workspace, plan: JudgePlan, progress: Progress) -> Ju
         n_left=plan.n_pending - run.n_judged - run.reasons.total(),
         stopped="budget" if run.budget.is_spent else "",
         n_requests=run.n_requests,
+        n_sent=run.traffic.n_sent,
+        n_answered=run.traffic.n_answered,
+        n_lost=run.traffic.n_failed,
         tokens_in=run.tokens_in,
         tokens_out=run.tokens_out,
         n_estimated=run.n_estimated,
@@ -146,7 +161,7 @@ class _Run:
             timeout=settings.timeout,
             pacing=self._pace,
         )
-        self._asker, self._traffic = Asker(endpoint, settings, self.budget), endpoint.traffic
+        self._asker, self.traffic = Asker(endpoint, settings, self.budget), endpoint.traffic
         self._threads: list[threading.Thread] = []
         self._work: queue.Queue[Task | None] = queue.Queue()
         self._told: queue.Queue[_Told] = queue.Queue()
@@ -206,7 +221,7 @@ class _Run:
             self._work.put(None)
         self._drain()
         self._tell_spent()
-        self._traffic.end()
+        self.traffic.end()
         until = time.monotonic() + _LONGEST_END
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
@@ -328,7 +343,7 @@ class _Run:
         self._said_at = time.monotonic()
         cost = self._plan.settings.cost(self.tokens_in, self.tokens_out)
         sent, answered, failed = (
-            getattr(self._traffic, name) for name in ("n_sent", "n_answered", "n_failed")
+            getattr(self.traffic, name) for name in ("n_sent", "n_answered", "n_failed")
         )
         self._progress.say(
             f"So far {counted(sent, 'request')} sent, {answered:,} answered, {failed:,} failed, "

@@ -33,6 +33,16 @@ class Once:
         return self._bad(body) if fresh else play(body)
 
 
+def test_the_end_says_how_many_requests_came_to_nothing(
+    workspace: api.Workspace, served: Served, asking: Asking
+) -> None:
+    served.reply = Once(lambda _body: Reply(status=429, headers={"Retry-After": "0"}))
+    found = api.judge(workspace, "sums", asking(**ONE, concurrency=1))
+    n = 2 * N_STEPS  # of each the first is refused
+    assert (found.n_requests, found.n_sent, found.n_answered, found.n_lost) == (n, 2 * n, n, n)
+    assert found.requests_text == f"{2 * n} requests sent, {n} answered, {n} failed"
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(
     "bad",

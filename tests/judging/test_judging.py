@@ -264,7 +264,9 @@ def test_the_shell_says_what_it_will_ask_and_what_came_of_it(
     assert f"Expected: {5 * N_STEPS} requests, about" in err
     assert "That is an estimate" in err
     # 50 requests of 100 and 10 tokens at 1 and 10 a million: 0.01
-    assert "5,000 tokens read, 500 written, cost 0.01." in err
+    n = 5 * N_STEPS
+    assert f"{n} requests sent, {n} answered, 0 failed; 5,000 tokens read, 500 written" in err
+    assert "written, cost 0.01." in err
     assert "validity" in out
     assert "80.0%" in out
     status, out, err = grace("judge", *common, "--json")
