@@ -69,7 +69,8 @@ def table(
             *([_cell(value) for value in row] for row in rows),
         ]
         text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        sys.stdout.write(marks_named(f"**{title}**\n\n{text}\n\n"))
+        head = f"**{title}**\n\n" if title else ""
+        sys.stdout.write(marks_named(f"{head}{text}\n\n"))
         return
     drawn = Table(
         title=Text(marks_named(title)) if title else None, title_justify="left", header_style="bold"

@@ -11,7 +11,7 @@ from grace_engine.errors import InputError, ReadError
 from grace_engine.evidence.correlating import Evidence
 
 DATASET, MODEL, RESULT = "dataset", "model", "result."
-_THE_MODEL = "model"
+_UNNAMED = ""  # a model that no column names
 
 
 def read_evidence(path: Path, results: Sequence[str] = ()) -> Evidence:
@@ -19,8 +19,9 @@ def read_evidence(path: Path, results: Sequence[str] = ()) -> Evidence:
 
     CSV: a row a dataset (and model), a column ``dataset``, optionally ``model``; columns that begin
     with ``result.``, or that ``results`` names, are results, and the others are metrics. An empty
-    cell is a missing number. JSON: ``datasets`` (names), ``metrics`` (lists by name) and
-    ``results`` (lists by model and name), null for a missing number.
+    cell is a missing number; a model that is not named is "". JSON: ``datasets`` (names),
+    ``metrics`` (lists by name) and ``results`` (lists by model and name), null for a missing
+    number.
 
     Raises:
         ReadError: The file cannot be read, or is not of that form.
@@ -73,7 +74,7 @@ def _from_csv(path: Path, text: str, wanted: Sequence[str]) -> Evidence:
             f"their names with {RESULT!r}."
         )
     names = tuple(dict.fromkeys(row[DATASET] for row in rows))
-    models = dict.fromkeys(row.get(MODEL) or _THE_MODEL for row in rows)
+    models = dict.fromkeys(row.get(MODEL) or _UNNAMED for row in rows)
     found: dict[str, dict[str, list[float]]] = {
         model: {name.removeprefix(RESULT): [math.nan] * len(names) for name in results}
         for model in models
@@ -81,9 +82,10 @@ def _from_csv(path: Path, text: str, wanted: Sequence[str]) -> Evidence:
     measured = {name: [math.nan] * len(names) for name in metrics}
     seen: set[tuple[str, str]] = set()
     for number, row in enumerate(rows, start=2):
-        place, model = names.index(row[DATASET]), row.get(MODEL) or _THE_MODEL
+        place, model = names.index(row[DATASET]), row.get(MODEL) or _UNNAMED
         if (row[DATASET], model) in seen:
-            raise ReadError(f"{path} line {number} names {row[DATASET]!r} for {model} again.")
+            whose = f" for {model}" if model else ""
+            raise ReadError(f"{path} line {number} names {row[DATASET]!r}{whose} again.")
         seen.add((row[DATASET], model))
         for name in results:
             found[model][name.removeprefix(RESULT)][place] = _number(row[name], path, number, name)

@@ -134,3 +134,16 @@ def test_a_small_p_is_said_to_be_small_and_minus_is_one_sign() -> None:
     assert correlating._cell(known) == "−0.98 (<.001)"
     assert correlating._cell(replace(known, p=0.0833)) == "−0.98 (.083)"
     assert correlating._cell(replace(known, is_exact=False)) == "−0.98 (≈<.001)"
+
+
+def test_where_no_column_names_a_model_no_table_has_its_title(grace, tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("dataset,length,result.r\na,1,2\nb,2,3\nc,3,1\n")
+    status, out, _ = grace("correlate", path)
+    assert status == 0
+    assert "length" in out
+    assert "model" not in out
+    assert "**" not in grace("correlate", path, "--markdown")[1]
+    path.write_text("dataset,length,result.r\na,1,2\na,1,3\n")
+    with pytest.raises(ReadError, match="line 3 names 'a' again"):
+        read_evidence(path)
