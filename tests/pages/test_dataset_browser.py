@@ -80,3 +80,19 @@ def test_hostile_names_and_texts_stay_text_in_every_section(
     assert not [url for url in asked if not url.startswith(own)]
     assert not errors
     page.close()
+
+
+def test_a_report_is_read_on_a_phone(
+    browser: Browser, own_workspace: api.Workspace, tmp_path: Path
+) -> None:
+    api.curate(own_workspace, "25%", name="best")
+    made = api.dataset_report(own_workspace, "solutions", against=["best"], target_size="8B")
+    at = api.write_report(made, tmp_path / "report.html")
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(at.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    tables = page.locator(".scroll")
+    assert tables.count() == 5  # at a glance, metrics, differences, and two rankings
+    for table in tables.all():
+        assert table.evaluate("one => one.scrollWidth - one.clientWidth") == 0
+    page.close()
