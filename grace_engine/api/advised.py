@@ -1,6 +1,7 @@
 """What did the paper on reasoning supervision find that speaks for one of several datasets?"""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from grace_engine import evidence, report
@@ -40,10 +41,6 @@ def advised(
         for column in columns
         if column.published
     }
-    reader = next((c.made_by.partition(",")[0] for c in columns if c.name == "perplexity"), "")
-    doubts = list(
-        report.doubts(subjects, {c.title: spreads[c.name] for c in columns if c.published}, reader)
-    )
     weigh = partial(
         report.advise,
         size,
@@ -57,10 +54,36 @@ def advised(
             for column in columns
             if column.published
         },
-        warnings=[doubt.says for doubt in doubts],
-        worst=doubts[0].clause if doubts else "",
     )
-    return (
+    bases = (
         weigh(basis="the mean over the paper's six averaged benchmarks", correlations=six),
         weigh(basis="the mean over the paper's two reasoning benchmarks", correlations=two),
+    )
+    return _warned(bases, columns, spreads, subjects)
+
+
+def _warned(
+    bases: tuple[Advice, ...],
+    columns: Sequence[Column],
+    spreads: Mapping[str, Mapping[str, report.Spread]],
+    subjects: Sequence[Subject],
+) -> tuple[Advice, ...]:
+    """The same with what makes their rankings doubtful; nothing where nothing is ranked."""
+    counting = {one.title for basis in bases for one in basis.weighed if one.counts}
+    found = list(
+        report.doubts(
+            subjects,
+            {one.title: spreads[one.name] for one in columns if one.published},
+            counting=counting,
+            reader=next(
+                (c.made_by.partition(",")[0] for c in columns if c.name == "perplexity"), ""
+            ),
+        )
+    )
+    if not found:
+        return bases
+    says = tuple(doubt.says for doubt in found)
+    return tuple(
+        replace(basis, warnings=says, worst=found[0].clause) if basis.scores else basis
+        for basis in bases
     )

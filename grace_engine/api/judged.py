@@ -3,9 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import pandas as pd
+
 from grace_engine import report, store
 from grace_engine.errors import NotFoundError
 from grace_engine.judging import METRICS
+from grace_engine.quantities import counted
 from grace_engine.records import Judge
 from grace_engine.report import Column, JudgedSubject, Subject
 from grace_engine.store import Workspace
@@ -63,20 +66,20 @@ def judged_subjects(
         if wanted != store.MOST_READ or store.list_judges(workspace)
         else None
     )
+    frame = store.judged_frame(workspace, judge.id, every) if judge else pd.DataFrame()
     best = {
         name: judged
         for name, own in ids.items()
-        if judge and (judged := _judged(workspace, judge, list(own))) is not None
+        if judge and (judged := _judged(workspace, judge, frame, list(own))) is not None
     }
     if judge and best:
         names = dict.fromkeys(m.name for one in best.values() for m in one.metrics)
+        labelled = report.n_labelled(frame)
         left = [METRICS[name].title for name in METRICS if name not in names]
         asks = f"{judge.model} was not asked for it; grace judge --metrics asks."
         return JudgedSubjects(
             of_subjects=best,
-            columns=[
-                _column(name, judge, list(best.values())) for name in METRICS if name in names
-            ],
+            columns=[_column(name, judge, labelled[name]) for name in METRICS if name in names],
             absent=dict.fromkeys(left, asks),
         )
     if judge and wanted != store.MOST_READ:
@@ -91,8 +94,10 @@ def judged_subjects(
     )
 
 
-def _judged(workspace: Workspace, judge: Judge, ids: list[str]) -> JudgedSubject | None:
-    frame = store.judged_frame(workspace, judge.id, ids)
+def _judged(
+    workspace: Workspace, judge: Judge, frame: pd.DataFrame, ids: list[str]
+) -> JudgedSubject | None:
+    frame = frame[frame["trace_id"].isin(ids)]
     listed = store.labels_of(workspace, ids=ids)
     prompts = listed["prompt_digest"].to_numpy(dtype=object)
     metrics = report.averages(frame, listed["id"].tolist(), prompts)
@@ -111,14 +116,13 @@ def _judged(workspace: Workspace, judge: Judge, ids: list[str]) -> JudgedSubject
     )
 
 
-def _column(name: str, judge: Judge, judged: Sequence[JudgedSubject]) -> Column:
+def _column(name: str, judge: Judge, n_steps: int) -> Column:
     metric = METRICS[name]
-    n_steps = sum(m.n_steps for one in judged for m in one.metrics if m.name == name)
     return Column(
         name=name,
         title=metric.title,
         published=metric.published,
         how=f"{metric.how} Share of a trace's judged steps whose label is positive.",
-        made_by=f"{judge.model}, judge {judge.id}, {n_steps:,} steps",
+        made_by=f"{judge.model}, judge {judge.id}, {counted(n_steps, 'step')}",
         bounds=(0.0, 1.0),
     )

@@ -22,6 +22,7 @@ from grace_engine.errors import InputError
 from grace_engine.export import publish
 from grace_engine.figures.frames import correctness, facts
 from grace_engine.progress import Progress
+from grace_engine.quantities import counted
 from grace_engine.records import JUDGE_METRICS
 from grace_engine.report import Column, DatasetReport, Subject
 from grace_engine.store import Workspace
@@ -365,6 +366,6 @@ def _absent(
             )
         else:
             reasons = Counter(measured.table[f"why.{column.name}"]).most_common()
-            said = "; ".join(f"{reason.rstrip('.')} ({n:,})" for reason, n in reasons)
-            absent[column.title] = f"no trace has one: {said}."
+            said = "; ".join(f"{counted(n, 'trace')}: {why.rstrip('.')}" for why, n in reasons)
+            absent[column.title] = f"no trace has one. {said}."
     return absent

@@ -3,7 +3,13 @@
 from grace_engine.report.advice import Advice, Weighed, advise, size_of
 from grace_engine.report.doubts import Doubt, doubts, few_of
 from grace_engine.report.intervals import difference_of, share_of, spread_of, t_of
-from grace_engine.report.judged import JudgedMetric, JudgedSubject, averages, trace_shares
+from grace_engine.report.judged import (
+    JudgedMetric,
+    JudgedSubject,
+    averages,
+    n_labelled,
+    trace_shares,
+)
 from grace_engine.report.page import as_html
 from grace_engine.report.subjects import (
     Bounds,
@@ -37,6 +43,7 @@ __all__ = [
     "difference_of",
     "doubts",
     "few_of",
+    "n_labelled",
     "share_of",
     "size_of",
     "spread_of",

@@ -38,6 +38,11 @@ class Weighed:
     left_out: str = ""
     few: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def counts(self) -> bool:
+        """Whether it has a say in the ranking."""
+        return bool(self.order) and abs(self.rho) >= FEW
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
@@ -101,8 +106,6 @@ def advise(
     *,
     titles: Mapping[str, str] | None = None,
     few: Mapping[str, Mapping[str, int]] | None = None,
-    warnings: Sequence[str] = (),
-    worst: str = "",
 ) -> Advice:
     """Weigh the subjects' metrics by what the paper found for the nearest of its models.
 
@@ -116,8 +119,6 @@ def advise(
         subjects: Names, in order.
         titles: By published metric, its name here where that is another one.
         few: By published metric and subject: traces that have it, where these are few and not all.
-        warnings: What makes a ranking of them doubtful, in sentences, the worst first.
-        worst: The first of them in a few words.
     """
     model = nearest(size, sizes)
     rho = correlations[model]
@@ -157,8 +158,6 @@ def advise(
         weighed=tuple(weighed),
         scores=dict(ranking),
         ties=len(ranking) > 1 and abs(ranking[0][1] - ranking[1][1]) < 1e-9,
-        warnings=tuple(warnings) if ranking else (),
-        worst=worst if ranking else "",
     )
 
 

@@ -1,10 +1,11 @@
 """What of several datasets makes it doubtful to rank them by their metrics?"""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from grace_engine.quantities import counted
 from grace_engine.report.subjects import FEW_TRACES, Spread, Subject
 from grace_engine.report.wording import UNDETERMINED, number
 
@@ -31,13 +32,18 @@ class Doubt:
 
 
 def doubts(
-    subjects: Sequence[Subject], measured: Mapping[str, Mapping[str, Spread]], reader: str
+    subjects: Sequence[Subject],
+    measured: Mapping[str, Mapping[str, Spread]],
+    *,
+    counting: Collection[str],
+    reader: str,
 ) -> Iterator[Doubt]:
     """What stands beside a ranking, the worst first; nothing for a single subject.
 
     Args:
         subjects: What is ranked.
-        measured: By title of a metric that ranks, and subject.
+        measured: By title of a metric and subject.
+        counting: Titles of those that have a say in the ranking.
         reader: The model that perplexity is of.
     """
     if len(subjects) < 2:
@@ -48,7 +54,8 @@ def doubts(
             says=f"Fewer than {FEW_TRACES} traces, whose means may be chance: {', '.join(few)}.",
             clause=f"these have few traces: {', '.join(few)}",
         )
-    if thin := _of_few(subjects, measured):
+    ranking = {title: spreads for title, spreads in measured.items() if title in counting}
+    if thin := _of_few(subjects, ranking):
         yield Doubt(
             says=f"Some metrics are of fewer than {FEW_TRACES} traces, so that their means may be "
             f"chance: {thin}.",
@@ -89,7 +96,7 @@ def _of_few(subjects: Sequence[Subject], measured: Mapping[str, Mapping[str, Spr
     for title, spreads in measured.items():
         few = few_of(subjects, spreads)
         if few:
-            said = ", ".join(f"{n:,} traces of {name}" for name, n in few.items())
+            said = ", ".join(f"{counted(n, 'trace')} of {name}" for name, n in few.items())
             titles.setdefault(said, []).append(title)
     return "; ".join(f"{', '.join(named)} ({said})" for said, named in titles.items())
 

@@ -83,6 +83,8 @@ def histogram(
 def forest(rows: Sequence[tuple[str, Mapping[str, Difference]]], others: Sequence[str]) -> str:
     """Differences in standard deviations of traces, with 95% intervals: a row a metric.
 
+    Those without an interval, and those of traces that are all alike, are left out.
+
     Args:
         rows: Title of a metric, and its differences by other subject.
         others: The other subjects, in order.
@@ -91,7 +93,7 @@ def forest(rows: Sequence[tuple[str, Mapping[str, Difference]]], others: Sequenc
         (title, k, difference)
         for title, by_other in rows
         for k, other in enumerate(others, start=1)
-        if (difference := by_other.get(other)) and difference.deviation > 0
+        if (difference := by_other.get(other)) and difference.is_drawn
     ]
     if not shown:
         return ""
@@ -113,12 +115,11 @@ def forest(rows: Sequence[tuple[str, Mapping[str, Difference]]], others: Sequenc
         last = title
         colour = k % N_COLOURS
         unit = difference.deviation
-        if difference.low is not None and difference.high is not None:
-            ends = at(difference.low / unit), at(difference.high / unit)
-            parts.append(
-                f'<line class="s{colour} whisker" x1="{ends[0]:.1f}" x2="{ends[1]:.1f}" '
-                f'y1="{y}" y2="{y}"/>'
-            )
+        ends = at((difference.low or 0.0) / unit), at((difference.high or 0.0) / unit)
+        parts.append(
+            f'<line class="s{colour} whisker" x1="{ends[0]:.1f}" x2="{ends[1]:.1f}" '
+            f'y1="{y}" y2="{y}"/>'
+        )
         kind = "dot" if difference.is_clear else "dot open"
         parts.append(
             f'<circle class="s{colour} {kind}" cx="{at(difference.mean / unit):.1f}" cy="{y}" '

@@ -115,6 +115,15 @@ def averages(
     return found
 
 
+def n_labelled(frame: pd.DataFrame) -> dict[str, int]:
+    """Labelled steps by metric, each counted once.
+
+    Args:
+        frame: As ``store.judged_frame`` gives it.
+    """
+    return {str(name): int(n) for name, n in _labelled(frame)["part"].value_counts().items()}
+
+
 def _labelled(frame: pd.DataFrame) -> pd.DataFrame:
     known = frame[(frame["failure"] == "") & frame["part"].isin(JUDGE_METRICS)]
     return known.assign(label=known["label"].astype("float64"))

@@ -28,6 +28,7 @@ from grace_engine.report.wording import (
     shared_text,
     summary,
     traces_text,
+    undrawn_text,
 )
 
 
@@ -134,12 +135,15 @@ def _differences(report: DatasetReport) -> Iterator[str]:
     first = report.subjects[0].name
     rows = [(column.title, report.differences.get(column.name, {})) for column in report.columns]
     yield f"<section><h2>How {escape(first)} differs</h2>{_legend(report, skip=1)}"
-    yield f'<figure class="wide">{forest(rows, others)}</figure>'
-    yield (
-        f'<p class="note">Mean of {escape(first)} less mean of the other, in standard deviations '
-        "of single traces, with 95% intervals; an open circle is not told apart from 0. Prompts "
-        "and traces that both hold count as pairs.</p>"
-    )
+    if drawn := forest(rows, others):
+        yield f'<figure class="wide">{drawn}</figure>'
+        yield (
+            f'<p class="note">Mean of {escape(first)} less mean of the other, in standard '
+            "deviations of single traces, with 95% intervals; an open circle is not told apart "
+            "from 0. Prompts and traces that both hold count as pairs.</p>"
+        )
+    if undrawn := undrawn_text(report):
+        yield f'<p class="note">{escape(undrawn)}</p>'
     head = ["Metric", *(f"less {_named(report, name)}" for name in others)]
     yield _table(
         head,
@@ -175,7 +179,8 @@ def _advice(report: DatasetReport) -> Iterator[str]:
         yield "</div>"
     for advice in report.advice:
         yield f"<h3>By {escape(advice.basis)}</h3>"
-        yield from (f"<p>{escape(said)}</p>" for said in advice_sentences(advice))
+        said = advice_sentences(advice, is_headed=True)
+        yield from (f"<p>{escape(each)}</p>" for each in said)
         yield _weighed(advice, report)
     yield f'<p class="note">Source: {escape(report.citation)}.</p></section>'
 

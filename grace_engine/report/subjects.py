@@ -161,6 +161,11 @@ class Difference:
         """Whether the interval leaves out 0."""
         return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether it has an interval, and traces that differ, whose deviation is its unit."""
+        return self.low is not None and self.deviation > 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetReport:

@@ -136,7 +136,7 @@ def _lines(report: DatasetReport) -> Iterator[str]:
         missing = f" {none}" if (none := missing_text(report, column)) else ""
         yield f"- **{column.title}**: {_plain(column.how + made + missing)}"
     for title, why in report.absent.items():
-        yield f"- **{title}** was not measured: {_plain(why)}"
+        yield f"- **{title}**: not measured, {_plain(why)}"
     yield ""
     yield f"grace-studio {report.version}, {report.made_at}"
 

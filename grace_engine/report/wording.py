@@ -82,12 +82,11 @@ def ends_text(spread: Spread) -> str:
 
 def no_interval(spread: Spread | Share) -> str:
     """Why there is no interval."""
-    prompts = "" if isinstance(spread, Spread) and spread.n == spread.n_prompts else " prompts"
-    few = spread.n_prompts < FEWEST
-    why = "too few for an interval" if few else "the same for every prompt"
-    return (
-        f"{'all the same' if not few and not prompts else why}, n = {spread.n_prompts:,}{prompts}"
-    )
+    is_apart = isinstance(spread, Spread) and spread.n == spread.n_prompts
+    n = f"{spread.n_prompts:,}" if is_apart else counted(spread.n_prompts, "prompt")
+    if spread.n_prompts < FEWEST:
+        return f"too few for an interval, n = {n}"
+    return f"{'all the same' if is_apart else 'the same for every prompt'}, n = {n}"
 
 
 def traces_text(spread: Spread, n_traces: int) -> str:
@@ -98,11 +97,24 @@ def traces_text(spread: Spread, n_traces: int) -> str:
 def missing_text(report: DatasetReport, column: Column) -> str:
     """How many traces have no number and why, in a sentence; "" where all have one."""
     said = [
-        f"{n:,} of {subject.name} have none: {reason.rstrip('.')}"
+        f"{n:,} of {subject.name} {'has' if n == 1 else 'have'} none: {reason.rstrip('.')}"
         for subject in report.subjects
         for reason, n in subject.why.get(column.name, {}).items()
     ]
     return f"{'; '.join(said)}." if said else ""
+
+
+def undrawn_text(report: DatasetReport) -> str:
+    """Which differences are in a table and not in its chart, in a sentence; "" where none is."""
+    titles: dict[str, list[str]] = {}
+    for column in report.columns:
+        for other, difference in report.differences.get(column.name, {}).items():
+            if not difference.is_drawn:
+                titles.setdefault(other, []).append(column.title)
+    if not titles:
+        return ""
+    said = "; ".join(f"{', '.join(named)} (less {other})" for other, named in titles.items())
+    return f"In the table alone, without an interval or of traces that are all alike: {said}."
 
 
 def shared_text(report: DatasetReport) -> str:
@@ -232,12 +244,15 @@ def _listed(parts: list[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
-def advice_sentences(advice: Advice) -> Iterator[str]:
-    """What the paper's findings say by one basis, with what speaks for it and against."""
-    yield (
-        f"By {advice.basis}, for its {advice.model_size:g}B model ({advice.model}), "
-        f"{_strongest(advice)}."
-    )
+def advice_sentences(advice: Advice, *, is_headed: bool = False) -> Iterator[str]:
+    """What the paper's findings say by one basis, with what speaks for it and against.
+
+    Args:
+        advice: What it says.
+        is_headed: Whether a heading names the basis.
+    """
+    by = "For the paper's" if is_headed else f"By {advice.basis}, for its"
+    yield f"{by} {advice.model_size:g}B model ({advice.model}), {_strongest(advice)}."
     if advice.scores:
         yield _ranking(advice)
     if not advice.scores:
@@ -297,7 +312,7 @@ def _named(weighed: list[Weighed]) -> str:
 def _ranking(advice: Advice) -> str:
     order = ", then ".join(f"{name} ({_signed(score)})" for name, score in advice.scores.items())
     first = next(iter(advice.scores))
-    votes = [each for each in advice.weighed if each.order and abs(each.rho) >= FEW]
+    votes = [each for each in advice.weighed if each.counts]
     speaks = [_vote(each) for each in votes if each.order[0] == first]
     against = [_vote(each) for each in votes if each.order[0] != first]
     said = f"That favours {order}."

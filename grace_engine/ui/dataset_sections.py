@@ -132,7 +132,7 @@ def _compared(found: api.DatasetReport, *, dark: bool) -> None:
     st.caption(
         "Mean of each metric that several have, from the middle of those shown, in standard "
         "deviations of single traces (pooled): what is far apart here is apart for most traces, "
-        "too."
+        "too, but not where the mean is of a few: those have no interval in the table below."
     )
     differences = pd.DataFrame(
         [
@@ -171,7 +171,7 @@ def _ranking(found: api.DatasetReport) -> None:
                 st.text(plain(said))
     for advice in found.advice:
         st.markdown(as_markdown(f"By {advice.basis}"))
-        for said in advice_sentences(advice):
+        for said in advice_sentences(advice, is_headed=True):
             st.text(plain(said))
         frame = pd.DataFrame(
             [

@@ -12,7 +12,7 @@ from grace_engine import api, store
 from grace_engine.config import IngestConfig
 from grace_engine.errors import NotFoundError
 from grace_engine.report.judge_tables import judged_sentences
-from grace_engine.report.wording import missing_text
+from grace_engine.report.wording import missing_text, summary
 from tests.conftest import SAMPLE
 from tests.judging.played import asked_for, blocks, no, play, reply
 from tests.served import Served
@@ -47,6 +47,25 @@ def made(workspace: api.Workspace) -> Iterator[api.DatasetReport]:
     ))  # fmt: skip
     yield api.dataset_report(workspace, "solutions", against=["best"], target_size="8B")
     served.close()
+
+
+@pytest.fixture(scope="module")
+def unread(workspace: api.Workspace, made: object) -> int:  # once others are judged
+    """Traces of the dataset ``unread``, of which no judge has read any."""
+    other = SAMPLE / "planted" / "traces.jsonl"
+    api.ingest(workspace, [other], IngestConfig(dataset="unread"))
+    (n_traces,) = (each.n_traces for each in api.datasets(workspace) if each.name == "unread")
+    return n_traces
+
+
+def test_steps_of_traces_that_both_hold_are_counted_once(made: api.DatasetReport) -> None:
+    (validity,) = (column for column in made.columns if column.name == "validity")
+    whole, best = (
+        next(m for m in made.judged[name].metrics if m.name == "validity").n_steps
+        for name in ("solutions", "best")
+    )
+    assert best > 0  # and all of its traces are among those of the whole
+    assert validity.made_by.endswith(f", {whole:,} steps")
 
 
 @pytest.mark.long
@@ -138,18 +157,26 @@ def test_traces_that_were_read_and_have_no_label_are_counted(made: api.DatasetRe
 
 
 def test_a_dataset_that_the_judge_did_not_read_says_so_beside_one_that_it_read(
-    workspace: api.Workspace, made: object
+    workspace: api.Workspace, unread: int
 ) -> None:
-    other = SAMPLE / "planted" / "traces.jsonl"
-    api.ingest(workspace, [other], IngestConfig(dataset="unread"))
-    (n_traces,) = (each.n_traces for each in api.datasets(workspace) if each.name == "unread")
-
     found = api.dataset_report(workspace, "best", against=["unread"])
 
     said = {column.name: missing_text(found, column) for column in found.columns}
-    assert f"{n_traces} of unread have none: the judge has read none of them" in said["validity"]
-    assert f"{n_traces} of unread have none: no scoring run has them" in said["alignment"]
+    assert f"{unread} of unread have none: the judge has read none of them" in said["validity"]
+    assert f"{unread} of unread have none: no scoring run has them" in said["alignment"]
     assert said["n_steps"] == ""
+
+
+def test_few_judged_traces_are_no_warning_where_they_rank_nothing(
+    workspace: api.Workspace, unread: int
+) -> None:
+    found = api.dataset_report(workspace, "solutions", against=["unread"], target_size="8B")
+
+    assert found.spreads["validity"]["solutions"].n < 30
+    not_weighed = next(m for m in found.advice[0].weighed if m.published == "Validity")
+    assert not_weighed.left_out == "measured for solutions only"
+    said = [*found.advice[0].warnings, *summary(found)]
+    assert not any("Validity" in each or "Utility" in each for each in said)
 
 
 def test_a_judge_that_read_nothing_of_it_is_named(workspace: api.Workspace, made: object) -> None:

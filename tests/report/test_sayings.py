@@ -13,6 +13,7 @@ from grace_engine.report import (
     Column,
     DatasetReport,
     Subject,
+    as_html,
     difference_of,
     doubts,
     few_of,
@@ -23,7 +24,7 @@ from grace_engine.report import (
 from grace_engine.report.drawing import histogram
 from grace_engine.report.judge_tables import share_text
 from grace_engine.report.tables import FACTS, as_markdown, difference_text, spread_text
-from grace_engine.report.wording import summary
+from grace_engine.report.wording import summary, undrawn_text
 from tests.report.test_subjects import subject
 
 PROMPTS = np.array([str(k) for k in range(400)], dtype=object)
@@ -133,9 +134,17 @@ def test_metrics_of_few_traces_are_warned_of_one_by_one() -> None:
     read = spread_of(np.linspace(0, 1, 5), PROMPTS[:5])
     whole = spread_of(np.linspace(0, 1, 398), PROMPTS[:398])
     measured = {"Factuality": {"pool": read}, "Flow": {"pool": whole}, "Utility": {"pool": read}}
-    (found,) = doubts([pool, replace(pool, name="other")], measured, "m")
+    two = [pool, replace(pool, name="other")]
+    (found,) = doubts(two, measured, counting=measured, reader="m")
     assert "Factuality, Utility (5 traces of pool)" in found.says
     assert "Flow" not in found.says
+    (found,) = doubts(two, measured, counting={"Utility"}, reader="m")
+    assert "Utility (5 traces of pool)" in found.clause
+    assert "Factuality" not in found.says + found.clause
+    assert list(doubts(two, measured, counting={"Flow"}, reader="m")) == []
+    one = {"Utility": {"pool": spread_of(np.ones(1), PROMPTS[:1])}}
+    (found,) = doubts(two, one, counting=one, reader="m")
+    assert "Utility (1 trace of pool)" in found.says
     assert few_of([pool], measured["Factuality"]) == {"pool": 5}
 
 
@@ -148,17 +157,50 @@ def test_markdown_says_why_traces_have_no_number_and_what_is_shared(
     assert "Traces that it shares: 80 with y." in found
     assert "3 torn (grace rejects lists them)" in found
     assert "; 5 traces |" in found
+    one = replace(first, why={"m": {"it has one sentence": 1}})
+    found = as_markdown(replace(report_of(one, two[1]), absent={"A, b": "nobody asked."}))
+    assert "1 of x has none: it has one sentence." in found
+    assert "- **A, b**: not measured, nobody asked." in found
+
+
+def test_a_difference_without_an_interval_or_without_a_spread_is_named_and_not_drawn(
+    two: tuple[Subject, Subject],
+) -> None:
+    few = subject("few", [0.9], ["z"])
+    drawn = as_html(report_of(two[0], replace(few, name="two"), two[1]))
+    assert drawn.count("<circle") == 1
+    assert drawn.count('class="s2 whisker"') == 1
+    assert "or of traces that are all alike: Measure (less two)." in drawn
+    none = as_html(report_of(two[0], few))
+    assert "open circle" not in none
+    assert "Measure (less few)." in none
+    both = [subject(name, [1.0] * 30, list(PROMPTS[:30])) for name in "ab"]
+    assert not report_of(*both).differences["m"]["b"].is_drawn
+    assert undrawn_text(report_of(*two)) == ""
+
+
+def test_a_heading_and_the_sentence_below_it_do_not_say_the_same(
+    two: tuple[Subject, Subject],
+) -> None:
+    ranked = report_of(*two, advice=(by("the mean over some", {"x": 0.1, "y": 0.0}),))
+    assert as_html(ranked).count("the mean over some") == 1
+    assert "For the paper&#x27;s 11B model (m), no metric went with gains." in as_html(ranked)
+    assert "By the mean over some, for its 11B model (m)," in as_markdown(ranked)
 
 
 def test_every_missing_parser_is_named() -> None:
-    why = ["Install en_core_web_sm.", "Install ru_core_news_sm", "no pipeline is known for 'ar'"]
-    table = pd.DataFrame({"syntactic_depth": [np.nan] * 3, "why.syntactic_depth": why})
+    why = ["Install ru_core_news_sm", "no pipeline is known for 'ar'"]
+    why += ["Install en_core_web_sm."] * 2
+    table = pd.DataFrame({"syntactic_depth": [np.nan] * 4, "why.syntactic_depth": why})
     found = reporting._absent(
         [Column(name="syntactic_depth", title="Syntactic depth", how="")],
         {"syntactic_depth": {}},
         Measurement(table=table, says={"syntactic_depth": "spacy"}, n_measured=0),
     )
-    assert all(each.rstrip(".") in found["Syntactic depth"] for each in why)
+    assert found["Syntactic depth"] == (
+        "no trace has one. 2 traces: Install en_core_web_sm; 1 trace: Install ru_core_news_sm; "
+        "1 trace: no pipeline is known for 'ar'."
+    )
 
 
 def test_a_share_is_drawn_between_0_and_1_and_other_constants_in_the_middle() -> None:

@@ -70,6 +70,8 @@ def test_too_few_prompts_have_no_interval_and_it_is_said() -> None:
     alike = np.array(["a", "b"] * 50, dtype=object)
     many = spread_of(np.arange(100.0), alike)
     assert "too few for an interval, n = 2 prompts" in spread_text(many, 100)
+    one = spread_of(np.array([1.0, 2.0]), np.array(["a", "a"], dtype=object))
+    assert "too few for an interval, n = 1 prompt)" in spread_text(one, 2)
     five = subject("x", [1.0, 2, 3, 4, 5], list("abcde"))
     found = difference_of(five, subject("y", [-1000.0, -9000.0], ["f", "g"]), "m")
     assert difference_text(found) == "+5,003 (too few for an interval)"
@@ -131,7 +133,6 @@ def test_advice_weighs_ranks_by_the_nearest_models_correlations() -> None:
         {"Flow": {"x": 0.9, "y": 0.5}, "Redundancy Ratio": {"y": 0.1}},
         ["x", "y"],
         titles={"Redundancy Ratio": "Redundancy"},
-        warnings=["Careful."],
     )
     assert {each.title: each.left_out for each in part.weighed} == {
         "Flow": "",
@@ -143,7 +144,6 @@ def test_advice_weighs_ranks_by_the_nearest_models_correlations() -> None:
     evidence = " ".join(evidence_sentences(part))
     assert "its score from −1 to 1" in evidence
     assert "Perplexity is not among these metrics" in evidence
-    assert part.warnings == ("Careful.",)
 
 
 def read_by(name: str, n: int, middle: float, language: str) -> tuple[Subject, Spread]:
@@ -168,12 +168,12 @@ def read_by(name: str, n: int, middle: float, language: str) -> tuple[Subject, S
 def test_what_makes_a_ranking_doubtful_is_said(other: tuple, said: list[str]) -> None:
     made = [read_by("x", 40, 9.0, "en"), read_by(*other)]
     spreads = {one.name: spread for one, spread in made}
-    found = " ".join(
-        each.says for each in doubts([one for one, _ in made], {"Perplexity": spreads}, "m")
-    )
+    by_title, both = {"Perplexity": spreads}, [one for one, _ in made]
+    found = " ".join(each.says for each in doubts(both, by_title, counting=(), reader="m"))
     assert all(part in found for part in said)
     assert bool(found) == bool(said)
-    assert list(doubts([made[1][0]], {"Perplexity": spreads}, "m")) == []  # alone it is not ranked
+    alone = doubts(both[1:], by_title, counting=(), reader="m")
+    assert list(alone) == []  # it is not ranked
 
 
 def test_a_single_subject_is_not_ranked_and_a_far_size_is_said_to_be_far() -> None:
