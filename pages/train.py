@@ -2,9 +2,20 @@
 
 import streamlit as st
 
-from grace_engine.ui import curate_load, data_jobs, load, train_results, train_start, whole
+from grace_engine.ui import (
+    curate_load,
+    data_jobs,
+    load,
+    returning,
+    train_results,
+    train_start,
+    whole,
+)
+
+PAGE = "pages/train.py"
 
 whole.or_rerun()
+returning.arrive(PAGE, alone=True)
 dark = st.context.theme.type == "dark"
 workspace = load.workspace_path()
 
@@ -23,3 +34,4 @@ with load.faults_as_sentences():
     st.divider()
     jobs = [job for job in data_jobs.known_jobs(workspace) if job.spec.kind == "train"]
     train_results.results(jobs, dark=dark)
+    returning.remember(PAGE, alone=True)

@@ -122,6 +122,15 @@ class TrainPlan:
     tokenizer: Any = field(repr=False)
     files: ModelFiles = field(repr=False)
 
+    def require_whole(self) -> None:
+        """Refuse to train on cut or fully masked examples that nobody accepted.
+
+        Raises:
+            InputError: With how many there are and what to do.
+        """
+        for looked in filter(None, (self.subset, self.pool)):
+            looked.require_whole(self.request.settings)
+
 
 def plan_training(
     workspace: Workspace, request: TrainRequest, progress: Progress | None = None
@@ -209,8 +218,7 @@ def train(
     """
     progress = progress or Silent()
     plan = planned or plan_training(workspace, request, progress)
-    for looked in filter(None, (plan.subset, plan.pool)):
-        looked.require_whole(request.settings)
+    plan.require_whole()
     cells = folder / CELLS
     cells.mkdir(parents=True, exist_ok=True)
     (folder / PROBLEMS).write_bytes(

@@ -75,7 +75,13 @@ def subset(
     traces: Annotated[int | None, typer.Option(help="Traces of each pool.")] = None,
     problems: Annotated[int | None, typer.Option(help="Held-out problems.")] = None,
     budgets: Annotated[str, typer.Option(help="Shares of a pool's tokens: 10,20.")] = "",
-    arms: Annotated[str, typer.Option(help="Ways to choose, with commas; all when left out.")] = "",
+    arms: Annotated[
+        str,
+        typer.Option(
+            help="Ways to choose, with commas, such as random,lm_head-0.7,full; all when left out. "
+            "A name that is none lists them."
+        ),
+    ] = "",
     processes: ProcessesOption = 2,
     only_report: OnlyReportOption = False,
     results_file: FromOption = None,

@@ -22,6 +22,7 @@ from grace_engine.quantities import counted
 
 _LOOK = 0.5  # seconds between two looks at a run folder
 _SHOWN = 3  # examples of a preview
+_BESIDE_RESUME = ("what", "workspace", "resume", "background", "as_json")
 
 
 def register(app: typer.Typer) -> None:
@@ -31,6 +32,7 @@ def register(app: typer.Typer) -> None:
 
 @console.speaks
 def train(
+    context: typer.Context,
     what: Annotated[str, typer.Argument(help="A selection, or a file of traces.")],
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     method: Annotated[str, typer.Option(help="sft.")] = "sft",
@@ -181,6 +183,7 @@ def train(
         return
     if resume:
         job = api.last_training(opened, request.what)
+        _require_nothing_else(context, job)
         job = job if job.is_active else api.resume_job(opened, job.id)
     else:
         with console.progress() as bars:
@@ -189,18 +192,38 @@ def train(
         _say(plan, expected, api.counted_otherwise(opened, plan))
         if dry_run:
             _show_examples(plan)
+            refused = ""
+            try:
+                plan.require_whole()
+            except InputError as fault:
+                refused = str(fault)
+                console.note(f"It would be refused. {refused}")
             if as_json:
-                console.emit_json(_plan_json(plan))
+                console.emit_json({**_plan_json(plan), "refused": refused})
             return
-        for looked in filter(None, (plan.subset, plan.pool)):
-            looked.require_whole(settings)
+        plan.require_whole()
         job = api.start_training(opened, request)
     console.note(f"Run {job.id}: grace logs, grace cancel {job.id}, grace resume {job.id}.")
     if not background:
         job = _follow(opened, job)
         if job.state != "finished":
-            raise InputError(f"Run {job.id} is {job.state}. {job.says}")
+            raise InputError(f"Run {job.id} did not finish. {job.says}")
     trained.report(job, as_json=as_json, finished=not background)
+
+
+def _require_nothing_else(context: typer.Context, job: Job) -> None:
+    """Refuse settings beside ``--resume``: the run that goes on has its own."""
+    others = [
+        option.opts[0]
+        for option in context.command.params
+        if option.name not in _BESIDE_RESUME
+        and getattr(context.get_parameter_source(str(option.name)), "name", "") == "COMMANDLINE"
+    ]
+    if others:
+        raise InputError(
+            f"Run {job.id} goes on by the settings that it began with: leave out "
+            f"{', '.join(others)}, or leave out --resume and begin anew."
+        )
 
 
 def _hand_over(

@@ -15,6 +15,7 @@ from grace_engine.figures.frames import minus, step_ticks
 from grace_engine.figures.palette import COSINES, LINES, NAMES, SIGNALS, ColourScale, ink_on
 from grace_engine.signals import cosine_matrix
 
+_GREY = "#8a9099"
 _LINES = {
     "alignment": {"colour": LINES["alignment"], "dash": "solid", "symbol": "circle"},
     "consistency": {"colour": LINES["consistency"], "dash": "dot", "symbol": "diamond"},
@@ -24,8 +25,9 @@ _LINES = {
 def trace_chart(steps: pd.DataFrame, scale: ColourScale, *, step: int, dark: bool) -> Any:
     """A trace's signals by step as a Plotly figure; ``step``, counted from 1, is marked.
 
-    Bars carry the chosen signal in the heatmap's colours (the score where it is alignment or
-    consistency, which are the lines).
+    Bars carry the chosen signal in the heatmap's colours, and the score where it is alignment or
+    consistency, which are the lines. A step without the signal has no bar; a trace that has it
+    nowhere, as one that no judge has read, shows the score in grey.
 
     Args:
         steps: As ``frames.step_table`` makes them.
@@ -34,19 +36,24 @@ def trace_chart(steps: pd.DataFrame, scale: ColourScale, *, step: int, dark: boo
         dark: Whether the page is dark.
     """
     bars = scale.signal if scale.signal not in _LINES and scale.signal in steps else "score"
+    is_there = steps[bars].notna()
+    if not is_there.any():
+        bars, is_there = "score", steps["score"].notna()
+    known = steps[is_there]
+    is_coloured = bars == scale.signal or scale.signal in _LINES or scale.signal not in steps
     figure = go.Figure()
     figure.add_vrect(
-        x0=step - 0.5, x1=step + 0.5, fillcolor="#8a9099", opacity=0.28, line_width=0, layer="below"
+        x0=step - 0.5, x1=step + 0.5, fillcolor=_GREY, opacity=0.28, line_width=0, layer="below"
     )
     number = "%{y:+.3f}" if bars in COSINES else "%{y:.3g}"
     figure.add_bar(
-        x=steps["step"],
-        y=steps[bars],
+        x=known["step"],
+        y=known[bars],
         name=NAMES[bars],
         # Pale bars would be lost on a pale page.
         marker={
-            "color": [scale.colour(value) for value in steps[bars]],
-            "line": {"width": 1, "color": "#8a9099"},
+            "color": [scale.colour(value) if is_coloured else _GREY for value in known[bars]],
+            "line": {"width": 1, "color": _GREY},
         },
         hovertemplate=number,
     )
@@ -76,7 +83,7 @@ def trace_chart(steps: pd.DataFrame, scale: ColourScale, *, step: int, dark: boo
         range=[first - 0.6, max(last, first + 7) + 0.6],
         unifiedhovertitle={"text": "Step %{x}"},
     )
-    figure.update_yaxes(zeroline=True, zerolinecolor="#8a9099", nticks=5)
+    figure.update_yaxes(zeroline=True, zerolinecolor=_GREY, nticks=5)
     return figure
 
 

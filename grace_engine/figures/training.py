@@ -17,6 +17,8 @@ _METRICS = {
     "gradient_norm": "Gradient norm",
     "tokens_per_second": "Tokens a second",
 }
+# Ticks of an axis of steps.
+_FEW = 10
 _COLOURS = {"subset": "alignment", "random": "consistency"}
 # Points of two arms at one budget stand so far apart, as a share of it, that both can be read.
 _BESIDE = 0.03
@@ -45,11 +47,15 @@ def metrics_chart(metrics: pd.DataFrame, *, dark: bool) -> Any:
             row=1,
             col=place,
         )
-        figure.update_xaxes(
-            title_text="Step", tickformat=",d", nticks=min(10, len(metrics) + 1), row=1, col=place
-        )
+        figure.update_xaxes(title_text="Step", tickformat=",d", **_ticks(metrics), row=1, col=place)
     figure.update_layout(height=240, margin={"l": 8, "r": 8, "t": 32, "b": 8})
     return figure
+
+
+def _ticks(metrics: pd.DataFrame) -> dict[str, Any]:
+    """Of few steps each one; else Plotly's own, which would stand between two of few."""
+    few = len(metrics) <= _FEW
+    return {"tickvals": metrics["step"].tolist()} if few else {"nticks": _FEW}
 
 
 def arms_chart(arms: Sequence[ArmResult], *, dark: bool) -> Any:

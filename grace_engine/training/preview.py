@@ -73,7 +73,8 @@ class TrainPreview:
             f"At a maximum length of {settings.max_length:,} tokens "
             f"{counted(self.n_cut, 'example loses its', 'examples lose their')} end, the answer "
             f"with it, and of {self.n_masked:,} nothing would be learned. "
-            "Raise --max-length, choose shorter traces, or say --accept-cut."
+            "Raise the maximum length (--max-length), choose shorter traces, or accept that "
+            "examples lose their end (--accept-cut)."
         )
 
 

@@ -36,7 +36,7 @@ def turn_to(page: str) -> None:
     st.session_state[_PAGE] = page
 
 
-def arrive(page: str, looks: Sequence[str] | None = None) -> None:
+def arrive(page: str, looks: Sequence[str] | None = None, *, alone: bool = False) -> None:
     """Go on where this session left a page that is opened by a link which asks for nothing.
 
     The sidebar's links are such. Run and weights come along from the page that was left.
@@ -44,11 +44,13 @@ def arrive(page: str, looks: Sequence[str] | None = None) -> None:
     Args:
         page: Its script.
         looks: Keys of its own bound inputs; None where only what pages share is kept here.
+        alone: It has no run and no weights, which pass by it.
     """
     left: dict[str, _Left] = st.session_state.setdefault(_LEFT, {})
     came = bool(st.session_state.get(_TURNED, True))
     if came and not st.query_params:
-        found = [one for one in (left.get(page), left.get(_SHARED)) if one is not None]
+        places = (page,) if alone else (page, _SHARED)
+        found = [left[place] for place in places if place in left]
         said = {name: values for one in found for name, values in one.said.items()}
         for one in found:
             for key, value in one.held.items():
@@ -57,13 +59,16 @@ def arrive(page: str, looks: Sequence[str] | None = None) -> None:
             st.switch_page(page, query_params=said)
     elif not came and _is_behind():
         st.session_state[ALPHA] = st.session_state[ALPHA]
-    remember(page, looks)
+    remember(page, looks, alone=alone)
 
 
-def remember(page: str, looks: Sequence[str] | None = None) -> None:
+def remember(page: str, looks: Sequence[str] | None = None, *, alone: bool = False) -> None:
     """Keep what the address and the inputs of a page say now, for ``arrive``."""
     left: dict[str, _Left] = st.session_state.setdefault(_LEFT, {})
     said = state.address()
+    if alone:
+        left[page] = _Left({k: v for k, v in said.items() if v}, _held(looks or ()))
+        return
     if _is_behind():
         said[ALPHA] = [_alpha()]
     shared = (*WEIGHTS, RUN)

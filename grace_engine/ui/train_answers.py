@@ -18,10 +18,7 @@ def side_by_side(job: Job, cells: list[str]) -> None:
     pair = []
     for place, (column, name) in enumerate(((left, "Left"), (right, "Right"))):
         with column:
-            last = cells[-1]
-            subset = next((one for one in cells if one.startswith("subset")), last)
-            before = "untrained" if "untrained" in cells else last
-            index = cells.index(subset if place else before)
+            index = cells.index(_first_pair(cells)[place])
             cell = st.selectbox(name, cells, index=index, key=f"answers-{place}")
             pair.append(api.training_answers(job.folder, cell))
     both = [name for name in problems if all(name in found for found in pair)]
@@ -42,3 +39,12 @@ def side_by_side(job: Job, cells: list[str]) -> None:
         with column.container(border=True):
             st.markdown(f"**{outcome}**")
             st.html(plain_html(text))
+
+
+def _first_pair(cells: list[str]) -> tuple[str, str]:
+    """The model before, or what the subset is held against, and the subset."""
+    subset = next((one for one in cells if one.startswith("subset")), cells[-1])
+    others = [
+        one for arm in ("untrained", "random", "full") for one in cells if one.startswith(arm)
+    ]
+    return next(iter(others), next(one for one in cells if one != subset)), subset

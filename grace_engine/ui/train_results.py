@@ -127,18 +127,21 @@ def _arms_frame(arms: Sequence[ArmResult], measure: str) -> pd.DataFrame:
         row |= {
             "subset less this": arm.less.difference if arm.less else "",
             "says": arm.verdict,
-            "held-out loss": arm.held_out_loss,
         }
         rows.append(row)
     return pd.DataFrame(rows)
 
 
 def _answers_frame(arms: Sequence[ArmResult]) -> pd.DataFrame:
-    """Answers of each arm by outcome."""
+    """Answers of each arm by outcome, and what it loses on held-out examples."""
     of = ", all seeds" if any(arm.n_seeds > 1 for arm in arms) else ""
     return pd.DataFrame(
         [
-            {"arm": arm.arm, **{f"{outcome}{of}": n for outcome, n in arm.by_outcome.items()}}
+            {
+                "arm": arm.arm,
+                **{f"{outcome}{of}": n for outcome, n in arm.by_outcome.items()},
+                "held-out loss": arm.held_out_loss,
+            }
             for arm in arms
         ]
     )

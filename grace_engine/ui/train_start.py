@@ -69,7 +69,9 @@ def form(workspace: str, saved: list[Selection], held: WorkspaceUsage) -> None:
 
 
 def _start(workspace: str, request: api.TrainRequest) -> None:
-    """Begin; the address names the run from now on."""
+    """Begin, unless it would be refused; the address names the run from now on."""
+    with st.spinner("Rendering the examples…"):
+        _plan(workspace, request).require_whole()
     job = api.start_training(api.open_workspace(workspace, create=True), request)
     state.publish(**{TRAINING: job.id})
 
@@ -239,7 +241,7 @@ def _preview(workspace: str, request: api.TrainRequest) -> None:
     }
     st.html(facts_html(facts))
     try:
-        subset.require_whole(settings)
+        plan.require_whole()
     except InputError as fault:
         st.error(fault_markdown(fault), icon=":material/error:")
     for example in subset.examples[:_SHOWN]:

@@ -103,6 +103,20 @@ def test_the_trace_chart_marks_the_step_and_carries_the_chosen_signal(
     assert (score.layout.shapes[0].x0, score.layout.shapes[0].x1) == (2.5, 3.5)
 
 
+def test_steps_that_no_judge_labelled_have_no_bar_and_a_trace_of_such_shows_the_score_in_grey(
+    view_of_lengths: MakeView,
+) -> None:
+    steps = frames.step_table(view_of_lengths(3), 0)
+    scale = palette.colour_scale("judge", 1.0, dark=False)
+    partly = trace.trace_chart(steps.assign(judge=[1.0, np.nan, 0.5]), scale, step=1, dark=False)
+    none = trace.trace_chart(steps.assign(judge=np.nan), scale, step=1, dark=False)
+
+    assert list(partly.data[0].x) == [1, 3]
+    assert list(partly.data[0].marker.color) == [scale.colour(1.0), scale.colour(0.5)]
+    assert (none.data[0].name, list(none.data[0].y)) == ("Score", steps["score"].tolist())
+    assert set(none.data[0].marker.color) == {"#8a9099"}
+
+
 @pytest.mark.parametrize(
     ("n_steps", "ticks"),
     [(1, [1]), (3, [1, 2, 3]), (20, [*range(1, 21)]), (30, [*range(1, 31, 2)])],

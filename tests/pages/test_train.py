@@ -6,7 +6,7 @@ import pytest
 
 from grace_engine import api
 from grace_engine.jobs import Job
-from grace_engine.ui import train_results
+from grace_engine.ui import train_answers, train_results
 from tests.pages.conftest import OpenPage
 from tests.pages.looking import address, button, shown
 from tests.training.test_telling import judged, some_run
@@ -92,6 +92,48 @@ def test_a_run_that_is_started_stands_in_the_address(
     assert page.selectbox(key="training-box").value == run(3)
 
 
+def test_the_run_and_the_settings_are_there_again_when_the_sidebar_leads_back(
+    open_page: OpenPage, trained: api.Workspace
+) -> None:
+    page = open_page("train", trained.root, training=run(1), **{"train-seeds": "3"})
+    page.switch_page("pages/curate.py").run()
+    shared = {name: address(page).get(name) for name in ("run", "alpha")}
+
+    page.query_params.clear()
+    page.switch_page("pages/train.py").run()
+
+    assert not page.exception
+    assert page.selectbox(key="training-box").value == run(1)
+    assert address(page)["training"] == run(1)
+    assert page.number_input(key="train-seeds").value == 3
+    page.query_params.clear()
+    page.switch_page("pages/curate.py").run()
+    assert {name: address(page).get(name) for name in shared} == shared
+
+
+def test_what_would_be_refused_is_not_begun(
+    open_page: OpenPage, trained: api.Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(api, "start_training", lambda *given: asked.append(given))
+    page = open_page("train", trained.root, **{"train-length-cpu": "120"})
+    button(page, "Train").click().run()
+    assert not asked
+    assert "the answer with it" in shown(page)
+
+
+@pytest.mark.parametrize(
+    ("cells", "pair"),
+    [
+        (["subset-0", "random-0", "untrained"], ("untrained", "subset-0")),
+        (["subset-0", "full-0", "random-0"], ("random-0", "subset-0")),
+        (["subset-0", "subset-1"], ("subset-1", "subset-0")),
+    ],
+)
+def test_two_cells_stand_side_by_side_at_first(cells: list[str], pair: tuple[str, str]) -> None:
+    assert train_answers._first_pair(cells) == pair
+
+
 def test_answers_stand_in_a_table_of_their_own(trained: api.Workspace) -> None:
     report = api.training_report(Path(trained.root) / "runs" / run(2))
     arms = train_results._arms_frame(report.arms, report.measure)
@@ -99,4 +141,5 @@ def test_answers_stand_in_a_table_of_their_own(trained: api.Workspace) -> None:
     assert not {"right", "wrong"} & set(arms)
     assert answers.to_dict("records") == [
         {"arm": "subset", "right": 2, "wrong": 2, "not parsed": 0, "timed out": 0}
+        | {"held-out loss": report.arms[0].held_out_loss}
     ]

@@ -70,6 +70,10 @@ def test_examples_that_would_lose_their_answer_are_refused(grace, selected: api.
     assert status == 1
     assert "lose their end, the answer with it" in err
     assert "--accept-cut" in err
+    status, out, err = grace(*asked(selected, "--max-length", 120, "--dry-run", "--json"))
+    assert status == 0
+    assert json.loads(out)["refused"].startswith("At a maximum length of 120 tokens")
+    assert "It would be refused." in err
 
 
 def test_a_file_has_no_pool_to_draw_from(grace, selected: api.Workspace, tmp_path: Path) -> None:
@@ -154,6 +158,20 @@ def test_the_last_run_on_a_selection_is_found_by_whichever_of_its_words(
         assert api.last_training(selected, words).id == run.name
     with pytest.raises(NotFoundError, match=r"No run has trained on traces\.jsonl yet"):
         api.last_training(selected, "traces.jsonl")
+
+
+def test_a_run_that_is_resumed_keeps_its_settings(grace, selected: api.Workspace) -> None:
+    run = selected.root / "runs" / "train-20260101-000000-abcd"
+    run.mkdir(parents=True)
+    folder.write_spec(run, JobSpec(kind="train", title="", settings={"what": "quarter"}))
+    folder.write_status(run, Status(state="cancelled", number=1))
+
+    status, _, err = grace("train", "quarter", "--resume", "--epochs", 5, "-w", selected.root)
+
+    assert status == 1
+    said = " ".join(err.split())
+    assert f"Run {run.name} goes on by the settings that it began with: leave out --epochs" in said
+    assert api.get_job(selected, run.name).state == "cancelled"
 
 
 @pytest.mark.slow
