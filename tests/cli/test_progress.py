@@ -56,4 +56,4 @@ def test_a_command_tells_of_its_waiting_and_one_with_bars_waits_long(tmp_path: P
     command()
 
     assert waits == [30.0, patience.LONG_SECONDS]
-    assert patience._now is None
+    assert patience._of_process is None
