@@ -50,10 +50,16 @@ def made(workspace: api.Workspace) -> Iterator[api.DatasetReport]:
 
 
 @pytest.fixture(scope="module")
-def unread(workspace: api.Workspace, made: object) -> int:  # once others are judged
+def unread(
+    workspace: api.Workspace,
+    made: object,  # once others are judged
+    tmp_path_factory: pytest.TempPathFactory,
+) -> int:
     """Traces of the dataset ``unread``, of which no judge has read any."""
-    other = SAMPLE / "planted" / "traces.jsonl"
-    api.ingest(workspace, [other], IngestConfig(dataset="unread"))
+    few = tmp_path_factory.mktemp("unread") / "few.jsonl"
+    lines = (SAMPLE / "planted" / "traces.jsonl").read_text().splitlines(keepends=True)
+    few.write_text("".join(lines[:40]))
+    api.ingest(workspace, [few], IngestConfig(dataset="unread"))
     (n_traces,) = (each.n_traces for each in api.datasets(workspace) if each.name == "unread")
     return n_traces
 
