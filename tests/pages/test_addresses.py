@@ -32,6 +32,7 @@ def browser(chromium: str) -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.mark.long
 @pytest.mark.browser
 @pytest.mark.parametrize("name", TYPED)
 def test_a_typed_address_opens_its_page_on_the_first_visit_and_later(

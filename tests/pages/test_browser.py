@@ -476,6 +476,7 @@ def test_the_keyboard_walks_judges_keeps_undoes_and_searches(own_studio: Studio,
     assert [entry.word for entry in said.verdicts[first].values()] == ["wrong"]
 
 
+@pytest.mark.long
 def test_a_link_with_filters_lists_the_same_traces_in_another_browser(
     studio: Studio, visit
 ) -> None:

@@ -53,6 +53,7 @@ def wait(page: Page) -> None:
     expect(app).to_have_attribute("data-test-script-state", "notRunning", timeout=LONG)
 
 
+@pytest.mark.long
 def test_hostile_names_and_texts_stay_text_in_every_section(
     browser: Browser, hostile: Studio
 ) -> None:

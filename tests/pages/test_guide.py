@@ -141,6 +141,7 @@ def section(page: Page, name: str) -> None:
     expect_link(page, section=name)
 
 
+@pytest.mark.long
 def test_a_newcomer_gets_from_nothing_to_an_export_by_mouse(
     page_of: Callable[[Studio], Page], tmp_path: Path
 ) -> None:
@@ -271,6 +272,7 @@ def _save_and_export(page: Page, folder: Path) -> tuple[list[dict[str, object]],
     return lines, files[1].read_text(encoding="utf-8")
 
 
+@pytest.mark.long
 def test_inspect_and_curate_are_walked_by_keyboard_alone(
     own_studio: Studio, page_of: Callable[[Studio], Page]
 ) -> None:
@@ -346,6 +348,7 @@ def _tab_to(page: Page, selector: str, *, back: bool = False) -> None:
     raise AssertionError(f"Tab never reaches {selector}.")
 
 
+@pytest.mark.long
 def test_hostile_names_run_nothing_on_any_page(
     hostile_workspace: Path, tmp_path: Path, page_of: Callable[[Studio], Page]
 ) -> None:

@@ -228,6 +228,7 @@ def test_figures_hold_what_they_are_given(problems: api.Workspace) -> None:
     assert square.z[0][0] == 1.0
 
 
+@pytest.mark.long
 @pytest.mark.browser
 def test_the_problems_page_shows_hostile_rollouts_as_text(
     problems: api.Workspace, tmp_path: Path, chromium: str
