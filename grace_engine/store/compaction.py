@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from grace_engine.store.deletion import drop_loose
+from grace_engine.store.engine import merge
 from grace_engine.store.migrations import copy_database
 from grace_engine.store.workspace import Workspace
 
@@ -30,6 +31,6 @@ def compact(workspace: Workspace) -> Compaction:
     with workspace.database.exclusive() as connection:
         drop_loose(connection)
         connection.execute("SET force_compression = 'zstd'")  # the smallest: time is no matter here
-        connection.execute("CHECKPOINT")  # else its log would be taken for the new file's
+        merge(connection)  # else its log would be taken for the new file's
         copy_database(connection, workspace.database.path)
     return Compaction(bytes_before=before, bytes_after=workspace.database.size())

@@ -18,7 +18,7 @@ import duckdb
 
 from grace_engine.disk import cannot_be_written
 from grace_engine.errors import NotFoundError, StoreBusyError
-from grace_engine.store import engine, faults, locks, migrations
+from grace_engine.store import engine, faults, locks, migrations, rollback
 from grace_engine.store.patience import Wait
 
 BUSY_TIMEOUT = 30.0  # many people on a busy machine wait long, and none of them is stuck
@@ -71,12 +71,14 @@ class Database:
 
     def size(self) -> int:
         """Bytes of the file and of its write-ahead log."""
-        return sum(file.stat().st_size for file in (self.path, log_of(self.path)) if file.exists())
+        return sum(
+            file.stat().st_size for file in (self.path, engine.log_of(self.path)) if file.exists()
+        )
 
     def stamp(self) -> str:
         """A text that is another one once something was committed; the file is not opened."""
         found = []
-        for file in (self.path, log_of(self.path)):
+        for file in (self.path, engine.log_of(self.path)):
             with suppress(FileNotFoundError):  # the log goes when the file is closed
                 known = file.stat()
                 found.append(f"{known.st_ino}:{known.st_size}:{known.st_mtime_ns}")
@@ -124,8 +126,8 @@ class Database:
     def _shared(self, wait: Wait) -> Iterator[duckdb.DuckDBPyConnection | None]:
         """A transaction beside others that read; None where the file has to be written first."""
         with self._turn(wait, alone=False):
-            # A log that its writer left behind is merged by the next one who may write.
-            if self.is_read_only or not log_of(self.path).exists():
+            # What its writer left behind is seen to by the next one who may write.
+            if self.is_read_only or not self._has_leftovers():
                 with self._open(wait, alone=False) as connection:
                     if self.is_read_only or migrations.is_up_to_date(connection):
                         migrations.bring_up_to_date(connection, self.path, may_write=False)
@@ -133,6 +135,11 @@ class Database:
                             yield connection
                         return
         yield None
+
+    def _has_leftovers(self) -> bool:
+        """Whether somebody was killed before all that was committed had come into the file."""
+        beside = engine.log_of(self.path), rollback.journal_of(self.path)
+        return any(file.exists() for file in beside)
 
     @contextmanager
     def _alone(self, wait: Wait) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -156,7 +163,7 @@ class Database:
         kept = self.path.with_name(f"{self.path.name}.{aside}")
         os.link(self.path, kept)  # a link, so that there is a database at every moment
         with suppress(FileNotFoundError):
-            log_of(self.path).rename(log_of(kept))
+            engine.log_of(self.path).rename(engine.log_of(kept))
         fresh.rename(self.path)
         return kept
 
@@ -187,7 +194,17 @@ class Database:
                 )
             except TimeoutError as late:
                 raise faults.busy(self.path, late.args[0], wait.seconds) from None
+            if alone and not self.is_read_only:
+                self._put_back(wait)
             yield
+
+    def _put_back(self, wait: Wait) -> None:
+        """See to what a process that was killed may have left half written."""
+        for _ in locks.attempts(wait.deadline, _OPEN_NAP, _OPEN_NAP):
+            if rollback.put_back(self.path):
+                return
+            wait.tell(None)
+        raise faults.busy(self.path, None, wait.seconds)
 
     @contextmanager
     def _open(self, wait: Wait, *, alone: bool) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -239,8 +256,3 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         with suppress(duckdb.Error):
             connection.execute("ROLLBACK")
         raise
-
-
-def log_of(path: Path) -> Path:
-    """The write-ahead log of a database file."""
-    return path.with_name(f"{path.name}.wal")

@@ -6,6 +6,7 @@ in between nobody holds the file.
 """
 
 import atexit
+import os
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 import duckdb
 
 from grace_engine.errors import InputError
+from grace_engine.store import rollback
 
 _NAME = "workspace"
 # What an instance was made for, and the instance. Whoever uses it has the turn of all threads, or
@@ -22,6 +24,8 @@ _NAME = "workspace"
 _kept: tuple[tuple[Path, bool], duckdb.DuckDBPyConnection] | None = None
 # Readers of the attached file; the guard is held while one comes or goes.
 _n_readers, _guard = 0, threading.Lock()
+# The file that is attached to be written, and its descriptor (see ``rollback.keep``).
+_written: tuple[Path, int] | None = None
 
 
 @contextmanager
@@ -32,14 +36,36 @@ def attached(path: Path, *, is_read_only: bool) -> Iterator[duckdb.DuckDBPyConne
         InputError: There is a question mark in the path.
         duckdb.Error: It cannot be opened.
     """
+    global _written
     require_path(path)
-    cursor = _instance(path, is_read_only).cursor()
+    file = os.open(path, os.O_RDONLY)
     try:
-        _attach(cursor, path, read_only=is_read_only)
-        cursor.execute(f"USE {_NAME}")
-        yield cursor
+        cursor = _instance(path, is_read_only).cursor()
+        try:
+            _attach(cursor, path, read_only=is_read_only)
+            cursor.execute(f"USE {_NAME}")
+            _written = None if is_read_only else (path, file)
+            yield cursor
+        finally:
+            _end(cursor)
     finally:
-        _let_go(cursor)
+        _written = None
+        os.close(file)
+
+
+def merge(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Merge the log of the file that is ``attached`` to be written, so that it can be killed.
+
+    Raises:
+        OSError: There is no room on the disk to do that safely.
+        duckdb.Error: It cannot be merged.
+    """
+    if _written is None:
+        raise RuntimeError("No file is attached to be written.")
+    path, file = _written
+    rollback.keep(cursor, _NAME, path, file)
+    cursor.execute("CHECKPOINT")
+    rollback.forget(path)
 
 
 @contextmanager
@@ -90,6 +116,11 @@ def connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection
     return _made(path, path, read_only=read_only)
 
 
+def log_of(path: Path) -> Path:
+    """The write-ahead log of a database file."""
+    return path.with_name(f"{path.name}.wal")
+
+
 def require_path(path: Path) -> None:
     """``InputError`` for a path that DuckDB takes apart: it looks for its log before a ``?``."""
     if "?" in str(path):
@@ -108,8 +139,29 @@ def _instance(path: Path, is_read_only: bool) -> duckdb.DuckDBPyConnection:
     return _kept[1]
 
 
-def _let_go(cursor: duckdb.DuckDBPyConnection) -> None:
-    """Detach the file, which merges its log; where that fails, the whole instance goes."""
+def _end(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Let the attached file go, its log merged; where that has no room to be safe, the log stays.
+
+    Whoever may write next merges it; all that was committed is in it.
+    """
+    if _written is None or not log_of(_written[0]).exists():
+        _let_go(cursor)
+        return
+    path, file = _written
+    try:
+        rollback.keep(cursor, _NAME, path, file)
+    except (OSError, duckdb.Error):
+        with suppress(duckdb.Error):
+            cursor.execute("PRAGMA disable_checkpoint_on_shutdown")
+        _let_go(cursor)
+        _drop()
+    else:
+        if _let_go(cursor):
+            rollback.forget(path)
+
+
+def _let_go(cursor: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the file could be detached, its log merged; else the whole instance is gone."""
     try:
         cursor.execute("USE memory")
         cursor.execute(f"DETACH DATABASE IF EXISTS {_NAME}")
@@ -117,10 +169,14 @@ def _let_go(cursor: duckdb.DuckDBPyConnection) -> None:
         cursor.execute("RESET memory_limit")
         cursor.execute("RESET force_compression")
         cursor.close()
-    except duckdb.Error:
+    except BaseException as error:
         with suppress(duckdb.Error):
             cursor.close()
         _drop()
+        if not isinstance(error, duckdb.Error):
+            raise
+        return False
+    return True
 
 
 def _drop() -> None:
@@ -147,6 +203,9 @@ def _made(
             # At a checkpoint DuckDB would join row groups that are not full, and so write most of
             # what an intake stored once more: at its end, or in the next small unit.
             "max_vacuum_tasks": "0",
+            # It merges a log where it is told to, so that a kill can be undone (``rollback``), and
+            # never of itself within a commit.
+            "checkpoint_threshold": "1TB",
             "temp_directory": f"{beside}.tmp",
         },
     )

@@ -14,7 +14,7 @@ import pytest
 
 from grace_engine.errors import StoreError
 from grace_engine.store import Workspace, database, faults, migrations, open_workspace
-from grace_engine.store.database import log_of
+from grace_engine.store.engine import log_of
 from grace_engine.store.locks import Threads
 
 StartPython = Callable[..., "subprocess.Popen[str]"]
