@@ -13,11 +13,18 @@ from grace_engine.api.forecasting import forecast
 from grace_engine.api.selected import name_of
 from grace_engine.config import OF, IngestConfig, ScoreConfig, require_one_of
 from grace_engine.duplicates import require_threshold
-from grace_engine.errors import InputError, NotFoundError
+from grace_engine.errors import InputError, NotFoundError, StoreBusyError
 from grace_engine.jobs import Job, JobSpec
 from grace_engine.quantities import counted
 from grace_engine.records import Of, ScoringRun
-from grace_engine.store import Workspace, check_counts, get_rollout_set, get_run, get_selection
+from grace_engine.store import (
+    Database,
+    Workspace,
+    check_counts,
+    get_rollout_set,
+    get_run,
+    get_selection,
+)
 
 if TYPE_CHECKING:
     from grace_engine.api.training import TrainRequest
@@ -26,6 +33,8 @@ if TYPE_CHECKING:
 
 # Files that the title of an ingest names.
 _NAMED = 3
+# For which a busy database is waited for, to see whether it can be used.
+_LOOK_SECONDS = 1.0
 _COMMAND = (sys.executable, "-m", "grace_engine.api.child")
 
 
@@ -345,7 +354,18 @@ def forget_job(workspace: Workspace, wanted: str) -> Job:
 
 
 def begin(workspace: Workspace, spec: JobSpec) -> Job:
-    """Start what a spec asks for, in a process of its own."""
+    """Start what a spec asks for, in a process of its own; it waits itself for a busy database.
+
+    Raises:
+        StoreError: The database is damaged, or cannot be written: the run would be in vain.
+        StoreVersionError: A newer version of the studio wrote it.
+    """
+    workspace.database.require_writable()
+    with (
+        suppress(StoreBusyError),
+        Database(workspace.database.path, busy_timeout=_LOOK_SECONDS).reading(),
+    ):
+        pass
     return jobs.start(workspace.root, spec, _COMMAND)
 
 

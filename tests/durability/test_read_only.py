@@ -73,6 +73,7 @@ def test_pages_show_it(frozen: Path, monkeypatch: pytest.MonkeyPatch, page: str)
         ["workspace", "delete-dataset", "solutions"],
         ["workspace", "compact"],
         ["check"],
+        ["check", "--background"],
     ],
     ids=lambda command: " ".join(command[:2]),
 )

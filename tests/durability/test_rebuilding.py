@@ -114,10 +114,13 @@ def test_a_file_beyond_reading_comes_back_from_journal_and_sources(
     destroy(own_workspace)
     broken = damaged.read_bytes()
 
-    status, out, err = grace("traces", "--workspace", own_workspace.root)
-    assert (status, out) == (1, "")
-    assert "is damaged" in err
-    assert "grace workspace rebuild" in err
+    before_runs = api.list_jobs(own_workspace)
+    for command in (["traces"], ["score", "--model", MODEL, "--background"]):
+        status, out, err = grace(*command, "--workspace", own_workspace.root)
+        assert (status, out) == (1, "")
+        assert "is damaged" in err
+        assert "grace workspace rebuild" in err
+    assert api.list_jobs(own_workspace) == before_runs
     assert grace("workspace", "check", "--workspace", own_workspace.root)[0] == 1
 
     status, out, err = grace("workspace", "rebuild", "--json", "--workspace", own_workspace.root)
