@@ -98,17 +98,17 @@ def _runs(held: WorkspaceUsage, jobs: list[Job]) -> pd.DataFrame:
         [
             {
                 "run": each.id,
+                "state": "complete"
+                if not each.n_pending
+                else "under way"
+                if each.id in under_way
+                else "in part",
                 "model": PurePath(each.model).name,
                 "gradient": each.gradient,
                 "datasets": ", ".join(each.datasets),
                 "scored": each.n_scored,
                 "not scorable": each.n_rejected,
                 "still to score": each.n_pending,
-                "state": "complete"
-                if not each.n_pending
-                else "under way"
-                if each.id in under_way
-                else "in part",
                 "Grams": size(held.run_bytes.get(each.id, 0)),
                 "model named as": each.model,
                 "last scored": each.updated_at[:16].replace("T", " "),
