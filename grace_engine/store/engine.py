@@ -34,6 +34,7 @@ def attached(path: Path, *, is_read_only: bool) -> Iterator[duckdb.DuckDBPyConne
 
     Raises:
         InputError: There is a question mark in the path.
+        OSError: It is gone, or cannot be read.
         duckdb.Error: It cannot be opened.
     """
     global _written
@@ -148,16 +149,20 @@ def _end(cursor: duckdb.DuckDBPyConnection) -> None:
         _let_go(cursor)
         return
     path, file = _written
+    is_kept = False
     try:
         rollback.keep(cursor, _NAME, path, file)
+        is_kept = True
     except (OSError, duckdb.Error):
-        with suppress(duckdb.Error):
-            cursor.execute("PRAGMA disable_checkpoint_on_shutdown")
-        _let_go(cursor)
-        _drop()
-    else:
-        if _let_go(cursor):
+        pass
+    finally:
+        if not is_kept:
+            with suppress(duckdb.Error):
+                cursor.execute("PRAGMA disable_checkpoint_on_shutdown")
+        if _let_go(cursor) and is_kept:
             rollback.forget(path)
+        if not is_kept:
+            _drop()  # and the setting with it
 
 
 def _let_go(cursor: duckdb.DuckDBPyConnection) -> bool:

@@ -158,6 +158,25 @@ def test_a_disk_without_room_for_it_leaves_the_log_until_there_is(
     assert not log.exists()
 
 
+def test_an_interrupt_while_it_is_kept_leaves_the_log_and_lets_the_file_go(
+    filled: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def tell() -> None:
+        with filled.database.unit() as connection:
+            connection.execute("CREATE TABLE told (i INTEGER)")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rollback, "keep", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            tell()
+    assert engine.log_of(filled.database.path).exists()
+    with filled.database.unit() as connection:
+        assert connection.execute("SELECT count(*) FROM told").fetchall() == [(0,)]
+
+
 def test_what_cannot_be_kept_whole_leaves_nothing(
     filled: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
