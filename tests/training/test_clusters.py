@@ -58,12 +58,12 @@ def request(**given: object) -> api.TrainRequest:
 @pytest.mark.slow
 def test_a_cluster_trains_into_the_run_folder(mine: api.Workspace) -> None:
     folder, told = mine.root / "runs" / "train-1", Told()
-    asked = request(
-        evaluate_on=str(SAMPLE / "planted" / "held_out.jsonl"), n_problems=2, max_new_tokens=40
-    )
+    held_out = str(SAMPLE / "planted" / "held_out.jsonl")
+    # Long enough for a look at its status, of which there is one a second.
+    asked = request(epochs=10, evaluate_on=held_out, n_problems=2, max_new_tokens=40)
     report = api.train_on_cluster(mine, asked, folder, told, cluster="local")
     assert [cell.cell.name for cell in report.cells] == ["subset-0"]
-    assert report.cells[0].n_steps == 10
+    assert report.cells[0].n_steps == 100
     assert "is submitted" in told.said[0]
     assert any(phase.startswith("Training (subset-0") for phase in told.phases)
     assert (folder / "cells" / "subset-0" / "model").is_dir()
