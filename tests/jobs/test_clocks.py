@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from grace_engine import jobs
@@ -92,6 +93,16 @@ def test_a_process_that_stands_still_is_told_from_one_that_works_long(
     finally:
         monkeypatch.undo()
         os.kill(job.status.pid, signal.SIGCONT)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no ticks since the start here")
+def test_a_clock_that_is_set_makes_no_stranger_of_a_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    began = processes.born(os.getpid())
+    by_the_clock = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: by_the_clock(self) - A_DAY)
+    assert processes.is_same(os.getpid(), began)
 
 
 def test_after_a_restart_of_the_machine_no_process_is_taken_for_that_of_before(
