@@ -132,9 +132,10 @@ def _read(journal: bytes) -> _Kept | None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """See to it that a file's name is on the disk."""
+    """See to it that a file's name outlives a power failure, where the file system can."""
     opened = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(opened)
+        with suppress(OSError):
+            os.fsync(opened)
     finally:
         os.close(opened)
