@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 from grace_engine import api
@@ -34,6 +35,13 @@ def replace_config(**values: object) -> Change:
 
 def pickled(model: Path) -> None:
     (model / "model.safetensors").rename(model / "pytorch_model.bin")
+
+
+def pickled_beside_others(model: Path) -> None:
+    """Weights that the library would unpickle, beside safetensors of something else."""
+    weights = model / "model.safetensors"
+    torch.save(load_file(weights), model / "pytorch_model.bin")
+    weights.rename(model / "head.safetensors")
 
 
 def without_offsets(model: Path) -> None:
@@ -66,6 +74,7 @@ BAD: dict[str, tuple[Change, str]] = {
         "holds no weights: no *.safetensors in it",
     ),
     "pickle only": (pickled, "has only pickled weights, which can run code when opened"),
+    "pickle beside other weights": (pickled_beside_others, "no file named model.safetensors"),
     "no config": (lambda model: (model / "config.json").unlink(), "holds no config.json"),
     "no tokenizer": (
         lambda model: [path.unlink() for path in model.glob("tokenizer*")],
