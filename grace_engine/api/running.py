@@ -1,7 +1,7 @@
 """How does long work on a workspace run in the background, and how is it watched and ended?"""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path, PurePath
@@ -53,11 +53,29 @@ def start_scoring(workspace: Workspace, config: ScoreConfig | None = None) -> Jo
     model = PurePath(config.model).name or config.model
     spec = JobSpec(
         kind="score",
-        title=f"Score {what}{names} with {model} ({config.proxy})",
+        title=f"Score {what}{names} with {model} ({', '.join([config.proxy, *_unusual(config)])})",
         settings=asdict(config),
         device=device_of(config.device),
     )
     return begin(workspace, spec)
+
+
+def _unusual(config: ScoreConfig) -> Iterator[str]:
+    """The settings by which two runs with one model differ, as far as they are not the default."""
+    usual = ScoreConfig()
+    if config.revision:
+        yield f"revision {config.revision}"
+    if config.adapter:
+        yield f"adapter {PurePath(config.adapter).name or config.adapter}"
+    if config.parameters:
+        yield "parameters " + " ".join(config.parameters)
+    for name in ("entropy_discount", "target", "dtype", "max_length"):
+        value = getattr(config, name)
+        if value != getattr(usual, name):
+            yield f"{name.replace('_', ' ')} {value:{'g' if isinstance(value, float) else ''}}"
+    for name in ("with_marks", "with_end_token"):
+        if getattr(config, name):
+            yield name.replace("_", " ")
 
 
 def start_retry(workspace: Workspace, run_id: str) -> Job:
@@ -357,7 +375,7 @@ def begin(workspace: Workspace, spec: JobSpec) -> Job:
     """Start what a spec asks for, in a process of its own; it waits itself for a busy database.
 
     Raises:
-        StoreError: The database is damaged, or cannot be written: the run would be in vain.
+        StoreError: The database cannot be opened or written: the run would be in vain.
         StoreVersionError: A newer version of the studio wrote it.
     """
     workspace.database.require_writable()

@@ -2,22 +2,25 @@
 
 from collections import Counter
 from dataclasses import asdict
+from glob import has_magic
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from grace_engine import api
-from grace_engine.cli import console
+from grace_engine.cli import console, running
 from grace_engine.cli.mapping import ask_where_no_schema_fits, shortened
 from grace_engine.cli.options import (
     DEFAULT_WORKSPACE,
+    BackgroundOption,
     DatasetsArgument,
     JsonOption,
     LimitOption,
     WorkspaceOption,
 )
 from grace_engine.config import IngestConfig
+from grace_engine.errors import InputError
 from grace_engine.store import IngestCount
 
 # Files passed over that are named; of the others the number is said.
@@ -63,11 +66,18 @@ def ingest(
             "reference=FIELD, label.NAME=FIELD.",
         ),
     ] = "",
+    background: BackgroundOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Read files of reasoning traces into the workspace; nothing enters twice."""
     config = IngestConfig(dataset=dataset, schema=schema, segmenter=segmenter, mapping=mapping)
     opened = api.open_workspace(workspace, create=True)
+    if background:
+        missing = [path for path in files if not (path.exists() or has_magic(str(path)))]
+        if missing:
+            raise InputError(f"{missing[0]} does not exist: check the name and the folder.")
+        running.say_started(api.start_ingest(opened, files, config), as_json=as_json)
+        return
     with console.progress() as bars:
         results = api.ingest(opened, files, config, bars)
     _say_passed_over(results)

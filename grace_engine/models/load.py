@@ -1,6 +1,7 @@
 """How does a model come into memory: which class, dtype and device, and with which adapter?"""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -106,8 +107,8 @@ def load_model(
     """Load a causal LM from safetensors, merge an adapter, and check its head.
 
     Raises:
-        ModelError: Not a causal LM, weights that do not fit the configuration, code needed, or a
-            head whose gradient is not known.
+        ModelError: Not a causal LM, weights that do not fit the configuration or that it leaves
+            layers of out, code needed, or a head whose gradient is not known.
         MissingExtraError: An adapter without the ``peft`` library.
     """
     from safetensors import SafetensorError
@@ -137,7 +138,7 @@ def load_model(
         raise ModelError(_load_sentence(files, error)) from error
     finally:
         logging.set_verbosity(loud)
-    if misfits := _misfits(report):
+    if misfits := _misfits(report, model.state_dict()):
         more = f"; and {len(misfits) - _NAMED:,} more" if len(misfits) > _NAMED else ""
         raise ModelError(
             f"The weights of {files.name} do not fit its configuration: "
@@ -171,13 +172,51 @@ def _require_causal(files: ModelFiles, config: Any) -> None:
         )
 
 
-def _misfits(report: Any) -> list[str]:
-    """Weights that are missing or of another shape than the configuration asks for, in words."""
+def _misfits(report: Any, known: Iterable[str]) -> list[str]:
+    """What is missing, of another shape than the configuration asks for, or left over, in words.
+
+    ``known``: names of the model's weights.
+    """
     shapes = [
         f"{name} is {_shape(there)} in the file and {_shape(asked)} in the config"
         for name, there, asked in sorted(report["mismatched_keys"], key=lambda each: str(each[0]))
     ]
-    return [*shapes, *(f"{name} is missing" for name in sorted(report["missing_keys"]))]
+    return [
+        *shapes,
+        *(f"{name} is missing" for name in sorted(report["missing_keys"])),
+        *(
+            f"{name} is in the file and beyond what the config counts"
+            for name in _left_over(report["unexpected_keys"], known)
+        ),
+    ]
+
+
+def _left_over(unused: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Layers or experts of the file that a model with a smaller count leaves out.
+
+    They have the weights that those of the model have. Other weights may go unused: a head for
+    another purpose, or a layer with more weights that predicts tokens further on.
+    """
+    kinds: dict[str, set[frozenset[str]]] = defaultdict(set)
+    for (group, _), weights in _numbered(known).items():
+        kinds[group].add(frozenset(weights))
+    return [
+        f"{group}.{number}"
+        for (group, number), weights in sorted(_numbered(unused).items())
+        if frozenset(weights) in kinds[group]
+    ]
+
+
+def _numbered(names: Iterable[str]) -> dict[tuple[str, int], set[str]]:
+    """What weights each numbered part has, by the name before its number and the number."""
+    found: dict[tuple[str, int], set[str]] = defaultdict(set)
+    for name in names:
+        words = name.split(".")
+        for place, word in enumerate(words):
+            if word.isdecimal():
+                rest = ".".join(words[place + 1 :])
+                found[".".join(words[:place]), int(word)].add(rest)
+    return found
 
 
 def _shape(sizes: Iterable[int]) -> str:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from rich.text import Text
 
 from grace_engine.cli import console
@@ -55,5 +56,5 @@ def test_a_command_tells_of_its_waiting_and_one_with_bars_waits_long(tmp_path: P
 
     command()
 
-    assert waits == [30.0, patience.LONG_SECONDS]
+    assert waits == pytest.approx([30.0, patience.LONG_SECONDS])
     assert patience._of_process is None

@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
 
 from grace_engine import api, jobs
+from grace_engine.config import ScoreConfig
 from grace_engine.errors import NotFoundError
 from grace_engine.jobs import follow, last_lines
 from tests.jobs.conftest import PATIENCE, at_work, ended
@@ -88,3 +90,35 @@ def test_a_run_is_forgotten_by_name(begin, tmp_path: Path, grace) -> None:
     assert (status, json.loads(out)) == (0, {"forgotten": job.id})
     assert jobs.jobs(tmp_path) == []
     assert grace("resume", job.id, "--workspace", tmp_path)[0] == 1
+
+
+def test_files_are_read_behind_the_shell_and_a_missing_one_is_refused_at_once(
+    tmp_path: Path, sample_file: Path, grace
+) -> None:
+    at = ("--background", "--dataset", "mine", "--workspace", tmp_path / "w")
+    status, out, err = grace("ingest", sample_file, tmp_path / "none.jsonl", *at)
+    assert (status, out) == (1, "")
+    assert "none.jsonl does not exist" in err
+    opened = api.open_workspace(tmp_path / "w", create=False)
+    assert api.list_jobs(opened) == []
+
+    pattern = str(sample_file.with_name(f"{sample_file.stem[:-1]}*{sample_file.suffix}"))
+    status, out, _ = grace("ingest", pattern, "--json", *at)
+    assert status == 0
+    assert ended(api.get_job(opened, json.loads(out)["id"])).state == "finished"
+    assert [each.name for each in api.datasets(opened)] == ["mine"]
+
+
+def test_two_runs_of_other_settings_are_told_apart_by_what_they_say(
+    tmp_path: Path, sample_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = api.open_workspace(tmp_path / "w", create=True)
+    monkeypatch.setattr("grace_engine.api.running.begin", lambda _, spec: spec)
+    of = partial(ScoreConfig, model="/models/small", device="cpu")
+
+    assert api.start_scoring(workspace, of()).title == "Score all traces with small (upstream)"
+    given = of(entropy_discount=2.5, max_length=900, with_marks=True, adapter="/a/mine", sample=9)
+    assert api.start_scoring(workspace, given).title == (
+        "Score 9 traces with small "
+        "(upstream, adapter mine, entropy discount 2.5, max length 900, with marks)"
+    )

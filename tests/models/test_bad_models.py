@@ -105,6 +105,10 @@ BAD: dict[str, tuple[Change, str]] = {
         rewrite("config.json", num_hidden_layers=9, layer_types=["full_attention"] * 9),
         " is missing; ",
     ),
+    "shallower than its weights": (
+        rewrite("config.json", num_hidden_layers=4, layer_types=["full_attention"] * 4),
+        "model.layers.4 is in the file and beyond what the config counts",
+    ),
     "a config that contradicts itself": (
         rewrite("config.json", num_hidden_layers=9),
         "its config.json contradicts itself: `num_hidden_layers` (9) must be equal",
@@ -144,6 +148,23 @@ def test_a_folder_that_cannot_be_scored_with_is_refused(
     sentence = refused(grace, unscored, model)
     assert said in sentence
     assert len(sentence) < 700
+
+
+def test_weights_for_another_purpose_go_unused(
+    unscored: api.Workspace, tmp_path: Path, grace: Grace
+) -> None:
+    model = tmp_path / "a model"
+    shutil.copytree(SHIPPED, model)
+    weights = load_file(model / "model.safetensors")
+    layer = {name: w for name, w in weights.items() if name.startswith("model.layers.4.")}
+    weights |= {name.replace(".4.", ".5."): w.clone() for name, w in layer.items()}
+    weights |= {"model.layers.5.joint.weight": torch.ones(2), "value.0.weight": torch.ones(2)}
+    save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
+
+    status, _, err = grace("score", "--sample", 2, "--model", model, "--workspace", unscored.root)
+
+    assert status == 0, err
+    assert api.list_runs(unscored)[0].n_scored == 2
 
 
 @contextmanager
