@@ -6,6 +6,8 @@ from pathlib import Path
 
 from grace_engine.errors import DiskFullError, StoreError
 
+# How the sentence on a full disk ends; a background run is not a command, and has a word of its own.
+AGAIN = " and run the command again"
 _FULL = re.compile(
     r"No space left on device|File too large|quota exceeded|not enough space", re.IGNORECASE
 )
@@ -24,7 +26,7 @@ def disk_fault(error: Exception, path: Path) -> StoreError | None:
     if is_full(error):
         return DiskFullError(
             f"The disk that holds {path} is full, so this step was not stored; what was stored "
-            "before is safe. Free some space and run the command again."
+            f"before is safe. Free some space{AGAIN}."
         )
     if _CLOSED.search(str(error)):
         return cannot_be_written(path, (isinstance(error, OSError) and error.strerror) or "")

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from grace_engine.disk import is_disk_full
+from grace_engine.disk import AGAIN, is_disk_full
 from grace_engine.errors import GraceError, StoreBusyError
 from grace_engine.jobs.folder import (
     CANCEL,
@@ -239,7 +239,8 @@ def carry_out(
 def _fault(fault: Exception, folder: Path) -> tuple[State, str]:
     """What an exception means for a job, as a state and a sentence."""
     if is_disk_full(fault):
-        sentence = str(fault) if isinstance(fault, GraceError) else _full(fault, folder)
+        known = isinstance(fault, GraceError)
+        sentence = str(fault).replace(AGAIN, "") if known else _full(fault, folder)
         return "disk-full", f"{sentence} {KEPT}"
     if isinstance(fault, GraceError):
         return "failed", str(fault)

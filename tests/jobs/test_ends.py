@@ -15,8 +15,9 @@ import psutil
 import pytest
 
 from grace_engine import jobs
+from grace_engine.disk import disk_fault
 from grace_engine.errors import DiskFullError, GraceError, StoreBusyError, StoreError
-from grace_engine.jobs import Status, folder, keeper, memory, read_job
+from grace_engine.jobs import Status, folder, keeper, memory, read_job, reporting
 from grace_engine.jobs.memory import MemoryKills, killed_for_memory, memory_kills
 from tests.jobs.conftest import PATIENCE, at_work, ended
 
@@ -208,6 +209,7 @@ START = """
 import sys
 from pathlib import Path
 from grace_engine import jobs
+from grace_engine.disk import disk_fault
 spec = jobs.JobSpec(kind="count", title="", settings={"units": 1, "megabytes": 400})
 print(jobs.start(Path(sys.argv[1]), spec, sys.argv[2:]).folder)
 """
@@ -253,6 +255,17 @@ def test_a_job_that_fills_the_disk_says_so_on_that_very_disk(begin, small_disk: 
     assert "Free some space" in over.says
     (small_disk / "noise").unlink()
     assert over.is_resumable
+
+
+def test_a_run_on_a_full_disk_is_told_one_way_to_go_on(tmp_path: Path) -> None:
+    fault = disk_fault(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), tmp_path / "grace.duckdb")
+    assert "run the command again" in str(fault)
+
+    state, said = reporting._fault(fault, tmp_path)
+
+    assert state == "disk-full"
+    assert "run the command again" not in said
+    assert "Free some space. What was finished is kept; resume it" in said
 
 
 def test_on_a_disk_without_room_no_run_begins_or_goes_on_and_nothing_changes(
