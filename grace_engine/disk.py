@@ -6,7 +6,7 @@ from pathlib import Path
 
 from grace_engine.errors import DiskFullError, StoreError
 
-# How the sentence on a full disk ends; a background run is not a command, and has a word of its own.
+# How the sentence on a full disk ends; a background run, which is no command, has its own ending.
 AGAIN = " and run the command again"
 _FULL = re.compile(
     r"No space left on device|File too large|quota exceeded|not enough space", re.IGNORECASE
