@@ -277,44 +277,51 @@ def _ended(workspace: str, job: Job) -> None:
     with st.container(border=True, key=f"job-{job.id}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             _named(job)
-            run = str(job.status.result.get("run", ""))
-            if run:
-                st.page_link(
-                    "pages/inspect.py",
-                    label="Inspect it",
-                    icon=":material/grid_on:",
-                    query_params={"run": run},
-                )
-            if job.is_resumable:
-                st.button(
-                    "Resume",
-                    key=f"again-{job.id}",
-                    icon=":material/replay:",
-                    help="Goes on where it ended.",
-                    on_click=launch,
-                    args=(api.resume_job, job.id),
-                    kwargs={"workspace": workspace},
-                )
-            st.button(
-                "Remove",
-                key=f"forget-{job.id}",
-                icon=":material/delete:",
-                help="Removes the folder of this run with its log; what it stored stays.",
-                on_click=launch,
-                args=(api.forget_job, job.id),
-                kwargs={"workspace": workspace},
-            )
-            st.button(
-                "Hide",
-                key=f"hide-{job.id}",
-                icon=":material/close:",
-                help="Hides this box until the page is opened anew; the run stays among those of "
-                "the Data page.",
-                on_click=_hide,
-                args=(job.id,),
-            )
+            # Together, so that a long title pushes all of them to the next line or none.
+            with st.container(horizontal=True, vertical_alignment="center", width="content"):
+                _ways_on(workspace, job)
         st.caption(as_markdown(f"{_clock(job.status.ended_at or _end(job))}   {job.says}"))
         _log(job)
+
+
+def _ways_on(workspace: str, job: Job) -> None:
+    """What can be done with a run that ended."""
+    run = str(job.status.result.get("run", ""))
+    if run:
+        st.page_link(
+            "pages/inspect.py",
+            label="Inspect it",
+            icon=":material/grid_on:",
+            query_params={"run": run},
+        )
+    if job.is_resumable:
+        st.button(
+            "Resume",
+            key=f"again-{job.id}",
+            icon=":material/replay:",
+            help="Goes on where it ended.",
+            on_click=launch,
+            args=(api.resume_job, job.id),
+            kwargs={"workspace": workspace},
+        )
+    st.button(
+        "Remove",
+        key=f"forget-{job.id}",
+        icon=":material/delete:",
+        help="Removes the folder of this run with its log; what it stored stays.",
+        on_click=launch,
+        args=(api.forget_job, job.id),
+        kwargs={"workspace": workspace},
+    )
+    st.button(
+        "Hide",
+        key=f"hide-{job.id}",
+        icon=":material/close:",
+        help="Hides this box until the page is opened anew; the run stays among those of "
+        "the Data page.",
+        on_click=_hide,
+        args=(job.id,),
+    )
 
 
 def _named(job: Job) -> None:
