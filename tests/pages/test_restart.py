@@ -57,7 +57,8 @@ def test_a_run_outlives_browser_and_app(tmp_path: Path, chromium: str) -> None:
             os.kill(job.status.pid, signal.SIGCONT)
             page.get_by_role("button", name="Cancel").click()
             assert ended(job).state == "cancelled"
-            expect(page.get_by_role("button", name="Resume")).to_be_visible(timeout=LONG)
+            again = page.get_by_role("button", name="Resume", exact=True)  # "Resume it" is below
+            expect(again).to_be_visible(timeout=LONG)
         browser.close()
     (run,) = api.list_runs(workspace)
     assert 0 < run.n_scored < 400
