@@ -142,6 +142,7 @@ from .problems import (
 from .reading import (
     FileIngest as FileIngest,
     ingest as ingest,
+    require_files as require_files,
 )
 from .rebuilding import (
     Health as Health,

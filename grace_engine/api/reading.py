@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
+from glob import has_magic
 from itertools import islice
 from pathlib import Path
 
@@ -46,6 +47,13 @@ class FileIngest:
     def has_failed(self) -> bool:
         """Whether the file was to be read, and none of its records is in the workspace."""
         return not self.passed_over and (self.count is None or not self.count.held)
+
+
+def require_files(paths: Iterable[Path | str]) -> None:
+    """``ReadError`` for the first of the named files that is not there; patterns are left alone."""
+    for path in map(Path, paths):
+        if not path.exists() and not has_magic(str(path)):
+            raise reading.absent(path)
 
 
 def ingest(

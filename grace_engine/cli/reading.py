@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import asdict
-from glob import has_magic
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +19,6 @@ from grace_engine.cli.options import (
     WorkspaceOption,
 )
 from grace_engine.config import IngestConfig
-from grace_engine.errors import InputError
 from grace_engine.store import IngestCount
 
 # Files passed over that are named; of the others the number is said.
@@ -73,9 +71,7 @@ def ingest(
     config = IngestConfig(dataset=dataset, schema=schema, segmenter=segmenter, mapping=mapping)
     opened = api.open_workspace(workspace, create=True)
     if background:
-        missing = [path for path in files if not (path.exists() or has_magic(str(path)))]
-        if missing:
-            raise InputError(f"{missing[0]} does not exist: check the name and the folder.")
+        api.require_files(files)
         running.say_started(api.start_ingest(opened, files, config), as_json=as_json)
         return
     with console.progress() as bars:

@@ -16,6 +16,7 @@ from grace_engine.ingest.mapping import FieldMap, mapped_schema, parse_mapping
 from grace_engine.ingest.problems import build_problem
 from grace_engine.ingest.readers import (
     READERS,
+    absent,
     no_rows,
     read_block,
     read_rows,
@@ -46,6 +47,7 @@ __all__ = [
     "Row",
     "Schema",
     "Segmenter",
+    "absent",
     "answer_in",
     "build_problem",
     "build_trace",

@@ -53,13 +53,15 @@ def keep(connection: duckdb.DuckDBPyConnection, name: str, path: Path, file: int
         OSError: It cannot be written; nothing is left of it.
     """
     [(size, numbers)] = connection.execute(_BLOCKS, {"name": name}).fetchall()
-    numbers = numbers or []
+    read = {number: os.pread(file, size, _HEADERS + number * size) for number in numbers or ()}
+    # One that is not in the file yet is overwritten by nothing.
+    blocks = {number: block for number, block in read.items() if len(block) == size}
     content = b"".join(
         (
-            _SIZES.pack(size, len(numbers)),
-            struct.pack(f"<{len(numbers)}Q", *numbers),
+            _SIZES.pack(size, len(blocks)),
+            struct.pack(f"<{len(blocks)}Q", *blocks),
             os.pread(file, _HEADERS, 0),
-            *(os.pread(file, size, _HEADERS + number * size) for number in numbers),
+            *blocks.values(),
         )
     )
     try:

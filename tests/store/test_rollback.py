@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -175,6 +176,19 @@ def test_an_interrupt_while_it_is_kept_leaves_the_log_and_lets_the_file_go(
     assert engine.log_of(filled.database.path).exists()
     with filled.database.unit() as connection:
         assert connection.execute("SELECT count(*) FROM told").fetchall() == [(0,)]
+
+
+def test_a_block_that_is_not_in_the_file_yet_is_not_kept(tmp_path: Path) -> None:
+    connection = Mock()
+    connection.execute.return_value.fetchall.return_value = [(PAGE, [0, 7, 1])]
+    path = tmp_path / "a.duckdb"
+    before = bytes(FIRST_BLOCK) + b"a" * PAGE + b"b" * PAGE
+    path.write_bytes(before)
+    with path.open("rb") as file:
+        rollback.keep(connection, "a", path, file.fileno())
+    path.write_bytes(before[:FIRST_BLOCK] + b"x" * 2 * PAGE)
+    assert rollback.put_back(path)
+    assert path.read_bytes() == before
 
 
 def test_what_cannot_be_kept_whole_leaves_nothing(

@@ -90,12 +90,17 @@ def _reader_for(name: str) -> Reader | None:
     return next((READERS[e] for e in ("".join(endings[-2:]), *endings[-1:]) if e in READERS), None)
 
 
+def absent(path: Path) -> ReadError:
+    """The fault of a file that is not there."""
+    return ReadError(f"{path} does not exist: check the name and the folder.")
+
+
 def _reader_of(path: Path) -> Reader:
     """The reader for a path, once it is known to be a regular file with something in it."""
     try:
         found = path.stat()
     except FileNotFoundError:
-        raise ReadError(f"{path} does not exist: check the name and the folder.") from None
+        raise absent(path) from None
     except (OSError, ValueError) as fault:  # ValueError: a NUL in the name
         raise ReadError(f"{path} cannot be read: {fault}.") from fault
     if stat.S_ISDIR(found.st_mode):
